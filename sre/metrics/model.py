@@ -1,0 +1,61 @@
+"""Samples and where they come from. One Protocol, so that a scraper, Prometheus and a file give the same answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One label condition; `op` is `=`, `!=`, `=~` or `!~` (regular expressions are anchored, as in PromQL)."""
+
+    label: str
+    op: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A PromQL instant-vector selector: a metric name and label matchers, nothing else."""
+
+    name: str
+    matchers: tuple[Matcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesId:
+    """Metric name and sorted label pairs."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+
+    def label(self, name: str) -> str | None:
+        return dict(self.labels).get(name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """`times` (Unix seconds, strictly increasing) and `values`, two float64 arrays of the same length n."""
+
+    id: SeriesId
+    times: FloatArray
+    values: FloatArray
+
+
+class SampleSource(Protocol):
+    """Where samples come from."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls this source: `scraper`, `prometheus` ..."""
+        ...
+
+    def series(self, selector: Selector, *, start: float, end: float) -> list[Series]:
+        """Raw samples with start < t <= end, one entry a series; empty list when no series matches."""
+        ...
