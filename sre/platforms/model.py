@@ -1,0 +1,56 @@
+"""What chaos, SLOs and reports may ask of a platform, whichever driver serves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+ReplicaState = Literal["starting", "ready", "backoff", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One serving replica as the platform sees it now. `pid` is None where the driver has no process (Kubernetes)."""
+
+    name: str
+    state: ReplicaState
+    pid: int | None
+    created: float | None
+    restarts: int
+    metrics_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class KillProof:
+    """What was seen from outside after a kill: the process that was there and how it was found gone."""
+
+    replica: str
+    pid: int
+    killed_at: float
+    gone_at: float
+    how: str
+
+
+class Platform(Protocol):
+    """The two drivers, local processes and Kubernetes, implement this."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the ledger and the samples of this platform lie."""
+        ...
+
+    @property
+    def gateway_url(self) -> str: ...
+
+    def replicas(self) -> tuple[Replica, ...]:
+        """Current replicas. Raises PlatformError when the platform is not up."""
+        ...
+
+    def kill_replica(self, name: str) -> KillProof:
+        """kill -9 the replica's server process; returns when it is seen gone. Raises PlatformError if it cannot be proven."""
+        ...
+
+    def wait_ready(self, name: str, *, timeout_s: float) -> float:
+        """Block until the replica answers a real inference; returns the Unix time. Raises PlatformError on timeout."""
+        ...
