@@ -1,0 +1,104 @@
+"""Owned child processes: each in its own session, marked in its environment, dying with the supervisor.
+
+`kill -9` of the supervisor must leave nothing behind: children carry PR_SET_PDEATHSIG, and everything they start in turn
+carries the platform's mark in its environment, by which `sre down` finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+PLATFORM_ID_VARIABLE = "SRE_PLATFORM_ID"
+STATE_DIR_VARIABLE = "SRE_STATE_DIR"
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to SIGKILL this process when its parent dies (Linux; runs between fork and exec)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Make this process the reaper of its descendants, so that a dead server's stubs stay in our tree (Linux)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def creation_time(pid: int) -> float | None:
+    """Creation time of `pid` in Unix seconds; None when it is gone."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+class Child:
+    """One running child process with its log file."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+        self.pid = process.pid
+        self.created = creation_time(process.pid)
+
+    @classmethod
+    async def spawn(cls, name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Child:
+        """Start `argv` (no shell) in a session of its own, stdout and stderr appended to `log`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as sink:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                env=dict(env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        return cls(name, process)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    async def stop(self, *, grace_s: float) -> None:
+        """SIGTERM, wait up to `grace_s`, then SIGKILL the whole session."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), grace_s)
+        self.kill_session()
+        await self._process.wait()
+
+    def kill_session(self) -> None:
+        """SIGKILL whatever still lives in the child's session (its process group has the child's pid)."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def last_lines(log: Path, count: int = 3, limit: int = 400) -> str:
+    """The end of a log as one line, for an error message."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 8192))
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return "(no log)"
+    return " | ".join(line.strip() for line in lines[-count:])[-limit:]
