@@ -1,6 +1,6 @@
 """Owned child processes: each in its own session, marked in its environment, dying with the supervisor.
 
-`kill -9` of the supervisor must leave nothing behind: children carry PR_SET_PDEATHSIG, and everything they start in turn
+`kill -9` of the supervisor must leave nothing behind: children carry PR_SET_PDEATHSIG, and all they start in turn
 carries the platform's mark in its environment, by which `sre down` finds it.
 """
 

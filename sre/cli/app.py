@@ -1,0 +1,41 @@
+"""The command tree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sre.cli import doctor, gameday, load, platform, report
+
+app = typer.Typer(
+    name="sre",
+    help="Game-day kit for teams that serve large language models: run a platform, break it, measure what happened.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(platform.up)
+app.command("status")(platform.status)
+app.command("down")(platform.down)
+app.command("doctor")(doctor.doctor)
+app.command("load")(load.load)
+app.add_typer(gameday.app, name="gameday")
+app.add_typer(report.app, name="report")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("llm-gameday"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Game-day kit for teams that serve large language models: run a platform, break it, measure what happened."""

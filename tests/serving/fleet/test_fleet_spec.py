@@ -1,0 +1,66 @@
+"""The platform specification refuses what cannot run, in one line, all faults at once."""
+
+import json
+
+import pytest
+
+from serving.errors import BadInput, EnvironmentLacks
+from serving.fleet.backoff import Backoff
+from serving.fleet.model import PlatformSpec, Sidecar
+from serving.fleet.ports import free_ports, require_free
+
+
+def test_a_spec_survives_its_file():
+    spec = PlatformSpec(replicas=2, port=0, sidecars=(Sidecar("recorder", ("python", "-m", "x")),))
+    assert PlatformSpec.from_json(spec.to_json()) == spec
+
+
+def test_all_faults_are_named_at_once():
+    with pytest.raises(BadInput, match=r"replicas is 0.*time_scale is 0.*port is 70000"):
+        PlatformSpec(replicas=0, time_scale=0.0, port=70000)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"replica": 3}', '{"sidecars": [{"name": "x"}]}', '{"replicas": "3"}'])
+def test_a_malformed_spec_file_is_one_line(text):
+    with pytest.raises(BadInput) as caught:
+        PlatformSpec.from_json(text, path="here/spec.json")
+    assert str(caught.value).startswith("here/spec.json: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_keys_are_listed_with_the_known_ones():
+    with pytest.raises(BadInput, match=r"unknown keys \(gpus\): known are .*replicas"):
+        PlatformSpec.from_json(json.dumps({"gpus": 8}))
+
+
+def test_free_ports_are_distinct():
+    assert len(set(free_ports(20))) == 20
+
+
+def test_a_port_in_use_is_refused_with_the_mend(unused_tcp_socket):
+    port = unused_tcp_socket.getsockname()[1]
+    with pytest.raises(EnvironmentLacks, match=rf"port {port} .* in use.*--port") as caught:
+        require_free(port)
+    assert caught.value.exit_code == 3
+
+
+@pytest.fixture
+def unused_tcp_socket():
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock
+
+
+def test_backoff_doubles_up_to_its_cap():
+    backoff = Backoff(first_s=0.5, cap_s=3.0)
+    assert [backoff.next_delay(served_s=0.0) for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+def test_backoff_forgives_a_replica_that_served_for_long():
+    backoff = Backoff(first_s=0.5, forgive_after_s=60.0)
+    for _ in range(4):
+        backoff.next_delay(served_s=1.0)
+    assert backoff.next_delay(served_s=61.0) == 0.5

@@ -1,0 +1,151 @@
+"""One replica is started, proven, watched and restarted; a stop leaves no process. Real processes, fake server."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+
+from serving.engine.triton import TritonLaunch
+from serving.errors import EnvironmentLacks
+from serving.fleet.backoff import Backoff
+from serving.fleet.journal import Journal
+from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles
+from serving.fleet.process import Child, last_lines
+from serving.fleet.replica import ReplicaKeeper
+
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
+async def until(condition, timeout_s=10.0):
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def events(files):
+    lines = files.events.read_text().splitlines() if files.events.exists() else []
+    return [json.loads(line)["event"] for line in lines]
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    return make_keeper(tmp_path, SLEEPER)
+
+
+def make_keeper(tmp_path, argv, probe=None, **options):
+    files = StateFiles(tmp_path)
+    info = ReplicaInfo("llm-0", grpc_address="127.0.0.1:1")
+    state = PlatformState("test", 0.0, ProcessInfo("supervisor"), EndpointInfo("gateway"), PlatformSpec(), [info])
+
+    async def always(_address):
+        return None
+
+    return ReplicaKeeper(
+        info=info,
+        launch=TritonLaunch(argv, dict(os.environ)),
+        marks={"SRE_PLATFORM_ID": "test"},
+        shm_prefix="sre-unit-test-llm-0",
+        log=tmp_path / "llm-0.log",
+        journal=Journal(files, state, now=time.time),
+        probe=probe or always,
+        now=time.time,
+        backoff=Backoff(first_s=0.01),
+        **options,
+    )
+
+
+async def test_a_killed_replica_is_restarted_on_a_new_process(keeper, tmp_path):
+    task = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.info.state == "ready")
+    first = keeper.info.pid
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: keeper.info.state == "ready" and keeper.info.pid != first)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert keeper.info.restarts == 1
+    assert events(StateFiles(tmp_path)) == [
+        "replica_started",
+        "replica_ready",
+        "replica_exited",
+        "replica_restart_scheduled",
+        "replica_started",
+        "replica_ready",
+        "replica_exited",
+    ]
+
+
+async def test_a_stop_leaves_no_process(keeper):
+    task = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.info.state == "ready")
+    pid = keeper.info.pid
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not psutil.pid_exists(pid)
+    assert keeper.info.state == "stopped"
+
+
+async def test_a_server_that_never_serves_is_restarted(tmp_path):
+    async def never(_address):
+        raise EnvironmentLacks("no")
+
+    keeper = make_keeper(tmp_path, SLEEPER, probe=never, start_timeout_s=0.2)
+    task = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.info.restarts >= 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "replica_ready" not in events(StateFiles(tmp_path))
+
+
+async def test_a_child_carries_its_mark_and_logs(tmp_path):
+    code = "import os; print(os.environ['SRE_PLATFORM_ID'], flush=True)"
+    child = await Child.spawn(
+        "x", (sys.executable, "-c", code), env={**os.environ, "SRE_PLATFORM_ID": "abc"}, log=tmp_path / "x.log"
+    )
+    assert await child.wait() == 0
+    assert last_lines(tmp_path / "x.log") == "abc"
+
+
+async def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(tmp_path):
+    stubborn = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(p.pid, flush=True);"
+        "time.sleep(600)"
+    )
+    log = tmp_path / "x.log"
+    child = await Child.spawn("x", (sys.executable, "-c", stubborn), env=os.environ, log=log)
+    await until(lambda: log.read_text().strip().isdigit())
+    grandchild = int(log.read_text())
+    await child.stop(grace_s=0.2)
+    await until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie")
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_children_die_with_a_killed_parent(tmp_path):
+    code = (
+        "import asyncio, os, sys\n"
+        "from pathlib import Path\n"
+        "from serving.fleet.process import Child\n"
+        "async def main():\n"
+        f"    c = await Child.spawn('c', (sys.executable, '-c', 'import time; time.sleep(600)'), env=os.environ, log=Path({str(tmp_path / 'c.log')!r}))\n"
+        "    print(c.pid, flush=True)\n"
+        "    await asyncio.sleep(600)\n"
+        "asyncio.run(main())\n"
+    )
+    import subprocess
+
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        assert psutil.pid_exists(pid)
+        parent.kill()
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
