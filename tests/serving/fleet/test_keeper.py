@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -129,18 +130,19 @@ async def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(tmp_
 
 
 def test_children_die_with_a_killed_parent(tmp_path):
-    code = (
-        "import asyncio, os, sys\n"
-        "from pathlib import Path\n"
-        "from serving.fleet.process import Child\n"
-        "async def main():\n"
-        f"    c = await Child.spawn('c', (sys.executable, '-c', 'import time; time.sleep(600)'), env=os.environ, log=Path({str(tmp_path / 'c.log')!r}))\n"
-        "    print(c.pid, flush=True)\n"
-        "    await asyncio.sleep(600)\n"
-        "asyncio.run(main())\n"
-    )
-    import subprocess
+    code = f"""
+import asyncio, os, sys
+from pathlib import Path
+from serving.fleet.process import Child
 
+async def main():
+    argv = (sys.executable, "-c", "import time; time.sleep(600)")
+    child = await Child.spawn("c", argv, env=os.environ, log=Path({str(tmp_path / "c.log")!r}))
+    print(child.pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
         assert psutil.pid_exists(pid)
