@@ -70,14 +70,3 @@ class DrillFolder:
     @property
     def cost(self) -> Path:
         return self.root / "cost.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformEvent:
-    """One line of the supervisor's `events.jsonl`."""
-
-    at: float
-    event: str
-    replica: str | None
-    pid: int | None
-    detail: dict[str, object]

@@ -1,53 +1,32 @@
-"""The load generator's records: read, and summed into latency percentiles per phase of the drill."""
+"""The load generator's records, summed into latency percentiles per phase of the drill."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sre.errors import BadDocument
+from sre.incidents.model import ClientRecord
 from sre.reports.model import LatencySummary, RequestPoint
 
 PERCENTILES = (50.0, 95.0, 99.0)
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Every object of a JSON Lines file; a cut last line is ignored, any other bad line is an error with its number."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise BadDocument([f"{path}:{number}: not JSON ({error}): the file was edited or damaged"]) from error
-    return rows
-
-
-def request_points(rows: Iterable[dict[str, Any]]) -> tuple[RequestPoint, ...]:
-    """Records in order of their scheduled arrival."""
-    points = [_point(row) for row in rows]
-    return tuple(sorted(points, key=lambda p: p.at))
-
-
-def _point(row: dict[str, Any]) -> RequestPoint:
-    sent, first = row["sent_at"], row["first_token_at"]
-    return RequestPoint(
-        at=sent,
-        ttft_s=None if first is None else first - sent,
-        e2e_s=row["finished_at"] - sent,
-        max_gap_s=row["max_gap_s"],
-        outcome=row["outcome"],
-        replicas=tuple(row["replicas"]),
-        output_tokens=row["output_tokens"],
+def request_points(records: Sequence[ClientRecord]) -> tuple[RequestPoint, ...]:
+    """What the charts need of each record, in order of sending."""
+    points = (
+        RequestPoint(
+            at=r.sent_at,
+            ttft_s=r.ttft_s,
+            e2e_s=r.finished_at - r.sent_at,
+            max_gap_s=r.max_gap_s,
+            outcome=r.outcome,
+            replicas=r.replicas,
+            output_tokens=r.output_tokens,
+        )
+        for r in records
     )
+    return tuple(sorted(points, key=lambda p: p.at))
 
 
 def latency_summaries(

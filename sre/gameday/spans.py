@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sre.gameday.model import PlatformEvent
+from sre.incidents.model import PlatformEvent
 from sre.reports.model import ReplicaSpan
 
 _STATE_AFTER = {

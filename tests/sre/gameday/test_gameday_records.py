@@ -1,41 +1,35 @@
 """Records and events become points, percentiles and spans without losing or inventing any."""
 
 import itertools
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sre.errors import BadDocument
-from sre.gameday.model import PlatformEvent
-from sre.gameday.records import latency_summaries, read_jsonl, request_points
+from sre.gameday.records import latency_summaries, request_points
 from sre.gameday.spans import replica_spans
+from sre.incidents.model import ClientRecord, PlatformEvent
 
 
 def record(sent_at, ttft=0.2, e2e=1.0, outcome="ok"):
-    return {
-        "sent_at": sent_at,
-        "first_token_at": None if ttft is None else sent_at + ttft,
-        "finished_at": sent_at + e2e,
-        "max_gap_s": 0.01,
-        "outcome": outcome,
-        "replicas": ["llm-0"],
-        "output_tokens": 10,
-    }
+    first = None if ttft is None else sent_at + ttft
+    return ClientRecord(
+        id="r",
+        scheduled_at=sent_at,
+        sent_at=sent_at,
+        first_token_at=first,
+        last_token_at=first,
+        finished_at=sent_at + e2e,
+        prompt_tokens=5,
+        output_tokens=10,
+        max_gap_s=0.01,
+        outcome=outcome,
+        replicas=("llm-0",),
+    )
 
 
 def event(at, name, replica="llm-0"):
-    return PlatformEvent(at, name, replica, 1, {})
-
-
-def test_a_cut_last_line_is_ignored_but_a_bad_line_inside_is_named(tmp_path):
-    path = tmp_path / "r.jsonl"
-    path.write_text('{"a": 1}\n{"a": 2}\n{"a"')
-    assert read_jsonl(path) == [{"a": 1}, {"a": 2}]
-    path.write_text('{"a": 1}\n{"a"\n{"a": 2}\n')
-    with pytest.raises(BadDocument, match=r"r\.jsonl:2: not JSON"):
-        read_jsonl(path)
+    return PlatformEvent(at, name, replica)
 
 
 def test_points_are_in_order_of_sending():
@@ -94,9 +88,3 @@ def test_spans_of_a_replica_tile_the_time_it_is_known(raw):
         assert left.end == right.start
     covered = sum(s.end - s.start for s in spans)
     assert covered == pytest.approx(100.0 - min(at for at, _ in raw))
-
-
-def test_json_lines_round_trip(tmp_path):
-    path = tmp_path / "x.jsonl"
-    path.write_text("".join(json.dumps({"i": i}) + "\n" for i in range(3)))
-    assert [row["i"] for row in read_jsonl(path)] == [0, 1, 2]
