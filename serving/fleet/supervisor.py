@@ -87,7 +87,8 @@ class Supervisor:
         Raises ServingError when the platform cannot start or the gateway dies; the state file then says why.
         """
         adopt_orphans()
-        state = plan(self.spec, platform_id=uuid.uuid4().hex[:8], started_at=self.now())
+        platform_id = os.environ.get(PLATFORM_ID_VARIABLE) or uuid.uuid4().hex[:8]
+        state = plan(self.spec, platform_id=platform_id, started_at=self.now())
         journal = Journal(self.files, state, now=self.now)
         journal.event("platform_starting")
         try:

@@ -1,4 +1,9 @@
-"""An incident: a timeline of facts with their sources, milestones kept raw, durations computed from them."""
+"""An incident: a timeline of facts with their sources, milestones kept raw, durations computed from them.
+
+The evidence types below are what `build_incident` reads. They live here, not in the packages that write the files, so
+that an incident can be built from any driver's files and this package needs neither the chaos library nor the reports.
+Times are Unix seconds, UTC; windows are half-open.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,111 @@ from typing import Literal
 
 EventKind = Literal["load", "fault", "impact", "alert", "platform", "chaos", "recovery"]
 
+FAILED_OUTCOMES = frozenset({"error", "truncated", "rejected", "timeout"})
+"""Client outcomes that count against the service; `cancelled` is the client's own doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultWindow:
+    """A labelled fault: [begin, end) in which its effect lasted; `end` None when it outlived the observation.
+
+    `begin` is written before the fault is applied, `proven_at` after its effect was seen from outside: the true start
+    lies between.
+    """
+
+    fault_id: str
+    fault: str
+    target: str
+    begin: float
+    end: float | None
+    proven: bool
+    proof: str
+    proven_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformEvent:
+    """One line of the supervisor's `events.jsonl`; `note` is its detail in words (`returncode=-9`)."""
+
+    at: float
+    event: str
+    replica: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosStep:
+    """One activity of a Chaos Toolkit journal. `phase` is where it ran: `before`, `method`, `after`, `rollback`."""
+
+    phase: str
+    name: str
+    kind: str
+    status: str
+    start: float
+    end: float
+    tolerance_met: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What Chaos Toolkit says of its run; `before_met` and `after_met` are None where the hypothesis was not tested."""
+
+    status: str
+    deviated: bool
+    before_met: bool | None
+    after_met: bool | None
+    steps: tuple[ChaosStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """One line of the load generator's `requests.jsonl`: the client's own view. Times not reached are None."""
+
+    id: str
+    scheduled_at: float
+    sent_at: float
+    first_token_at: float | None
+    last_token_at: float | None
+    finished_at: float
+    prompt_tokens: int
+    output_tokens: int
+    max_gap_s: float | None
+    outcome: str
+    replicas: tuple[str, ...]
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome in FAILED_OUTCOMES
+
+    @property
+    def retried(self) -> bool:
+        return len(self.replicas) > 1
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Sent to first token, None when no token came."""
+        return None if self.first_token_at is None else self.first_token_at - self.sent_at
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was watched, [start, end), and how coarsely the supervisor and the client thresholds see it.
+
+    `supervisor_poll_s` is how late the supervisor may notice an exit. `ttft_limit_s` and `gap_limit_s` say when an ok
+    request counts as degraded; None: that signal degrades nothing.
+    """
+
+    start: float
+    end: float
+    primary_source: str
+    supervisor_poll_s: float = 0.0
+    ttft_limit_s: float | None = 1.0
+    gap_limit_s: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One fact. `source` names the file it was read from (`chaos.jsonl`, `events.jsonl`, `journal.json`, `samples` ...)."""
+    """One fact. `source` names the file it was read from, or the sample source an alert was computed from."""
 
     at: float
     kind: EventKind
@@ -42,7 +148,11 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What clients lost, from the load generator's records."""
+    """What clients lost: requests in flight at any instant of [window_start, window_end), by the clients' records.
+
+    `failed` counts every request the service failed (error, timeout, truncated, rejected); `truncated` and `rejected`
+    are parts of it. `degraded` were ok but slower than the limits. The window is None when there was no fault.
+    """
 
     requests: int
     failed: int
@@ -51,6 +161,9 @@ class Impact:
     retried: int
     tokens_delivered: int
     tokens_in_failed: int
+    degraded: int = 0
+    window_start: float | None = None
+    window_end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

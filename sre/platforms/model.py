@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,6 +20,7 @@ class Replica:
     created: float | None
     restarts: int
     metrics_url: str
+    ready_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,27 @@ class Platform(Protocol):
         """Current replicas. Raises PlatformError when the platform is not up."""
         ...
 
+    def inflight(self) -> Mapping[str, float]:
+        """Requests in flight on each replica now, by the gateway's count. Raises PlatformError when it does not say."""
+        ...
+
     def kill_replica(self, name: str) -> KillProof:
-        """kill -9 the replica's server process; returns when it is seen gone. Raises PlatformError if it cannot be proven."""
+        """kill -9 the replica's server process; returns when it is seen gone. PlatformError if that is not proven."""
         ...
 
     def wait_ready(self, name: str, *, timeout_s: float) -> float:
-        """Block until the replica answers a real inference; returns the Unix time. Raises PlatformError on timeout."""
+        """Block until the replica answers a real inference; returns since when it does, Unix time.
+
+        Raises PlatformError on timeout, and at once when nothing is left that could restart it.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DownReport:
+    """What `down` did. `orphans` outlived the orderly stop and were killed; `notes` say what was unusual."""
+
+    was_up: bool
+    orphans: tuple[str, ...]
+    segments: tuple[str, ...]
+    notes: tuple[str, ...]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sre.cost.model import CostReport
+from sre.incidents.model import FaultWindow as FaultWindow  # one type for both: a report shows the incident's faults
 from sre.incidents.model import Incident
 from sre.slo.model import SloResult
 
@@ -52,19 +53,6 @@ class WorkloadFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class FaultWindow:
-    """A labelled fault: [begin, end) in which its effect lasted; `end` None when it outlived the observation."""
-
-    fault_id: str
-    fault: str
-    target: str
-    begin: float
-    end: float | None
-    proven: bool
-    proof: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReplicaSpan:
     """A replica's state over [start, end): `starting`, `ready`, `down`."""
 
@@ -76,7 +64,7 @@ class ReplicaSpan:
 
 @dataclass(frozen=True, slots=True)
 class RequestPoint:
-    """A client-side record, the columns the charts need. Null times mean never reached."""
+    """A client-side record, the columns the charts need. `at` is when it was sent; None means never reached."""
 
     at: float
     ttft_s: float | None
@@ -101,7 +89,7 @@ class LatencySummary:
 
 @dataclass(frozen=True, slots=True)
 class DrillReport:
-    """One drill from start to report. `results` holds every SLO once a source; `primary_source` names the one quoted."""
+    """One drill, start to report. `results` holds every SLO once a source; `primary_source` names the one quoted."""
 
     id: str
     title: str

@@ -31,6 +31,7 @@ class Slo:
     period_s: float
     sli: RatioSli
     path: str
+    runbook: str | None = None
 
     @property
     def budget(self) -> float:
@@ -42,7 +43,7 @@ class Slo:
 class BurnTier:
     """A multiwindow burn-rate condition: fires while long AND short window burn at or above `factor`.
 
-    Windows are in production seconds; a drill clock divides them (see `sre.slo.clock`).
+    Windows are in production seconds; a DrillClock divides them.
     `budget_share` is the part of the period's budget gone when the long window burns at `factor`.
     """
 

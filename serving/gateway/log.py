@@ -1,0 +1,39 @@
+"""Structured log lines: one JSON object a line on stderr. Prompts and generated text never go in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+_LOGGER = logging.getLogger("serving.gateway")
+
+
+def emit(event: str, /, **fields: object) -> None:
+    """Log `event` with its fields, which must be JSON values."""
+    _LOGGER.info(event, extra={"fields": fields})
+
+
+class JsonFormatter(logging.Formatter):
+    """Also shapes the lines of libraries (aiohttp, asyncio), so that the log has one format."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        if record.name != _LOGGER.name:
+            line["logger"] = record.name
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def configure_logging() -> None:
+    """Send everything to stderr as JSON lines. Called by the process's entry only."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    _LOGGER.setLevel(logging.INFO)

@@ -1,0 +1,89 @@
+"""The gateway's Prometheus metrics, in a registry of their own. Names and buckets are those of docs/contracts.md.
+
+Every label value exists from the start with 0, so that the first failure is an increase and not a new series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from serving.gateway.model import FAILURE_REASONS, OUTCOMES, FailureReason, Outcome
+
+TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
+INTER_TOKEN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2)
+E2E_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60)
+
+
+class GatewayMetrics:
+    """All series of one gateway. A threshold that is no bucket bound becomes one, for its SLO to be exact."""
+
+    def __init__(self, *, ttft_threshold_s: float, tpot_threshold_s: float) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.ttft_threshold_s = ttft_threshold_s
+        self.tpot_threshold_s = tpot_threshold_s
+        requests = Counter("sre_gateway_requests_total", "Finished requests.", ["outcome"], registry=registry)
+        self._requests = {outcome: requests.labels(outcome) for outcome in OUTCOMES}
+        self.ttft = Histogram(
+            "sre_gateway_ttft_seconds",
+            "Request accepted to first token.",
+            buckets=_with(TTFT_BUCKETS, ttft_threshold_s),
+            registry=registry,
+        )
+        self.inter_token = Histogram(
+            "sre_gateway_inter_token_seconds",
+            "Gaps between successive tokens.",
+            buckets=_with(INTER_TOKEN_BUCKETS, tpot_threshold_s),
+            registry=registry,
+        )
+        self.e2e = Histogram(
+            "sre_gateway_e2e_seconds", "Duration of ok requests.", buckets=E2E_BUCKETS, registry=registry
+        )
+        self.eligible = Counter(
+            "sre_gateway_goodput_eligible_total", "Requests that count for goodput.", registry=registry
+        )
+        self.good = Counter(
+            "sre_gateway_goodput_good_total", "Ok requests within both goodput thresholds.", registry=registry
+        )
+        threshold = Gauge("sre_gateway_goodput_threshold_seconds", "Goodput thresholds.", ["signal"], registry=registry)
+        threshold.labels("ttft").set(ttft_threshold_s)
+        threshold.labels("tpot").set(tpot_threshold_s)
+        tokens = Counter("sre_gateway_tokens_total", "Tokens of all requests.", ["kind"], registry=registry)
+        self.prompt_tokens = tokens.labels("prompt")
+        self.generation_tokens = tokens.labels("generation")
+        self.good_tokens = Counter(
+            "sre_gateway_good_tokens_total", "Generation tokens of good requests.", registry=registry
+        )
+        self.wasted_tokens = Counter(
+            "sre_gateway_wasted_tokens_total", "Generation tokens of requests that were not ok.", registry=registry
+        )
+        retries = Counter("sre_gateway_retries_total", "Attempts after the first.", ["reason"], registry=registry)
+        self._retries = {reason: retries.labels(reason) for reason in FAILURE_REASONS}
+        self._up = Gauge("sre_gateway_replica_up", "1 when work is routed to it.", ["replica"], registry=registry)
+        self._inflight = Gauge(
+            "sre_gateway_replica_inflight", "Attempts running on it.", ["replica"], registry=registry
+        )
+        self._attempts = Counter(
+            "sre_gateway_replica_requests_total", "Attempts by result.", ["replica", "outcome"], registry=registry
+        )
+
+    def request(self, outcome: Outcome) -> None:
+        self._requests[outcome].inc()
+
+    def retry(self, reason: FailureReason) -> None:
+        self._retries[reason].inc()
+
+    def attempt(self, replica: str, *, ok: bool) -> None:
+        self._attempts.labels(replica, "ok" if ok else "error").inc()
+
+    def watch_replica(self, name: str, *, up: Callable[[], float], inflight: Callable[[], float]) -> None:
+        """Create the replica's series; its gauges are read when scraped."""
+        self._up.labels(name).set_function(up)
+        self._inflight.labels(name).set_function(inflight)
+        for outcome in ("ok", "error"):
+            self._attempts.labels(name, outcome)
+
+
+def _with(buckets: Iterable[float], threshold: float) -> tuple[float, ...]:
+    return tuple(sorted({*buckets, threshold}))

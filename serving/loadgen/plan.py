@@ -1,0 +1,91 @@
+"""`plan.json`: what to offer, to whom, for how long. Strict at the edge: an unknown or misspelt key is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from serving.errors import BadInput
+
+DEFAULT_RATE_RPS = 6.0
+TraceFormat = Literal["auto", "azure", "mooncake"]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LengthPlan(_Strict):
+    """Log-normal token lengths: `sigma` is the standard deviation of ln(length); clipped to [min, max]."""
+
+    median: PositiveFloat
+    sigma: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
+    min: PositiveInt
+    max: PositiveInt
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min <= self.median <= self.max:
+            raise ValueError(f"need min <= median <= max, got {self.min}, {self.median:g}, {self.max}")
+        return self
+
+
+class Plan(_Strict):
+    """One run of the load generator. docs/contracts.md shows the file; the defaults are a chat-like load."""
+
+    url: str
+    out: Path
+    model: Annotated[str, Field(min_length=1)] = "llm"
+    duration_s: PositiveFloat = 75.0
+    rate_rps: PositiveFloat | None = None
+    seed: int = 1
+    cv: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)] = 1.0
+    prompt_tokens: LengthPlan = LengthPlan(median=400, sigma=0.7, min=16, max=2048)
+    output_tokens: LengthPlan = LengthPlan(median=220, sigma=0.4, min=16, max=512)
+    trace: Path | None = None
+    trace_format: TraceFormat = "auto"
+    max_prompt_tokens: PositiveInt | None = None
+    max_output_tokens: PositiveInt | None = None
+    timeout_s: PositiveFloat = 60.0
+    api_key_env: Annotated[str, Field(min_length=1)] | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"'{url}' is no http:// or https:// address")
+        return url.rstrip("/").removesuffix("/v1")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.trace is None:
+            return self
+        unused = sorted(self.model_fields_set & {"cv", "prompt_tokens", "output_tokens"})
+        if unused:
+            raise ValueError(f"'trace' brings its own arrivals and lengths: remove {', '.join(unused)} or the trace")
+        return self
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in `path`. Raises BadInput naming the file and every fault in it."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot read the plan: {error.strerror}") from error
+    try:
+        return Plan.model_validate_json(text)
+    except ValidationError as error:
+        faults = "; ".join(_fault(item["loc"], item["msg"]) for item in error.errors())
+        raise BadInput(f"{path}: {faults}") from error
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(str(part) for part in location)
+    what = message.removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

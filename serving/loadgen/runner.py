@@ -1,0 +1,87 @@
+"""The open loop: each request leaves at its time, however late the answers to earlier ones are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from serving.loadgen.client import CompletionClient
+from serving.loadgen.clock import Clock
+from serving.loadgen.model import PlannedRequest, Progress, RequestRecord, Schedule
+from serving.loadgen.prompts import prompt_text
+
+_LEAD_S = 0.1
+"""Between the start and time 0 of the schedule, so that a request at offset 0 is not late by set-up."""
+
+
+class OpenLoop:
+    """Runs one schedule. `on_record` gets each record as its request finishes."""
+
+    def __init__(self, client: CompletionClient, *, clock: Clock, on_record: Callable[[RequestRecord], None]) -> None:
+        self._client = client
+        self._clock = clock
+        self._on_record = on_record
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sent = 0
+        self._records: list[RequestRecord] = []
+
+    @property
+    def records(self) -> tuple[RequestRecord, ...]:
+        """Those finished so far, in the order they finished."""
+        return tuple(self._records)
+
+    def progress(self) -> Progress:
+        finished = len(self._records)
+        ok = sum(record.outcome == "ok" for record in self._records)
+        cancelled = sum(record.outcome == "cancelled" for record in self._records)
+        failed = finished - ok - cancelled
+        return Progress(round(self._clock(), 3), self._sent, finished, ok, failed, self._sent - finished)
+
+    async def run(self, schedule: Schedule, *, seed: int, stop: asyncio.Event) -> None:
+        """Send everything, or until `stop` is set; then nothing is in flight any more."""
+        start = self._clock() + _LEAD_S
+        for planned in schedule.requests:
+            body = self._client.body(planned, prompt_text(planned, seed=seed))
+            if await self._stopped_by(start + planned.offset_s, stop):
+                break
+            task = asyncio.create_task(self._one(planned, body, start + planned.offset_s))
+            self._tasks.add(task)
+        await self._finish(stop)
+
+    async def _stopped_by(self, at: float, stop: asyncio.Event) -> bool:
+        """Waits until `at` on the clock; True at once when `stop` is set before. Yields even when `at` is past."""
+        delay_s = at - self._clock()
+        if delay_s <= 0:
+            await asyncio.sleep(0)
+            return stop.is_set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), delay_s)
+        return stop.is_set()
+
+    async def _one(self, planned: PlannedRequest, body: bytes, scheduled_at: float) -> None:
+        self._sent += 1
+        record = await self._client.send(planned, body, scheduled_at=scheduled_at)
+        self._records.append(record)
+        self._on_record(record)
+
+    async def _finish(self, stop: asyncio.Event) -> None:
+        """Until the last answer; `stop` cuts that short. Any exception here is a fault of ours."""
+        cutting = asyncio.create_task(self._cancel_when(stop))
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        cutting.cancel()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _cancel_when(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        for task in self._tasks:
+            task.cancel()
+
+
+async def tick(emit: Callable[[], None], *, every_s: float) -> None:
+    """Calls `emit` at a fixed pace until cancelled."""
+    while True:
+        await asyncio.sleep(every_s)
+        emit()

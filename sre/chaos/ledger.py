@@ -1,0 +1,158 @@
+"""The fault ledger `chaos.jsonl`: what we did to the platform, written down before it is done.
+
+It outlives the chaos process, so after a `kill -9` anyone can still see which faults are open, and it is the label
+every alert is scored against. One record is one line, written under a lock and synced to the disk; a writer killed in
+the middle leaves a cut last line, which was never acted on, and which the next writer removes. `run_*` records, written
+by our control, carry an empty fault_id.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from sre.errors import BadDocument
+
+LEDGER_FILE = "chaos.jsonl"
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """One line of the ledger. `at` is Unix time, seconds."""
+
+    at: float
+    event: str
+    fault_id: str = ""
+    fault: str = ""
+    target: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFault:
+    """One fault as the ledger tells it. `end` is None while it is open; `proven` is None while nobody has said."""
+
+    fault_id: str
+    fault: str
+    target: str
+    begin: float
+    proven: bool | None
+    end: float | None
+
+
+class Ledger:
+    """The ledger of one state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / LEDGER_FILE
+
+    def append(self, record: LedgerRecord) -> None:
+        """Write one record through to the disk."""
+        line = json.dumps(
+            {
+                "at": record.at,
+                "event": record.event,
+                "fault_id": record.fault_id,
+                "fault": record.fault,
+                "target": record.target,
+                "detail": dict(record.detail),
+            },
+            allow_nan=False,
+        )
+        with self.path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _drop_cut_line(file)
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self) -> tuple[LedgerRecord, ...]:
+        """Every record, in the order written; none when there is no ledger yet. Raises BadDocument for a bad line."""
+        return read_ledger(self.path)
+
+    def open_faults(self) -> tuple[LedgerFault, ...]:
+        """Faults that were begun and not ended, oldest first."""
+        return tuple(fault for fault in fault_windows(self.read()) if fault.end is None)
+
+
+def new_fault_id() -> str:
+    return f"f-{uuid.uuid4().hex[:8]}"
+
+
+def read_ledger(path: Path) -> tuple[LedgerRecord, ...]:
+    """The records of a ledger file; none when it does not exist. A cut last line is left out."""
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadDocument([f"{path}: cannot be read ({error}): restore it, or remove it with `sre down`"]) from error
+    records, faults = [], []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(_record(json.loads(line)))
+        except (TypeError, KeyError, ValueError) as error:
+            if number < len(lines):
+                faults.append(f"{path}:{number}: no ledger record ({type(error).__name__}: {error}): remove the line")
+    if faults:
+        raise BadDocument(faults)
+    return tuple(records)
+
+
+def fault_windows(records: Iterable[LedgerRecord]) -> tuple[LedgerFault, ...]:
+    """The faults of a ledger, by begin. Of several ends (undo is idempotent) the first counts."""
+    begins: dict[str, LedgerRecord] = {}
+    later: dict[str, dict[str, LedgerRecord]] = {}
+    for record in records:
+        if record.event == "fault_begin":
+            begins.setdefault(record.fault_id, record)
+        elif record.event.startswith("fault_"):
+            later.setdefault(record.fault_id, {}).setdefault(record.event, record)
+    windows = [_window(begin, later.get(fault_id, {})) for fault_id, begin in begins.items()]
+    return tuple(sorted(windows, key=lambda w: (w.begin, w.fault_id)))
+
+
+def since(records: Sequence[LedgerRecord], at: float) -> tuple[LedgerRecord, ...]:
+    """The records written at or after `at`."""
+    return tuple(record for record in records if record.at >= at)
+
+
+def _drop_cut_line(file: IO[bytes]) -> None:
+    """Cut a half-written last line off; the file is locked and its position is at the end afterwards."""
+    size = file.seek(0, os.SEEK_END)
+    while size > 0:
+        start = max(0, size - _BLOCK)
+        file.seek(start)
+        newline = file.read(size - start).rfind(b"\n")
+        if newline >= 0:
+            size = start + newline + 1
+            break
+        size = start
+    file.truncate(size)
+    file.seek(0, os.SEEK_END)
+
+
+def _window(begin: LedgerRecord, later: Mapping[str, LedgerRecord]) -> LedgerFault:
+    end = later.get("fault_end")
+    proven = True if "fault_proven" in later else (False if "fault_not_proven" in later else None)
+    return LedgerFault(begin.fault_id, begin.fault, begin.target, begin.at, proven, None if end is None else end.at)
+
+
+def _record(value: Mapping[str, Any]) -> LedgerRecord:
+    return LedgerRecord(
+        at=float(value["at"]),
+        event=str(value["event"]),
+        fault_id=str(value["fault_id"]),
+        fault=str(value["fault"]),
+        target=str(value["target"]),
+        detail=dict(value["detail"]),
+    )

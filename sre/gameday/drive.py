@@ -1,0 +1,206 @@
+"""Drives one prepared drill: platform up, load, chaos, wait, down. What happened is left in files.
+
+The platform and both child processes end with this process whatever happens to it; on the way out they are ended in
+order, so that rollbacks are played and records are complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sre.chaos.run import leave, run_chaos
+from sre.errors import PlatformError
+from sre.gameday.model import DrillFolder
+from sre.gameday.prepare import Prepared, write_plan
+from sre.platforms.local import LocalPlatform, down, footprint_mb, start_load, up
+from sre.platforms.spawn import last_lines
+
+POLL_S = 0.25
+LOAD_GRACE_S = 70.0
+CHAOS_GRACE_S = 45.0
+SETTLE_SCRAPES = 3
+
+
+class Progress(Protocol):
+    """Where a drill tells how far it is; `sre.console.Progress` is one."""
+
+    def step(self, text: str) -> None: ...
+    def detail(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def done(self, result: str = "") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What cannot be read from the artefacts: instants (Unix seconds), exit code, footprint."""
+
+    up_began_at: float
+    ready_at: float
+    load_began_at: float
+    chaos_began_at: float
+    chaos_ended_at: float
+    load_ended_at: float
+    ended_at: float
+    chaos_returncode: int
+    memory_mb: float | None
+    prometheus_url: str | None
+
+
+OnLive = Callable[[Driven, LocalPlatform], None]
+
+
+def drive(prepared: Prepared, *, progress: Progress, on_live: OnLive, now: Callable[[], float] = time.time) -> Driven:
+    """Run the drill. `on_live` is called once all is over but the platform still runs (to read from its Prometheus).
+
+    Raises SreError when the platform does not come up, or a child fails; nothing is left running in any case.
+    """
+    folder = DrillFolder(prepared.folder)
+    folder.root.mkdir(parents=True)
+    state_dir = prepared.options.state_dir
+    up_began_at = now()
+    progress.step(f"platform: {prepared.spec.replicas} Triton replicas, gateway")
+    platform = up(prepared.spec, state_dir, on_progress=progress.detail, detached=False)
+    ready_at = now()
+    progress.done(f"{platform.gateway_url}")
+    try:
+        driven = _under_load(
+            prepared, platform, folder, progress=progress, now=now, up_began_at=up_began_at, ready_at=ready_at
+        )
+        on_live(driven, platform)
+    finally:
+        progress.step("platform down")
+        report = down(state_dir)
+        progress.done("nothing left running" if not report.orphans else f"killed {', '.join(report.orphans)}")
+    return driven
+
+
+def _under_load(
+    prepared: Prepared,
+    platform: LocalPlatform,
+    folder: DrillFolder,
+    *,
+    progress: Progress,
+    now: Callable[[], float],
+    up_began_at: float,
+    ready_at: float,
+) -> Driven:
+    logs = prepared.options.state_dir / "logs"
+    prometheus_url = platform.state().prometheus_url
+    load_began_at = now()
+    with _load(prepared, platform, log=logs / "loadgen.log") as load:
+        progress.step(f"warm-up: {prepared.warmup_s:g} s of load")
+        _wait(load, until=load_began_at + prepared.warmup_s, now=now, progress=progress)
+        memory_mb = footprint_mb(platform)
+        progress.step(f"chaos: {prepared.drill.title}")
+        chaos_began_at = now()
+        chaos_returncode = _chaos(prepared, platform, folder, load=load, progress=progress)
+        chaos_ended_at = now()
+        progress.step("load: the rest of it")
+        _finish(load, limit=load_began_at + prepared.duration_s + LOAD_GRACE_S, now=now, progress=progress)
+    load_ended_at = now()
+    time.sleep(SETTLE_SCRAPES * prepared.spec.scrape_interval_s)  # the last requests must be in the samples
+    progress.done(_summary(load.log))
+    return Driven(
+        up_began_at=up_began_at,
+        ready_at=ready_at,
+        load_began_at=load_began_at,
+        chaos_began_at=chaos_began_at,
+        chaos_ended_at=chaos_ended_at,
+        load_ended_at=load_ended_at,
+        ended_at=now(),
+        chaos_returncode=chaos_returncode,
+        memory_mb=memory_mb,
+        prometheus_url=prometheus_url,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def require_alive(self) -> None:
+        """Raises PlatformError when the generator ended with a fault."""
+        code = self.process.poll()
+        if code not in (None, 0):
+            raise PlatformError(f"load generator ended with {code}: {last_lines(self.log, count=1)}")
+
+
+@contextlib.contextmanager
+def _load(prepared: Prepared, platform: LocalPlatform, *, log: Path) -> Iterator[_Load]:
+    plan = write_plan(prepared.load, prepared.options.state_dir / "plan.json", url=platform.gateway_url)
+    process = start_load(platform, plan, log=log)
+    try:
+        yield _Load(process, log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _wait(load: _Load, *, until: float, now: Callable[[], float], progress: Progress) -> None:
+    while now() < until:
+        load.require_alive()
+        progress.detail(_summary(load.log))
+        time.sleep(POLL_S)
+
+
+def _chaos(prepared: Prepared, platform: LocalPlatform, folder: DrillFolder, *, load: _Load, progress: Progress) -> int:
+    process = run_chaos(
+        prepared.options.experiment,
+        journal=folder.journal,
+        log=folder.chaos_log,
+        state_dir=platform.state_dir,
+        platform_id=platform.platform_id,
+    )
+    shown = 0
+    try:
+        while process.poll() is None:
+            load.require_alive()
+            shown = _note_new(folder.chaos_log, shown, progress)
+            progress.detail(_summary(load.log))
+            time.sleep(POLL_S)
+    finally:
+        if process.poll() is None:
+            leave(process, timeout_s=CHAOS_GRACE_S)
+    _note_new(folder.chaos_log, shown, progress)
+    return int(process.returncode)
+
+
+def _note_new(log: Path, shown: int, progress: Progress) -> int:
+    """Tell the toolkit's new INFO lines; returns how many lines have been looked at."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    for line in lines[shown:]:
+        if " INFO]" in line or " ERROR]" in line or " CRITICAL]" in line:
+            progress.note(line.partition("] ")[2].strip() or line)
+    return len(lines)
+
+
+def _finish(load: _Load, *, limit: float, now: Callable[[], float], progress: Progress) -> None:
+    while load.process.poll() is None:
+        if now() > limit:
+            raise PlatformError(f"load generator did not end {LOAD_GRACE_S:g} s after its last arrival: see {load.log}")
+        progress.detail(_summary(load.log))
+        time.sleep(POLL_S)
+    load.require_alive()
+
+
+def _summary(log: Path) -> str:
+    """The generator's last progress line in words; empty while there is none."""
+    text = last_lines(log, count=1)
+    try:
+        seen: dict[str, Any] = json.loads(text)
+        return f"{seen['sent']} sent, {seen['ok']} ok, {seen['failed']} failed, {seen['inflight']} in flight"
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,109 @@
+"""Everything that can be refused is refused here, before a process is started or a folder is made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sre.chaos.experiment import load_drill
+from sre.chaos.model import Drill, Workload
+from sre.cost.model import Price
+from sre.cost.prices import price_for
+from sre.errors import BadDocument, SreError
+from sre.gameday.model import DrillOptions
+from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
+from sre.slo.model import DrillClock, Slo
+from sre.slo.openslo import load_slos
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A drill that may start: documents read and checked, platform and load described."""
+
+    options: DrillOptions
+    drill: Drill
+    slos: tuple[Slo, ...]
+    clock: DrillClock
+    spec: PlatformSpec
+    load: dict[str, Any]
+    price: Price
+    gpus_per_replica: int
+    folder: Path
+
+    @property
+    def warmup_s(self) -> float:
+        """Seconds of load before chaos starts; at most a third of the load, so that a short drill still has a fault in it."""
+        return min(self.drill.workload.warmup_s, self.duration_s / 3)
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.load["duration_s"])
+
+
+def prepare(options: DrillOptions, *, now: float) -> Prepared:
+    """Read and check every input. `now` (Unix seconds) names the report. Raises SreError; touches nothing."""
+    drill = load_drill(options.experiment)
+    slos = load_slos(options.workspace / "slo")
+    if drill.expected.alert_slo not in {slo.name for slo in slos}:
+        known = ", ".join(slo.name for slo in slos)
+        raise BadDocument(
+            [f"{drill.path}: expected.alert.slo: no SLO is named {drill.expected.alert_slo!r}: use one of {known}"]
+        )
+    spec = platform_spec(options.state_dir, **_asked(options), prometheus="auto" if options.prometheus else "off")
+    gpu, gpus_per_replica = gpu_of(spec.profile)
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = options.reports_dir / f"{stamp}-{options.experiment.stem}"
+    if folder.exists():
+        raise SreError(f"{folder}: exists already: wait a second, or choose another --reports")
+    load = load_plan(drill.workload, options, out=folder)
+    check_load(load, options.experiment)
+    return Prepared(
+        options=options,
+        drill=drill,
+        slos=slos,
+        clock=DrillClock(drill.clock_factor),
+        spec=spec,
+        load=load,
+        price=price_for(gpu),
+        gpus_per_replica=gpus_per_replica,
+        folder=folder,
+    )
+
+
+def load_plan(workload: Workload, options: DrillOptions, *, out: Path) -> dict[str, Any]:
+    """The load generator's plan (docs/contracts.md): the experiment's workload with the command line's changes."""
+    asked = {"rate_rps": options.rate_rps, "duration_s": options.duration_s, "seed": options.seed}
+    workload = replace(workload, **{key: value for key, value in asked.items() if value is not None})
+    plan: dict[str, Any] = {
+        "url": "http://127.0.0.1:1",  # replaced when the gateway's port is known
+        "out": str(out.resolve()),
+        "rate_rps": workload.rate_rps,
+        "duration_s": workload.duration_s,
+        "seed": workload.seed,
+    }
+    if options.trace is not None:
+        return {**plan, "trace": str(options.trace)}
+    shape = {"cv": workload.cv, "prompt_tokens": workload.prompt_tokens, "output_tokens": workload.output_tokens}
+    for key, value in shape.items():
+        if value is not None:
+            plan[key] = value if isinstance(value, float) else asdict(value)
+    return plan
+
+
+def write_plan(plan: dict[str, Any], path: Path, *, url: str) -> Path:
+    """Write the plan for the gateway that is now up."""
+    path.write_text(json.dumps({**plan, "url": url}, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _asked(options: DrillOptions) -> dict[str, Any]:
+    asked = {
+        "replicas": options.replicas,
+        "profile": options.profile,
+        "time_scale": options.time_scale,
+        "port": options.port,
+    }
+    return {key: value for key, value in asked.items() if value is not None}

@@ -1,0 +1,196 @@
+"""The files of a drill as typed evidence: ledger, supervisor events, journal, client records.
+
+Reading is strict: a line that is no object or lacks what the contract promises is a fault with its line number, and all
+faults of a file are reported at once. Only a cut last line is forgiven, because its writer may have died there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from sre.errors import BadDocument
+from sre.incidents.model import ChaosStep, ClientRecord, FaultWindow, Journal, PlatformEvent
+
+Record = Mapping[str, Any]
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON Lines file. A cut last line is ignored; any other bad line raises BadDocument."""
+    lines = path.read_text("utf-8").split("\n")
+    records, faults = [], []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError:
+            if number < len(lines):
+                faults.append(f"{path}:{number}: not JSON")
+            continue
+        if isinstance(value, dict):
+            records.append(value)
+        else:
+            faults.append(f"{path}:{number}: expected an object")
+    if faults:
+        raise BadDocument(faults)
+    return records
+
+
+def parse_faults(records: Sequence[Record], where: str = "chaos.jsonl") -> tuple[FaultWindow, ...]:
+    """The ledger's records as fault windows, in order of their begin."""
+    reader = _Reader(where)
+    begins: dict[str, tuple[Record, float]] = {}
+    later: dict[str, dict[str, Record]] = {}
+    for index, record in enumerate(records):
+        fault_id, event = reader.text(record, index, "fault_id"), reader.text(record, index, "event")
+        at = reader.number(record, index, "at")
+        if event == "fault_begin":
+            reader.text(record, index, "fault")
+            begins.setdefault(fault_id, (record, at))
+        else:
+            later.setdefault(fault_id, {}).setdefault(event, record)
+    reader.done()
+    windows = (_window(fault_id, begin, at, later.get(fault_id, {})) for fault_id, (begin, at) in begins.items())
+    return tuple(sorted(windows, key=lambda w: (w.begin, w.fault_id)))
+
+
+def parse_platform_events(records: Sequence[Record], where: str = "events.jsonl") -> tuple[PlatformEvent, ...]:
+    """The supervisor's records, in order of time."""
+    reader = _Reader(where)
+    events = [
+        PlatformEvent(
+            at=reader.number(record, index, "at"),
+            event=reader.text(record, index, "event"),
+            replica=record.get("replica"),
+            note=_words(record.get("detail")),
+        )
+        for index, record in enumerate(records)
+    ]
+    reader.done()
+    return tuple(sorted(events, key=lambda e: e.at))
+
+
+def parse_client_records(records: Sequence[Record], where: str = "requests.jsonl") -> tuple[ClientRecord, ...]:
+    """The load generator's records, in order of sending. One without an end has no outcome: left out."""
+    reader = _Reader(where)
+    parsed = [_client_record(reader, r, i) for i, r in enumerate(records) if r.get("finished_at") is not None]
+    reader.done()
+    return tuple(sorted(parsed, key=lambda r: (r.sent_at, r.id)))
+
+
+def parse_journal(journal: Record, where: str = "journal.json") -> Journal:
+    """Chaos Toolkit's journal; raises BadDocument when it is not one."""
+    if "status" not in journal:
+        raise BadDocument([f"{where}: not a Chaos Toolkit journal (no status); run the experiment again"])
+    states = journal.get("steady_states") or {}
+    before, after = states.get("before") or {}, states.get("after") or {}
+    groups = (
+        ("before", before.get("probes")),
+        ("method", journal.get("run")),
+        ("after", after.get("probes")),
+        ("rollback", journal.get("rollbacks")),
+    )
+    steps = (_step(phase, run) for phase, runs in groups for run in runs or () if run.get("start"))
+    return Journal(
+        status=str(journal["status"]),
+        deviated=bool(journal.get("deviated")),
+        before_met=before.get("steady_state_met"),
+        after_met=after.get("steady_state_met"),
+        steps=tuple(sorted(steps, key=lambda s: (s.start, s.end))),
+    )
+
+
+class _Reader:
+    """Reads typed values out of records and collects every fault, each with its line."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._faults: list[str] = []
+
+    def number(self, record: Record, index: int, name: str) -> float:
+        value = record.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        self._faults.append(f"{self._where}:{index + 1}: {name} must be a number, found {value!r:.40}")
+        return 0.0
+
+    def text(self, record: Record, index: int, name: str) -> str:
+        value = record.get(name)
+        if isinstance(value, str):
+            return value
+        self._faults.append(f"{self._where}:{index + 1}: {name} must be text, found {value!r:.40}")
+        return ""
+
+    def done(self) -> None:
+        if self._faults:
+            raise BadDocument(self._faults)
+
+
+def _window(fault_id: str, begin: Record, at: float, later: Mapping[str, Record]) -> FaultWindow:
+    proof, end = later.get("fault_proven"), later.get("fault_end")
+    doubt = later.get("fault_not_proven")
+    said = proof if proof is not None else doubt
+    return FaultWindow(
+        fault_id=fault_id,
+        fault=str(begin["fault"]),
+        target=str(begin.get("target") or "unknown"),
+        begin=at,
+        end=None if end is None else float(end["at"]),
+        proven=proof is not None,
+        proof="no proof in the ledger" if said is None else _proof(said),
+        proven_at=None if proof is None else float(proof["at"]),
+    )
+
+
+def _proof(record: Record) -> str:
+    """How it was proven, in the ledger's own words; the whole detail where it has no words."""
+    detail = record.get("detail")
+    how = detail.get("how") or detail.get("reason") if isinstance(detail, Mapping) else None
+    return str(how) if how else _words(detail) or str(record["event"]).replace("_", " ")
+
+
+def _client_record(reader: _Reader, record: Record, index: int) -> ClientRecord:
+    sent_at = reader.number(record, index, "sent_at" if record.get("sent_at") is not None else "scheduled_at")
+    return ClientRecord(
+        id=reader.text(record, index, "id"),
+        scheduled_at=reader.number(record, index, "scheduled_at"),
+        sent_at=sent_at,
+        first_token_at=record.get("first_token_at"),
+        last_token_at=record.get("last_token_at"),
+        finished_at=reader.number(record, index, "finished_at"),
+        prompt_tokens=int(record.get("prompt_tokens") or 0),
+        output_tokens=int(record.get("output_tokens") or 0),
+        max_gap_s=record.get("max_gap_s"),
+        outcome=reader.text(record, index, "outcome"),
+        replicas=tuple(record.get("replicas") or ()),
+    )
+
+
+def _step(phase: str, run: Record) -> ChaosStep:
+    activity = run.get("activity") or {}
+    start = _unix(run["start"])
+    return ChaosStep(
+        phase=phase,
+        name=str(activity.get("name", "unnamed")),
+        kind=str(activity.get("type", "activity")),
+        status=str(run.get("status", "unknown")),
+        start=start,
+        end=_unix(run["end"]) if run.get("end") else start,
+        tolerance_met=cast("bool | None", run.get("tolerance_met")),
+    )
+
+
+def _unix(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _words(detail: Any) -> str:
+    if isinstance(detail, Mapping):
+        return ", ".join(f"{key}={value}" for key, value in detail.items() if value is not None)
+    return "" if detail is None else str(detail)

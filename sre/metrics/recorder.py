@@ -1,0 +1,156 @@
+"""Our own scraper, run as a small process beside the platform: `python -m sre.metrics.recorder --config recorder.json`.
+
+It exists so that a drill has evidence where no Prometheus is installed, and a second witness where one is. Scrapes
+start on an absolute timeline (tick k at start + k x interval), all targets at once, and a sample carries the wall-clock
+time at which its tick began, as in Prometheus. A tick that comes late is skipped, never made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import aiohttp
+
+from sre.errors import SreError
+from sre.metrics.exposition import ExpositionParser, MalformedExposition, SampleId
+from sre.metrics.segments import SegmentWriter
+from sre.metrics.targets import RecorderConfig, Target, read_config, scrape_timeout_s
+
+MAX_PAGE_BYTES = 16 * 2**20
+
+
+class ScrapeFailed(Exception):  # noqa: N818  (recorded as up=0, never leaves this module)
+    """One scrape of one target brought nothing; the message says why in a few words."""
+
+
+class Recorder:
+    """Scrapes `config.targets` until told to stop. `wall` is the clock that stamps samples."""
+
+    def __init__(self, config: RecorderConfig, *, wall: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._wall = wall
+        self._parsers = [ExpositionParser(config.keep) for _ in config.targets]
+        self._writer = SegmentWriter(
+            config.directory,
+            config.targets,
+            interval_s=config.interval_s,
+            segment_s=config.segment_s,
+            retention_s=config.retention_s,
+        )
+        self._last_at = 0.0
+        self._disk_error: str | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Scrape until `stop` is set. A scrape in flight at that moment is given up, what was written stays."""
+        # keep-alive must outlive the interval, or every scrape pays for a connection
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=10 * self._config.interval_s)
+        timeout = aiohttp.ClientTimeout(total=scrape_timeout_s(self._config.interval_s))
+        headers = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
+            ticks = asyncio.create_task(self._tick_forever(session))
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({ticks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ticks.cancel()
+                stopped.cancel()
+                outcome, _ = await asyncio.gather(ticks, stopped, return_exceptions=True)
+                self._writer.close()
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    async def _tick_forever(self, session: aiohttp.ClientSession) -> None:
+        loop = asyncio.get_running_loop()
+        started, tick = loop.time(), 0
+        while True:
+            await self._tick(session)
+            due = int((loop.time() - started) / self._config.interval_s) + 1
+            tick = max(tick + 1, due)
+            await asyncio.sleep(started + tick * self._config.interval_s - loop.time())
+
+    async def _tick(self, session: aiohttp.ClientSession) -> None:
+        at = round(self._wall(), 3)
+        if at <= self._last_at:  # the wall clock was set back: times must increase, so wait until it has caught up
+            return
+        self._last_at = at
+        if not self._guarded(lambda: self._writer.advance(at)):
+            return
+        await asyncio.gather(*(self._scrape(session, at, i) for i in range(len(self._config.targets))))
+
+    async def _scrape(self, session: aiohttp.ClientSession, at: float, index: int) -> None:
+        try:
+            samples = await self._read(session, self._config.targets[index], self._parsers[index])
+        except ScrapeFailed as failure:
+            reason = str(failure)
+            self._guarded(lambda: self._writer.failed(at, index, reason))
+            return
+        self._guarded(lambda: self._writer.scraped(at, index, samples))
+
+    async def _read(
+        self, session: aiohttp.ClientSession, target: Target, parser: ExpositionParser
+    ) -> dict[SampleId, float]:
+        try:
+            async with session.get(target.url, allow_redirects=False) as response:
+                if response.status != 200:
+                    raise ScrapeFailed(f"HTTP {response.status}")
+                page = await _read_page(response)
+            return parser.parse(page.decode("utf-8"))
+        except TimeoutError as error:
+            raise ScrapeFailed("no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ScrapeFailed(type(error).__name__) from error
+        except (MalformedExposition, UnicodeDecodeError) as error:
+            raise ScrapeFailed(f"unreadable page: {error}"[:200]) from error
+
+    def _guarded(self, write: Callable[[], None]) -> bool:
+        """Do a write. On a disk fault say so once and drop the segment (its last line may be cut); later ticks retry."""
+        try:
+            write()
+        except OSError as error:
+            self._writer.close()
+            if self._disk_error is None:
+                sys.stderr.write(f"recorder: cannot write samples to {self._config.directory}: {error}; will retry\n")
+            self._disk_error = str(error)
+            return False
+        self._disk_error = None
+        return True
+
+
+async def _read_page(response: aiohttp.ClientResponse) -> bytes:
+    page = bytearray()
+    async for chunk in response.content.iter_any():
+        page += chunk
+        if len(page) > MAX_PAGE_BYTES:
+            raise ScrapeFailed(f"page larger than {MAX_PAGE_BYTES} bytes")
+    return bytes(page)
+
+
+async def _record(config: RecorderConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Recorder(config).run(stop)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the process; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sre.metrics.recorder", description="Scrape metrics to files.")
+    parser.add_argument("--config", type=Path, required=True, help="recorder.json, see docs/contracts.md")
+    options = parser.parse_args(arguments)
+    try:
+        asyncio.run(_record(read_config(options.config)))
+    except SreError as error:
+        sys.stderr.write(f"recorder: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

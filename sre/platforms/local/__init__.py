@@ -1,0 +1,33 @@
+"""The local driver: a platform made of processes on this machine, run by `serving.fleet`'s supervisor.
+
+It knows the platform by its state directory alone, so `sre up`, a chaos child process and `sre down` in another
+terminal all see the same one.
+"""
+
+from serving.fleet.model import PlatformSpec
+from sre.platforms.local.describe import (
+    check_load,
+    footprint_mb,
+    gpu_of,
+    platform_spec,
+    profile_source,
+    server_description,
+)
+from sre.platforms.local.load import start_load
+from sre.platforms.local.platform import LocalPlatform
+from sre.platforms.local.start import up
+from sre.platforms.local.stop import down
+
+__all__ = [
+    "LocalPlatform",
+    "PlatformSpec",
+    "check_load",
+    "down",
+    "footprint_mb",
+    "gpu_of",
+    "platform_spec",
+    "profile_source",
+    "server_description",
+    "start_load",
+    "up",
+]

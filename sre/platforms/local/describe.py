@@ -1,0 +1,104 @@
+"""What the local platform is made of: asked for before it starts, told of in reports. The bridge to `serving`'s facts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from serving.errors import EnvironmentLacks as ServingLacks
+from serving.errors import ServingError
+from serving.fleet.model import PlatformSpec, Sidecar
+from sre.errors import EnvironmentLacks, SreError
+from sre.platforms.local.platform import LocalPlatform
+from sre.platforms.processes import marked
+
+NOT_THE_PLATFORM = ("serving.loadgen", "chaostoolkit")
+TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}
+
+
+def platform_spec(state_dir: Path, **asked: Any) -> PlatformSpec:
+    """A specification with our sample recorder beside the platform. Raises SreError naming every value that cannot be."""
+    recorder = (sys.executable, "-m", "sre.metrics.recorder", "--config", str(state_dir.resolve() / "recorder.json"))
+    with _as_ours():
+        spec = PlatformSpec(sidecars=(Sidecar("recorder", recorder),), **asked)
+        gpu_of(spec.profile)
+    return spec
+
+
+def gpu_of(profile: str) -> tuple[str, int]:
+    """(GPU name, GPUs a replica) of a profile. Raises SreError, listing the known ones, for an unknown name."""
+    from serving.profiles import load
+
+    with _as_ours():
+        found = load(profile)
+    return found.gpu, found.gpus_per_replica
+
+
+def profile_source(profile: str) -> str:
+    """Where a profile's step times come from and how far to trust them, in its own words."""
+    from serving.profiles import load
+
+    with _as_ours():
+        return " ".join(load(profile).source.split())
+
+
+def check_load(plan: dict[str, Any], path: Path) -> None:
+    """Read a load plan, and the trace it names, as the generator will. Raises SreError with file and line of a fault."""
+    from pydantic import ValidationError
+
+    from serving.loadgen.plan import Plan
+    from serving.loadgen.schedule import build_schedule
+
+    with _as_ours():
+        try:
+            checked = Plan.model_validate_json(json.dumps(plan))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise SreError(f"{path}: load: {faults}") from error
+        build_schedule(checked)
+
+
+def server_description() -> str:
+    """The Triton server this machine would run. Raises EnvironmentLacks when there is none."""
+    from serving.engine.triton import find_triton
+
+    with _as_ours():
+        find_triton()
+    try:
+        wheel = version("nvidia-pytriton")
+    except PackageNotFoundError:
+        return "tritonserver"
+    return f"tritonserver {TRITON_OF_WHEEL.get(wheel, '(unknown version)')} (nvidia-pytriton {wheel})"
+
+
+def footprint_mb(platform: LocalPlatform) -> float | None:
+    """Proportional memory (PSS) of the platform's processes, MB; load generator and chaos left out. None where unreadable."""
+    total = 0
+    for found in marked(platform.state_dir, platform.platform_id):
+        try:
+            argv = found.process.cmdline()
+            if not any(module in argv for module in NOT_THE_PLATFORM):
+                total += found.process.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+        except (psutil.AccessDenied, AttributeError):
+            return None
+    return total / 2**20 if total else None
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    """`serving`'s errors as ours: same line, same exit code."""
+    try:
+        yield
+    except ServingLacks as error:
+        raise EnvironmentLacks(str(error)) from error
+    except ServingError as error:
+        raise SreError(str(error)) from error

@@ -1,0 +1,70 @@
+"""Child processes that end with us. The kernel delivers the signal, so it holds for `kill -9` of the parent as well."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    dies_with_us: signal.Signals | None = signal.SIGTERM,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `argv` (no shell) in a session of its own, stdin closed, stdout and stderr in `log` (begun anew).
+
+    A session of its own keeps the terminal's Ctrl-C away: the parent decides what its end means. The kernel sends
+    `dies_with_us` to the child when the *thread* that started it ends (Linux counts threads), hence only the main
+    thread may start such a child; None lets it outlive us.
+    """
+    if dies_with_us is not None and threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("start this child from the main thread: it would end with this one")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        return subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_at_parents_end(dies_with_us),
+        )
+
+
+def last_lines(log: Path, count: int = 3, limit: int = 400) -> str:
+    """The end of a log as one line, for an error message; empty when there is nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 8192))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return " | ".join([line.strip() for line in lines if line.strip()][-count:])[-limit:]
+
+
+def _at_parents_end(signum: signal.Signals | None) -> Callable[[], None] | None:
+    if signum is None or sys.platform != "linux":
+        return None
+    parent = os.getpid()
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask_kernel() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signum)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(143)
+
+    return ask_kernel

@@ -1,0 +1,55 @@
+"""A report as `report.json` and back, exactly: enough to render the other files from it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sre.errors import BadDocument
+from sre.incidents.codec import decode, encode
+from sre.reports.model import DrillReport
+
+SCHEMA = 1
+
+
+def to_json(report: DrillReport) -> str:
+    """One field a line, and one line an element in lists of records: small, diffable, quick to write."""
+    body = {"schema": SCHEMA, **encode(report)}
+    fields = ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in body.items())
+    return "{\n" + fields + "\n}\n"
+
+
+def from_json(text: str, where: str = "report.json") -> DrillReport:
+    """Raises BadDocument with every fault and its path."""
+    try:
+        document = json.loads(text, parse_constant=_refuse)
+    except ValueError as error:
+        raise BadDocument([f"{where}: not JSON ({error}); write the report again"]) from error
+    if not isinstance(document, dict):
+        raise BadDocument([f"{where}: expected an object; write the report again"])
+    schema = document.pop("schema", None)
+    if schema != SCHEMA:
+        raise BadDocument([f"{where}: schema {schema!r} is not {SCHEMA}; read it with the version that wrote it"])
+    return decode(DrillReport, document, where)
+
+
+def load_report(path: Path) -> DrillReport:
+    """The report in the file at `path`; raises BadDocument, also when it cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise BadDocument([f"{path}: cannot be read ({error.strerror}); give the path of a report.json"]) from error
+    except UnicodeDecodeError as error:
+        raise BadDocument([f"{path}: not UTF-8 text; give the path of a report.json"]) from error
+    return from_json(text, str(path))
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in value) + "\n]"
+    return json.dumps(value, allow_nan=False)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")

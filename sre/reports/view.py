@@ -1,0 +1,209 @@
+"""A report as a reader sees it: banner, figures and tables of plain text, the same for HTML and Markdown.
+
+Renderers decide how a thing looks, never what it says: wording and rounding is done here and in the modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sre.reports import cost_view, facts, slo_view
+from sre.reports.formats import NOT_AVAILABLE, clock, date_time, number, offset, seconds
+from sre.reports.model import DrillReport, Verdict
+from sre.reports.table import Row, Table, table
+
+_VERDICTS: dict[Verdict, tuple[str, str]] = {
+    "passed": ("Passed", "the platform bore a proven fault as the hypothesis says"),
+    "deviated": ("Deviated", "the platform did not bear the fault as the hypothesis says"),
+    "void": ("Void", "the fault was not proven: nothing below says how the platform bears it"),
+    "aborted": ("Aborted", "the drill was stopped by its guard"),
+    "interrupted": ("Interrupted", "the drill was stopped by hand"),
+    "error": ("Error", "the drill itself failed: nothing below says how the platform bears the fault"),
+}
+_ALWAYS_WRITTEN = ("manifest.json", "report.html", "report.json", "report.md")
+_ARTEFACTS = {
+    "report.html": "this report, one file, opens offline",
+    "report.md": "the same report as Markdown",
+    "report.json": "every number behind it; the other two can be rendered from it again",
+    "manifest.json": "sha256 and size of every file; check with: sre report verify",
+    "journal.json": "Chaos Toolkit's own record of the experiment",
+    "requests.jsonl": "one record a request, the client's view",
+    "workload.json": "what load was offered",
+    "incident.json": "the incident record: timeline, milestones, impact",
+    "cost.json": "the cost report",
+    "events.jsonl": "what the supervisor saw of the processes",
+    "chaos.jsonl": "the fault ledger",
+    "samples.jsonl": "the metric samples the SLOs were computed from",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """Everything a renderer shows except the charts. `tone` is `good`, `bad` or `unsure`."""
+
+    title: str
+    subtitle: str
+    tone: Literal["good", "bad", "unsure"]
+    verdict: str
+    verdict_meaning: str
+    reasons: tuple[str, ...]
+    hypothesis: str
+    summary: tuple[str, ...]
+    figures: tuple[facts.Figure, ...]
+    tables: tuple[Table, ...]
+    limits: tuple[str, ...]
+    artefacts: Table
+    footer: str
+
+
+def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
+    """`artefacts` are the files that lie beside the report; the ones every report has are added."""
+    word, meaning = _VERDICTS[report.verdict]
+    tone: Literal["good", "bad", "unsure"] = "good" if report.verdict == "passed" else "unsure"
+    return ReportView(
+        title=report.title,
+        subtitle=f"{report.id}, {date_time(report.started_at)}, {seconds(report.ended_at - report.started_at)} long",
+        tone="bad" if report.verdict in ("deviated", "error") else tone,
+        verdict=word,
+        verdict_meaning=meaning,
+        reasons=report.verdict_reasons,
+        hypothesis=report.hypothesis,
+        summary=facts.summary(report),
+        figures=facts.figures(report),
+        tables=(
+            _checks(report),
+            _faults(report),
+            slo_view.objectives(report),
+            slo_view.alerts(report),
+            _milestones(report),
+            _timeline(report),
+            _latency(report),
+            cost_view.cost(report.cost),
+            _workload(report),
+            _platform(report),
+        ),
+        limits=report.limits,
+        artefacts=_artefact_table(artefacts),
+        footer=f"Source of the SLO figures: {report.primary_source}. Times are UTC.",
+    )
+
+
+def _checks(report: DrillReport) -> Table:
+    rows = [
+        Row(("✓ ok" if c.ok else "✗ failed", c.name, c.expected, c.observed), "good" if c.ok else "bad")
+        for c in report.checks
+    ]
+    return table("checks", "Checks", ("", "check", "expected", "observed"), rows, empty="No checks were made.")
+
+
+def _faults(report: DrillReport) -> Table:
+    rows = [
+        Row(
+            (
+                f.fault,
+                f.target,
+                clock(f.begin),
+                NOT_AVAILABLE if f.end is None else clock(f.end),
+                "not over" if f.end is None else seconds(f.end - f.begin),
+                "✓ yes" if f.proven else "✗ no",
+                f.proof,
+            ),
+            "good" if f.proven else "bad",
+        )
+        for f in report.faults
+    ]
+    head = ("fault", "target", "begin (UTC)", "end (UTC)", ">lasted", "proven", "proof")
+    return table("faults", "Faults injected", head, rows, empty="No fault was injected.")
+
+
+def _milestones(report: DrillReport) -> Table:
+    zero = facts.zero(report)
+    elapsed = {d.end: d for d in report.incident.durations}
+    rows = []
+    for mark in report.incident.milestones:
+        since = elapsed.get(mark.name)
+        measured = NOT_AVAILABLE if since is None or since.seconds is None else seconds(since.seconds)
+        rows.append(
+            Row(
+                (
+                    mark.name.replace("_", " "),
+                    NOT_AVAILABLE if mark.at is None else clock(mark.at),
+                    offset(mark.at, report.started_at),
+                    "0" if mark.name == "fault_begin" and mark.at == zero else measured,
+                    f"± {seconds(mark.uncertainty_s)}" if mark.at is not None and mark.uncertainty_s else "",
+                    mark.source,
+                    mark.reason or "",
+                ),
+                "muted" if mark.at is None else "",
+            )
+        )
+    head: tuple[str, ...] = (
+        "milestone",
+        "at (UTC)",
+        ">since drill start",
+        ">since fault began",
+        ">uncertainty",
+        "source",
+        "why n/a",
+    )
+    if all(mark.at is not None for mark in report.incident.milestones):
+        head, rows = head[:-1], [replace(row, cells=row.cells[:-1]) for row in rows]
+    return table("milestones", "Milestones", head, rows)
+
+
+def _timeline(report: DrillReport) -> Table:
+    zero = facts.zero(report)
+    rows = [
+        Row((clock(e.at), offset(e.at, zero), e.kind, e.text, e.source), f"kind-{e.kind}")
+        for e in report.incident.timeline
+    ]
+    since = "fault" if facts.has_fault(report) else "start"
+    head = ("at (UTC)", f">since {since}", "kind", "what", "source")
+    return table("timeline", "Timeline", head, rows, empty="No events were recorded.")
+
+
+def _latency(report: DrillReport) -> Table:
+    rows = [
+        Row((row.signal, row.phase, f"{row.n:,}", seconds(row.p50), seconds(row.p95), seconds(row.p99)))
+        for row in report.latency
+    ]
+    notes = ("Client side. A request belongs to the phase in which it was sent. n/a: no request behind it.",)
+    head = ("signal", "phase", ">n", ">p50", ">p95", ">p99")
+    return table("latency", "Latency by phase", head, rows, notes=notes)
+
+
+def _workload(report: DrillReport) -> Table:
+    load = report.workload
+    fixed = (
+        ("source", load.source),
+        ("offered rate", f"{number(load.rate_rps)} requests/s"),
+        ("duration", seconds(load.duration_s)),
+        ("seed", "none" if load.seed is None else str(load.seed)),
+    )
+    return table("workload", "Workload", ("", ""), [Row(pair) for pair in (*fixed, *load.lines)])
+
+
+def _platform(report: DrillReport) -> Table:
+    p = report.platform
+    memory = NOT_AVAILABLE if p.memory_mb is None else f"{p.memory_mb:,.0f} MB"
+    pairs = (
+        ("experiment", report.experiment),
+        ("driver", p.driver),
+        ("server", p.server),
+        ("engine", p.engine),
+        ("profile", p.profile),
+        ("time scale", f"{number(p.time_scale)}x real time"),
+        ("replicas", ", ".join(p.replicas) or "none"),
+        ("start-up", seconds(p.startup_s)),
+        ("memory", memory),
+        ("host", p.host),
+        *report.tool_versions,
+    )
+    return table("platform", "Platform", ("", ""), [Row(pair) for pair in pairs])
+
+
+def _artefact_table(names: Sequence[str]) -> Table:
+    rows = [Row((name, _ARTEFACTS.get(name, ""))) for name in sorted({*names, *_ALWAYS_WRITTEN})]
+    return table("artefacts", "Files of this report", ("file", "what it is"), rows)

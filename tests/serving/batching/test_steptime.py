@@ -1,0 +1,72 @@
+"""Step durations from measured tables."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.batching import Curve, Request, Scheduler, SchedulerConfig, StepTimeModel
+from serving.errors import BadInput
+
+DECODE_MS = {1: 6.2, 8: 7.2, 32: 10.6, 64: 15.0}
+PREFILL_MS = {256: 34.0, 2048: 69.0, 8192: 225.0}
+MODEL = StepTimeModel.from_tables(decode_ms=DECODE_MS, prefill_ms=PREFILL_MS, mixed_factor=1.5)
+
+
+def milliseconds(*, decode: int = 0, prefill: int = 0, model: StepTimeModel = MODEL) -> float:
+    return model.duration_of_s(decode_seqs=decode, prefill_tokens=prefill) * 1000
+
+
+@pytest.mark.parametrize(("sequences", "expected"), DECODE_MS.items())
+def test_a_measured_decode_batch_takes_what_was_measured(sequences: int, expected: float) -> None:
+    assert milliseconds(decode=sequences) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("tokens", "expected"), PREFILL_MS.items())
+def test_a_measured_prefill_takes_what_was_measured(tokens: int, expected: float) -> None:
+    assert milliseconds(prefill=tokens) == pytest.approx(expected)
+
+
+def test_between_knots_it_is_linear() -> None:
+    assert milliseconds(decode=20) == pytest.approx((7.2 + 10.6) / 2)
+
+
+def test_beyond_the_last_knot_the_last_slope_goes_on() -> None:
+    assert milliseconds(decode=96) == pytest.approx(15.0 + (15.0 - 10.6))
+
+
+def test_a_prefill_of_one_token_costs_a_decode_of_one_sequence() -> None:
+    assert milliseconds(prefill=1) == pytest.approx(6.2)
+
+
+def test_a_mixed_batch_costs_the_factor_more_than_its_parts() -> None:
+    assert milliseconds(decode=8, prefill=256) == pytest.approx(1.5 * (7.2 + 34))
+
+
+def test_host_overhead_is_added_once_to_every_step() -> None:
+    model = StepTimeModel.from_tables(decode_ms=DECODE_MS, prefill_ms=PREFILL_MS, host_overhead_ms=0.5)
+    assert milliseconds(decode=8, model=model) == pytest.approx(7.7)
+    assert milliseconds(model=model) == 0
+
+
+@given(st.integers(0, 300), st.integers(0, 9000), st.integers(0, 300), st.integers(0, 9000))
+def test_more_work_never_takes_less_time(decode: int, prefill: int, more_decode: int, more_prefill: int) -> None:
+    less = milliseconds(decode=decode, prefill=prefill)
+    assert milliseconds(decode=decode + more_decode, prefill=prefill + more_prefill) >= less - 1e-9
+
+
+def test_a_plan_is_timed_by_its_batch() -> None:
+    scheduler = Scheduler(SchedulerConfig(kv_blocks=64))
+    assert MODEL.duration_s(scheduler.plan()) == 0
+    scheduler.add(Request("a", 256, 2))
+    plan = scheduler.plan()
+    assert MODEL.duration_s(plan) == pytest.approx(0.034)
+    scheduler.complete(plan)
+    assert MODEL.duration_s(scheduler.plan()) == pytest.approx(0.0062)
+
+
+@pytest.mark.parametrize("knots", [((1, 1.0),), ((1, 1.0), (1, 2.0)), ((2, 1.0), (1, 2.0))])
+def test_a_curve_needs_two_ascending_knots(knots: tuple[tuple[float, float], ...]) -> None:
+    with pytest.raises(BadInput, match="at least two, ascending"):
+        Curve(knots)

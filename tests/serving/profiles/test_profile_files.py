@@ -1,0 +1,107 @@
+"""Profile files: the one that is shipped, and what is said about a bad one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.errors import BadInput, ProfileNotFound
+from serving.profiles import load, profile_names, read_profile
+from serving.profiles.catalogue import DIRECTORY
+
+H100 = "h100-llama3-8b-tp1"
+SHIPPED = (DIRECTORY / f"{H100}.yaml").read_text(encoding="utf-8")
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    """The shipped profile with one change."""
+    assert SHIPPED.count(old) == 1
+    path = tmp_path / f"{H100}.yaml"
+    path.write_text(SHIPPED.replace(old, new), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_shipped_profile_loads_and_says_how_far_to_trust_it(name: str) -> None:
+    profile = load(name)
+    assert profile.name == name
+    assert "%" in profile.source
+
+
+def test_the_kv_blocks_follow_from_the_memory_that_is_left() -> None:
+    profile = load(H100)
+    assert profile.memory.bytes_per_token == 128 * 1024
+    assert profile.memory.kv_bytes == pytest.approx(51.9e9)
+    assert profile.scheduler.kv_blocks == 24_747
+
+
+def test_the_comment_in_the_file_states_the_computed_blocks() -> None:
+    blocks = load(H100).scheduler.kv_blocks
+    assert f"= {blocks:,} blocks = {blocks * 16:,} tokens" in SHIPPED
+
+
+def test_step_times_are_those_of_the_tables() -> None:
+    step_time = load(H100).step_time
+    assert step_time.duration_of_s(decode_seqs=32, prefill_tokens=0) == pytest.approx(0.0106)
+    assert step_time.duration_of_s(decode_seqs=0, prefill_tokens=2048) == pytest.approx(0.069)
+
+
+def test_an_unknown_profile_lists_the_known_ones() -> None:
+    with pytest.raises(ProfileNotFound, match=f"profile 'b300' is unknown: use one of .*{H100}"):
+        load("b300")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("hbm_gb: 80", "hbm_gb: eighty", "memory.hbm_gb: is str 'eighty': write a number of at least 0.001"),
+        ("utilization: 0.9", "utilization: 90", "memory.utilization: is 90: use a share"),
+        ("layers: 32", "layers: 32.5", "memory.layers: is float 32.5: write a whole number"),
+        ("layers: 32", "layers: true", "memory.layers: is bool True: write a whole number"),
+        ("weights_gb: 16.1", "weights_gb: 71", "memory: KV holds 0 tokens, less than max_model_len 32768"),
+        ("mixed_factor: 1.5", "mixed_factor: 0.5", "mixed_factor: is float 0.5: write a number of at least 1"),
+        ("mixed_factor: 1.5", "mixed_factor: .nan", "mixed_factor: is float nan: write a number"),
+        ("mixed_factor: 1.5", "mixd_factor: 1.5", "mixd_factor: is not a known key"),
+        ("head_dim: 128", "head_dims: 128", "memory.head_dims: is not a known key"),
+        ("8: 7.2", "8: 5.0", "decode_step_ms: is dict"),
+        ("1: 6.2, 8", "2: 6.2, 8", "the first row for 1"),
+        ("{256: 34, 2048: 69, 8192: 225}", "{256: 34}", "prefill_ms: is dict {256: 34}: write a table"),
+        ("max_num_seqs: 256", "max_num_seqs: 4096", "max_num_seqs: 4096 exceeds max_num_batched_tokens 2048"),
+        ("schema: 1", "schema: 2", "schema: is 2: this version reads 1"),
+        (f"name: {H100}", "name: other", f"name: is 'other': must be the file's name, '{H100}'"),
+        ("gpu: H100-80GB", "gpu: ''", "gpu: is str '': write text that is not empty"),
+    ],
+)
+def test_a_fault_is_one_line_with_file_key_and_mend(tmp_path: Path, old: str, new: str, words: str) -> None:
+    path = changed(tmp_path, old, new)
+    with pytest.raises(BadInput) as caught:
+        read_profile(path)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    assert any(words in line for line in lines)
+
+
+def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "half.yaml"
+    path.write_text("schema: 1\nname: half\nmemory: {layers: -1}\n", encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        read_profile(path)
+    keys = {line.removeprefix(f"{path}: ").split(":")[0] for line in str(caught.value).splitlines()}
+    assert {"gpu", "memory.layers", "memory.hbm_gb", "decode_step_ms", "max_model_len"} <= keys
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("- a\n", "holds list"), ("", "holds nothing"), ("a: [", "not readable")]
+)
+def test_what_is_no_mapping_is_refused_in_one_line(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(BadInput, match=words) as caught:
+        read_profile(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_missing_file_is_reported_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"gone\.yaml: not readable"):
+        read_profile(tmp_path / "gone.yaml")

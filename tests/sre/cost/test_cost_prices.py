@@ -1,0 +1,127 @@
+"""Price books: exact digits, dates and sources; every fault with its line."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from sre.cost.prices import DEFAULT_PRICE, find_price, load_book, parse_book, shipped_prices
+from sre.errors import BadDocument
+
+BOOK = """schema: 1
+prices:
+  - name: lab-h100
+    gpu: H100-80GB
+    per_gpu_hour: 2.10
+    currency: EUR
+    valid_from: 2026-01-01
+    valid_until: null
+    source: "our contract 17"
+"""
+
+
+def faults_of(text: str) -> str:
+    with pytest.raises(BadDocument) as raised:
+        parse_book(text, where="book.yaml")
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_price_keeps_the_digits_that_were_written() -> None:
+    (price,) = parse_book(BOOK, where="book.yaml")
+    assert str(price.per_gpu_hour) == "2.10"
+    assert (price.name, price.gpu, price.currency, price.source) == ("lab-h100", "H100-80GB", "EUR", "our contract 17")
+    assert (price.valid_from, price.valid_until) == ("2026-01-01", None)
+    assert price.validity == "from 2026-01-01"
+
+
+def test_the_shipped_price_is_the_published_one() -> None:
+    price = find_price(DEFAULT_PRICE, shipped_prices())
+    assert price.per_gpu_hour == Decimal("4.916")
+    assert abs(price.per_gpu_hour - Decimal("39.33") / 8) < Decimal("0.001")
+    assert (price.gpu, price.currency, price.validity) == ("H100-80GB", "USD", "until 2025-01-01")
+    assert "Capacity Blocks" in price.source
+
+
+def test_every_shipped_price_is_dated_sourced_and_named_once() -> None:
+    prices = shipped_prices()
+    assert len({price.name for price in prices}) == len(prices)
+    assert all(price.source and price.validity != "undated" for price in prices)
+
+
+def test_an_unknown_price_lists_those_that_exist() -> None:
+    with pytest.raises(BadDocument, match=f"no price is called 'h900'; there are: {DEFAULT_PRICE}"):
+        find_price("h900", shipped_prices())
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "expected"),
+    [
+        ("2.10", "0", "book.yaml:5: per_gpu_hour '0' is no amount above 0"),
+        ("2.10", "-3", "book.yaml:5: per_gpu_hour '-3'"),
+        ("2.10", "NaN", "book.yaml:5: per_gpu_hour 'NaN'"),
+        ("2.10", "2,10", "book.yaml:5: per_gpu_hour '2,10'"),
+        ("2.10", "[2]", "book.yaml:5: per_gpu_hour takes one value"),
+        ("EUR", "euro", "book.yaml:6: currency 'euro' is no ISO 4217 code"),
+        ("2026-01-01", "2026-02-30", "book.yaml:7: valid_from '2026-02-30' is no date"),
+        (
+            "valid_until: null",
+            "valid_until: 2025-12-31",
+            "valid_from 2026-01-01 does not lie before valid_until 2025-12-31",
+        ),
+        ('"our contract 17"', '""', "book.yaml:9: source '' is no text"),
+        ("lab-h100", "lab h100", "book.yaml:3: name 'lab h100'"),
+        ("    gpu: H100-80GB\n", "", "book.yaml:3: gpu is missing"),
+        ("currency: EUR", "currency: EUR\n    region: x", "unknown key 'region'"),
+        ("currency: EUR", "currency: EUR\n    currency: USD", "book.yaml:7: 'currency' is given twice"),
+        ("schema: 1", "schema: 2", "'schema: 1' is missing"),
+        ("schema: 1", "schema: 1\ncolour: red", "book.yaml:2: unknown key 'colour'"),
+        ("prices:", "prices: [", "not YAML"),
+    ],
+)
+def test_each_fault_is_named_with_its_place(written: str, instead: str, expected: str) -> None:
+    assert written in BOOK
+    assert expected in faults_of(BOOK.replace(written, instead))
+
+
+def test_all_faults_come_at_once() -> None:
+    message = faults_of(BOOK.replace("2.10", "free").replace("EUR", "?!").replace("2026-01-01", "soon"))
+    for part in ("book.yaml:5", "book.yaml:6", "book.yaml:7"):
+        assert part in message
+
+
+def test_two_prices_of_one_name_are_refused() -> None:
+    again = BOOK[BOOK.index("  - name") :]
+    assert "two prices are called 'lab-h100'" in faults_of(BOOK + again)
+
+
+@pytest.mark.parametrize("text", ["", "prices: []\nschema: 1\n", "just words", "- a\n- b\n", "schema: 1\nprices: 3\n"])
+def test_what_is_no_book_is_refused(text: str) -> None:
+    assert "'prices' must be a list of at least one price" in faults_of(text)
+
+
+@pytest.mark.parametrize("entry", ["  - 3\n", "  - [a]\n", "  -\n"])
+def test_an_entry_that_is_no_price_is_refused(entry: str) -> None:
+    assert "book.yaml:3: expected keys and values" in faults_of("schema: 1\nprices:\n" + entry)
+
+
+def test_a_book_of_your_own_is_read_from_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(BOOK)
+    assert load_book(path)[0].name == "lab-h100"
+    path.write_text(BOOK.replace("EUR", "e"))
+    with pytest.raises(BadDocument, match=r"ours\.yaml:6: currency"):
+        load_book(path)
+
+
+def test_a_book_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadDocument, match="No such file"):
+        load_book(tmp_path / "none.yaml")
+    (tmp_path / "blob.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadDocument, match="UTF-8"):
+        load_book(tmp_path / "blob.yaml")
+    (tmp_path / "ctrl.yaml").write_bytes(b"schema: 1\x00\n")
+    with pytest.raises(BadDocument, match="not YAML"):
+        load_book(tmp_path / "ctrl.yaml")
