@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sre.chaos.probes import SLO_DIR
 from sre.platforms.processes import PLATFORM_ID, STATE_DIR
 from sre.platforms.spawn import spawn
 
@@ -29,6 +30,9 @@ def run_chaos(
     """
     journal.unlink(missing_ok=True)
     env = {**os.environ, STATE_DIR: str(state_dir.resolve())}
+    slo_dir = experiment.resolve().parent.parent / "slo"
+    if slo_dir.is_dir():  # a workspace keeps experiments/ and slo/ side by side, wherever it is run from
+        env.setdefault(SLO_DIR, str(slo_dir))
     if platform_id is not None:
         env[PLATFORM_ID] = platform_id
     return spawn(chaos_command(experiment, journal=journal), env=env, log=log, dies_with_us=LEAVE)

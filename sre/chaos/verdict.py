@@ -113,7 +113,8 @@ def _activities(journal: Json, faults: Sequence[LedgerFault]) -> Iterator[Reason
 def _failed(phase: str, run: Json, *, proven: bool) -> Reason:
     """A fault that was refused or not proven makes the drill void; a proven one that does not heal is a deviation."""
     verdict: Verdict = "error"
-    if phase == "method" and _module(run.get("activity") or {}) == ACTIONS_MODULE:
+    ended = run.get("status") is not None
+    if ended and phase == "method" and _module(run.get("activity") or {}) == ACTIONS_MODULE:
         if _function(run) not in UNDOING:
             verdict = "error" if proven else "void"
         elif proven:

@@ -93,8 +93,9 @@ def _under_load(
 ) -> Driven:
     logs = prepared.options.state_dir / "logs"
     prometheus_url = platform.state().prometheus_url
+    plan = write_plan(prepared.load, prepared.options.state_dir / "plan.json", url=platform.gateway_url)
     load_began_at = now()
-    with _load(prepared, platform, log=logs / "loadgen.log") as load:
+    with load_running(platform, plan, log=logs / "loadgen.log") as load:
         progress.step(f"warm-up: {prepared.warmup_s:g} s of load")
         _wait(load, until=load_began_at + prepared.warmup_s, now=now, progress=progress)
         memory_mb = footprint_mb(platform)
@@ -106,7 +107,7 @@ def _under_load(
         _finish(load, limit=load_began_at + prepared.duration_s + LOAD_GRACE_S, now=now, progress=progress)
     load_ended_at = now()
     time.sleep(SETTLE_SCRAPES * prepared.spec.scrape_interval_s)  # the last requests must be in the samples
-    progress.done(_summary(load.log))
+    progress.done(load_summary(load.log))
     return Driven(
         up_began_at=up_began_at,
         ready_at=ready_at,
@@ -122,7 +123,9 @@ def _under_load(
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
+class RunningLoad:
+    """The load generator's process; `log` has its progress lines."""
+
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -134,11 +137,11 @@ class _Load:
 
 
 @contextlib.contextmanager
-def _load(prepared: Prepared, platform: LocalPlatform, *, log: Path) -> Iterator[_Load]:
-    plan = write_plan(prepared.load, prepared.options.state_dir / "plan.json", url=platform.gateway_url)
+def load_running(platform: LocalPlatform, plan: Path, *, log: Path) -> Iterator[RunningLoad]:
+    """The load generator for as long as the block lasts; on the way out it is stopped in order."""
     process = start_load(platform, plan, log=log)
     try:
-        yield _Load(process, log)
+        yield RunningLoad(process, log)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -149,14 +152,16 @@ def _load(prepared: Prepared, platform: LocalPlatform, *, log: Path) -> Iterator
             process.wait()
 
 
-def _wait(load: _Load, *, until: float, now: Callable[[], float], progress: Progress) -> None:
+def _wait(load: RunningLoad, *, until: float, now: Callable[[], float], progress: Progress) -> None:
     while now() < until:
         load.require_alive()
-        progress.detail(_summary(load.log))
+        progress.detail(load_summary(load.log))
         time.sleep(POLL_S)
 
 
-def _chaos(prepared: Prepared, platform: LocalPlatform, folder: DrillFolder, *, load: _Load, progress: Progress) -> int:
+def _chaos(
+    prepared: Prepared, platform: LocalPlatform, folder: DrillFolder, *, load: RunningLoad, progress: Progress
+) -> int:
     process = run_chaos(
         prepared.options.experiment,
         journal=folder.journal,
@@ -169,7 +174,7 @@ def _chaos(prepared: Prepared, platform: LocalPlatform, folder: DrillFolder, *, 
         while process.poll() is None:
             load.require_alive()
             shown = _note_new(folder.chaos_log, shown, progress)
-            progress.detail(_summary(load.log))
+            progress.detail(load_summary(load.log))
             time.sleep(POLL_S)
     finally:
         if process.poll() is None:
@@ -187,16 +192,16 @@ def _note_new(log: Path, shown: int, progress: Progress) -> int:
     return len(lines)
 
 
-def _finish(load: _Load, *, limit: float, now: Callable[[], float], progress: Progress) -> None:
+def _finish(load: RunningLoad, *, limit: float, now: Callable[[], float], progress: Progress) -> None:
     while load.process.poll() is None:
         if now() > limit:
             raise PlatformError(f"load generator did not end {LOAD_GRACE_S:g} s after its last arrival: see {load.log}")
-        progress.detail(_summary(load.log))
+        progress.detail(load_summary(load.log))
         time.sleep(POLL_S)
     load.require_alive()
 
 
-def _summary(log: Path) -> str:
+def load_summary(log: Path) -> str:
     """The generator's last progress line in words; empty while there is none."""
     text = last_lines(log, count=1)
     try:

@@ -57,7 +57,7 @@ class DrillFolder:
 
     @property
     def samples(self) -> Path:
-        return self.root / "samples"
+        return self.root / "samples.jsonl"
 
     @property
     def chaos_log(self) -> Path:

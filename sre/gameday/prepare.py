@@ -11,7 +11,7 @@ from typing import Any
 from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
 from sre.cost.model import Price
-from sre.cost.prices import price_for
+from sre.cost.prices import shipped_prices
 from sre.errors import BadDocument, SreError
 from sre.gameday.model import DrillOptions
 from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
@@ -35,7 +35,7 @@ class Prepared:
 
     @property
     def warmup_s(self) -> float:
-        """Seconds of load before chaos starts; at most a third of the load, so that a short drill still has a fault in it."""
+        """Seconds of load before chaos starts; at most a third of it, so that a short drill has its fault."""
         return min(self.drill.workload.warmup_s, self.duration_s / 3)
 
     @property
@@ -67,10 +67,20 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
         clock=DrillClock(drill.clock_factor),
         spec=spec,
         load=load,
-        price=price_for(gpu),
+        price=price_of(gpu),
         gpus_per_replica=gpus_per_replica,
         folder=folder,
     )
+
+
+def price_of(gpu: str) -> Price:
+    """The shipped price of a GPU model. Raises BadDocument, naming those that have one."""
+    prices = shipped_prices()
+    for price in prices:
+        if price.gpu == gpu:
+            return price
+    known = ", ".join(sorted({price.gpu for price in prices}))
+    raise BadDocument([f"no price for GPU {gpu!r} in the shipped price books: there is one for {known}"])
 
 
 def load_plan(workload: Workload, options: DrillOptions, *, out: Path) -> dict[str, Any]:

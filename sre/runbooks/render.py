@@ -73,7 +73,7 @@ def _shell(text: str) -> str:
 
 def _code(text: str) -> str:
     """Text for between backticks, which it cannot close."""
-    return " ".join(text.split()).replace("`", "")
+    return " ".join(text.replace("`", "").split())
 
 
 def _measured(measure: MeasureFact) -> str:

@@ -1,4 +1,4 @@
-"""What the local platform is made of: asked for before it starts, told of in reports. The bridge to `serving`'s facts."""
+"""What the local platform is made of: asked for before it starts, told of in reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}
 
 
 def platform_spec(state_dir: Path, **asked: Any) -> PlatformSpec:
-    """A specification with our sample recorder beside the platform. Raises SreError naming every value that cannot be."""
+    """A specification with our sample recorder beside the platform. Raises SreError naming every impossible value."""
     recorder = (sys.executable, "-m", "sre.metrics.recorder", "--config", str(state_dir.resolve() / "recorder.json"))
     with _as_ours():
         spec = PlatformSpec(sidecars=(Sidecar("recorder", recorder),), **asked)
@@ -50,7 +50,7 @@ def profile_source(profile: str) -> str:
 
 
 def check_load(plan: dict[str, Any], path: Path) -> None:
-    """Read a load plan, and the trace it names, as the generator will. Raises SreError with file and line of a fault."""
+    """Read a load plan, and the trace it names, as the generator will. Raises SreError with the place of a fault."""
     from pydantic import ValidationError
 
     from serving.loadgen.plan import Plan
@@ -79,7 +79,7 @@ def server_description() -> str:
 
 
 def footprint_mb(platform: LocalPlatform) -> float | None:
-    """Proportional memory (PSS) of the platform's processes, MB; load generator and chaos left out. None where unreadable."""
+    """Proportional memory (PSS) of the platform's processes, MB; not of load generator and chaos. None if unknown."""
     total = 0
     for found in marked(platform.state_dir, platform.platform_id):
         try:

@@ -74,7 +74,7 @@ def test_the_text_ends_just_before_the_first_stop_string(prompt: str, start: int
     before, found, _ = plain.partition(stop)
     assert reply.text() == before
     assert reply.finish_reason == ("stop" if found else "length")
-    assert reply.tokens == count_tokens(before + found)
+    assert reply.tokens == 1 + (before + found).count(" ")  # a token carries the space before it
 
 
 @given(prompts, st.lists(st.sampled_from([" the", "e", "a b", " of to", "zz"]), min_size=1, max_size=3))

@@ -1,4 +1,4 @@
-"""A crash is written down before it happens, proven after it, and ended when the replica serves again. Fake platform."""
+"""A crash is written down before it happens, proven after it, and ended when the replica serves again."""
 
 import pytest
 from chaoslib.exceptions import ActivityFailed

@@ -1,4 +1,4 @@
-"""Charts: what they are computed from, that they are well-formed, alike from run to run, and cheap for many requests."""
+"""Charts: what they are computed from, well-formed, alike from run to run, cheap for many requests."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_tampering_is_found(folder):
 
 def test_links_are_refused_even_when_their_content_is_right(folder, tmp_path):
     outside = tmp_path / "outside.json"
-    os.replace(folder / "report.json", outside)
+    (folder / "report.json").replace(outside)
     (folder / "report.json").symlink_to(outside)
     assert verify(folder) == ["report.json: is a symbolic link"]
     with pytest.raises(BadDocument, match="symbolic link"):

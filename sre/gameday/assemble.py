@@ -1,0 +1,215 @@
+"""From the files a drill left behind to one `DrillReport`. Reads the report folder only, so it can be done again."""
+
+from __future__ import annotations
+
+import json
+import platform as machine
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from sre.chaos.experiment import missing_controls
+from sre.chaos.ledger import read_ledger
+from sre.chaos.model import Judgement
+from sre.chaos.verdict import Evidence, judge
+from sre.cost.allocation import cost_report, replica_use
+from sre.cost.model import CostReport
+from sre.gameday.checks import checks, verdict
+from sre.gameday.drive import Driven
+from sre.gameday.evaluate import TokenCounts, disagreements
+from sre.gameday.model import DrillFolder
+from sre.gameday.prepare import Prepared
+from sre.gameday.records import latency_summaries, request_points
+from sre.gameday.spans import replica_spans
+from sre.incidents.build import build_incident
+from sre.incidents.evidence import (
+    parse_client_records,
+    parse_faults,
+    parse_journal,
+    parse_platform_events,
+    read_jsonl,
+)
+from sre.incidents.model import ClientRecord, FaultWindow, Incident, Journal, Observation, PlatformEvent
+from sre.platforms.local import profile_source, server_description
+from sre.platforms.spawn import last_lines
+from sre.reports.model import DrillReport, PlatformFacts, WorkloadFacts
+from sre.slo.model import SloResult
+
+SUPERVISOR_NOTICES_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was computed while the sources of samples could still be asked."""
+
+    results: tuple[SloResult, ...]
+    sources: tuple[str, ...]
+    tokens: TokenCounts
+    prometheus_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The artefacts of the folder, parsed."""
+
+    faults: tuple[FaultWindow, ...]
+    events: tuple[PlatformEvent, ...]
+    records: tuple[ClientRecord, ...]
+    journal: Journal | None
+    workload: dict[str, Any]
+    judgement: Judgement
+
+
+def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillReport:
+    """The whole report. Raises BadDocument when an artefact is missing or damaged."""
+    folder = DrillFolder(prepared.folder)
+    files = _read(prepared, driven, folder)
+    primary = observed.sources[0]
+    incident = _incident(prepared, driven, observed, files)
+    found = checks(
+        judgement=files.judgement,
+        expected=prepared.drill.expected,
+        faults=files.faults,
+        incident=incident,
+        primary=[r for r in observed.results if r.source == primary],
+        differences=disagreements(observed.results, primary=primary),
+        sources=observed.sources,
+        workload=files.workload,
+        load_covered_chaos=driven.load_ended_at >= driven.chaos_ended_at,
+    )
+    final, reasons = verdict(files.judgement, found)
+    points = request_points(files.records)
+    return DrillReport(
+        id=folder.id,
+        title=prepared.drill.title,
+        experiment=prepared.options.experiment.name,
+        hypothesis=prepared.drill.hypothesis,
+        started_at=driven.load_began_at,
+        ended_at=driven.ended_at,
+        verdict=final,
+        verdict_reasons=reasons,
+        checks=found,
+        platform=_platform_facts(prepared, driven),
+        workload=_workload_facts(files.workload),
+        clock_factor=prepared.clock.factor,
+        primary_source=primary,
+        results=observed.results,
+        faults=files.faults,
+        spans=replica_spans(files.events, start=driven.load_began_at, end=driven.ended_at),
+        requests=points,
+        latency=latency_summaries(points, fault=_phase(files.faults, driven)),
+        incident=incident,
+        cost=_cost(prepared, driven, observed, files),
+        tool_versions=_tool_versions(observed),
+        limits=_limits(prepared),
+    )
+
+
+def _read(prepared: Prepared, driven: Driven, folder: DrillFolder) -> _Files:
+    journal = json.loads(folder.journal.read_text("utf-8")) if folder.journal.exists() else None
+    ledger = read_ledger(folder.ledger)
+    evidence = Evidence(
+        journal=journal,
+        ledger=ledger,
+        returncode=driven.chaos_returncode,
+        missing_controls=missing_controls(prepared.options.experiment),
+        log_tail=last_lines(folder.chaos_log, count=2),
+    )
+    return _Files(
+        faults=parse_faults(read_jsonl(folder.ledger)) if folder.ledger.exists() else (),
+        events=parse_platform_events(read_jsonl(folder.events)),
+        records=parse_client_records(read_jsonl(folder.requests)),
+        journal=None if journal is None else parse_journal(journal),
+        workload=json.loads(folder.workload.read_text("utf-8")),
+        judgement=judge(evidence),
+    )
+
+
+def _incident(prepared: Prepared, driven: Driven, observed: Observed, files: _Files) -> Incident:
+    return build_incident(
+        incident_id=prepared.folder.name,
+        title=prepared.drill.title,
+        faults=files.faults,
+        events=files.events,
+        journal=files.journal,
+        results=observed.results,
+        records=files.records,
+        observation=Observation(
+            start=driven.load_began_at,
+            end=driven.ended_at,
+            primary_source=observed.sources[0],
+            supervisor_poll_s=SUPERVISOR_NOTICES_S,
+            ttft_limit_s=prepared.spec.ttft_threshold_s,
+        ),
+    )
+
+
+def _phase(faults: Sequence[FaultWindow], driven: Driven) -> tuple[float, float] | None:
+    if not faults:
+        return None
+    return faults[0].begin, faults[0].end if faults[0].end is not None else driven.ended_at
+
+
+def _cost(prepared: Prepared, driven: Driven, observed: Observed, files: _Files) -> CostReport:
+    return cost_report(
+        replica_use(files.events, end=driven.ended_at),
+        price=prepared.price,
+        gpus_per_replica=prepared.gpus_per_replica,
+        start=driven.load_began_at,
+        end=driven.ended_at,
+        tokens=observed.tokens.generated,
+        good_tokens=observed.tokens.good,
+        wasted_tokens=observed.tokens.wasted,
+        incident_window=_phase(files.faults, driven),
+    )
+
+
+def _platform_facts(prepared: Prepared, driven: Driven) -> PlatformFacts:
+    spec = prepared.spec
+    return PlatformFacts(
+        driver="local",
+        server=server_description(),
+        engine="emulated",
+        profile=spec.profile,
+        time_scale=spec.time_scale,
+        replicas=tuple(f"llm-{index}" for index in range(spec.replicas)),
+        startup_s=driven.ready_at - driven.up_began_at,
+        memory_mb=driven.memory_mb,
+        host=f"{machine.system()} {machine.release()}, {machine.machine()}",
+    )
+
+
+def _workload_facts(workload: dict[str, Any]) -> WorkloadFacts:
+    return WorkloadFacts(
+        source=str(workload["source"]),
+        rate_rps=float(workload["rate_rps"]),
+        duration_s=float(workload["duration_s"]),
+        seed=workload["seed"],
+        lines=tuple((str(label), str(value)) for label, value in workload["lines"]),
+    )
+
+
+def _tool_versions(observed: Observed) -> tuple[tuple[str, str], ...]:
+    found = [
+        ("llm-gameday", version("llm-gameday")),
+        ("Python", machine.python_version()),
+        ("Triton", server_description()),
+        ("Chaos Toolkit", version("chaostoolkit")),
+        ("chaostoolkit-lib", version("chaostoolkit-lib")),
+    ]
+    if observed.prometheus_version is not None:
+        found.append(("Prometheus", observed.prometheus_version))
+    return tuple(found)
+
+
+def _limits(prepared: Prepared) -> tuple[str, ...]:
+    scaled = "" if prepared.spec.time_scale == 1.0 else f", stretched {prepared.spec.time_scale:g} times"
+    return (
+        f"Triton, gRPC, the gateway and the fault are real; the GPU is not: step times follow profile "
+        f"{prepared.spec.profile}{scaled}. {profile_source(prepared.spec.profile)}",
+        f"Alert windows are compressed {prepared.clock.factor:g} times (the drill clock); factors and targets are not.",
+        f"Samples are {prepared.spec.scrape_interval_s:g} s apart, so alert times are known to that precision.",
+        "Replica-seconds are priced as if each emulated GPU were the named one; money is an illustration, not a bill.",
+        "Client, gateway and replicas share one machine: latencies include its noise.",
+    )

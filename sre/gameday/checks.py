@@ -1,0 +1,100 @@
+"""What the drill is judged by beside Chaos Toolkit's own hypothesis: what the experiment promised, and whether the
+measurement itself can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sre.chaos.model import Expected, Judgement
+from sre.incidents.model import FaultWindow, Incident
+from sre.reports.model import Check, Verdict
+from sre.slo.model import SloResult
+
+
+def checks(
+    *,
+    judgement: Judgement,
+    expected: Expected,
+    faults: Sequence[FaultWindow],
+    incident: Incident,
+    primary: Sequence[SloResult],
+    differences: Sequence[str],
+    sources: Sequence[str],
+    workload: Mapping[str, Any],
+    load_covered_chaos: bool,
+) -> tuple[Check, ...]:
+    """Every check, in the order a reader would ask them."""
+    found = [
+        Check("experiment", judgement.verdict == "passed", "passed", _with_reasons(judgement)),
+        _proof(faults),
+        _alert(expected, faults, primary),
+        _recovery(expected, incident),
+        Check(
+            "load covers the experiment",
+            load_covered_chaos,
+            "load until after the last probe",
+            "yes" if load_covered_chaos else "the load ended first: give it a longer --duration",
+        ),
+        _generator(workload),
+    ]
+    if len(sources) > 1:
+        names = " and ".join(sources)
+        found.append(
+            Check("sources agree", not differences, f"{names} count the same", "; ".join(differences) or "yes")
+        )
+    return tuple(found)
+
+
+def verdict(judgement: Judgement, found: Sequence[Check]) -> tuple[Verdict, tuple[str, ...]]:
+    """The experiment's verdict; a passed one deviates when another check failed. With every reason."""
+    failed = tuple(
+        f"{check.name}: expected {check.expected}, observed {check.observed}"
+        for check in found
+        if not check.ok and check.name != "experiment"
+    )
+    if judgement.verdict == "passed" and failed:
+        return "deviated", failed
+    return judgement.verdict, (*judgement.reasons, *failed)
+
+
+def _with_reasons(judgement: Judgement) -> str:
+    return "; ".join((judgement.verdict, *judgement.reasons[:2]))
+
+
+def _proof(faults: Sequence[FaultWindow]) -> Check:
+    if not faults:
+        return Check("fault proven", False, "seen from outside", "the ledger holds no fault")
+    return Check("fault proven", all(f.proven for f in faults), "seen from outside", "; ".join(f.proof for f in faults))
+
+
+def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult]) -> Check:
+    name = f"{expected.alert_slo} pages"
+    wanted = f"within {expected.alert_within_s:g} s of the fault"
+    if not faults:
+        return Check(name, False, wanted, "there was no fault")
+    begin = faults[0].begin
+    pages = [a for r in primary if r.slo.name == expected.alert_slo for a in r.alerts if a.severity == "page"]
+    early = [a for a in pages if a.fired_at < begin]
+    after = min((a for a in pages if a.fired_at >= begin), key=lambda a: a.fired_at, default=None)
+    if after is None:
+        return Check(name, False, wanted, "fired before the fault only" if early else "it did not fire")
+    late_s = after.fired_at - begin
+    return Check(name, late_s <= expected.alert_within_s, wanted, f"{after.tier} after {late_s:.1f} s")
+
+
+def _recovery(expected: Expected, incident: Incident) -> Check:
+    took = incident.duration("time_to_recover")
+    wanted = f"within {expected.recovered_within_s:g} s of the fault"
+    if took.seconds is None:
+        return Check("target recovers", False, wanted, took.reason or "n/a")
+    return Check("target recovers", took.seconds <= expected.recovered_within_s, wanted, f"after {took.seconds:.1f} s")
+
+
+def _generator(workload: Mapping[str, Any]) -> Check:
+    lag = workload.get("lag_ms")
+    if not lag:
+        return Check("load generator kept time", False, "p99 lag up to 50 ms", "nothing was sent")
+    return Check(
+        "load generator kept time", lag["p99"] <= 50.0, "p99 lag up to 50 ms", f"p99 {lag['p99']:.1f} ms of lag"
+    )

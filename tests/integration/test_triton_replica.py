@@ -1,0 +1,294 @@
+"""One replica of the real Triton server with our model: streams, batching, cancellation, metrics, errors, clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from serving.engine.inference import MODEL_NAME, ProbeFailed, build_inputs, open_client, probe
+from serving.engine.sampling import Sampling
+from serving.engine.tokens import Voice, answer
+from serving.engine.triton import find_triton, launch, prepare_backends, write_model_repository
+from serving.errors import EnvironmentLacks
+from serving.fleet.ports import free_ports
+
+pytestmark = pytest.mark.integration
+
+READY_WITHIN_S = 60
+SEEN_WITHIN_S = 10
+
+
+@dataclass(frozen=True)
+class Replica:
+    process: subprocess.Popen[bytes]
+    grpc_address: str
+    metrics_port: int
+    log: Path
+
+
+@dataclass(frozen=True)
+class Reply:
+    pieces: list[str]
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    took_s: float
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+def shared_memory(prefix: str) -> list[str]:
+    return [path.name for path in Path("/dev/shm").iterdir() if path.name.startswith(prefix)]  # noqa: S108  Triton's place
+
+
+def tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-8000:]
+
+
+async def wait_until_ready(replica: Replica) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_WITHIN_S
+    while True:
+        try:
+            await probe(replica.grpc_address, 5)
+        except ProbeFailed:
+            assert replica.process.poll() is None, tail(replica.log)
+            assert loop.time() < deadline, tail(replica.log)
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
+def spawn(root: Path, prefix: str, *, edit: Callable[[Path], None] = lambda repository: None) -> Replica:
+    try:
+        install = find_triton()
+    except EnvironmentLacks as error:
+        pytest.skip(f"Triton: {error}")
+    repository = write_model_repository(
+        root / "repository", profile="h100-llama3-8b-tp1", time_scale=1.0, replica="llm-0"
+    )
+    edit(repository)
+    http_port, grpc_port, metrics_port = free_ports(3)
+    start = launch(
+        install,
+        name="llm-0",
+        http_port=http_port,
+        grpc_port=grpc_port,
+        metrics_port=metrics_port,
+        repository=repository,
+        backends=prepare_backends(install, root / "backends"),
+        shm_prefix=prefix,
+    )
+    log = root / "triton.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(start.argv, env=start.env, stdout=sink, stderr=sink, start_new_session=True)
+    return Replica(process, f"127.0.0.1:{grpc_port}", metrics_port, log)
+
+
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
+    prefix = f"sre-test{os.getpid()}-llm-0"
+    started = spawn(tmp_path_factory.mktemp("triton"), prefix)
+    tree = psutil.Process(started.process.pid)
+    try:
+        asyncio.run(wait_until_ready(started))
+        assert shared_memory(prefix), "shared memory does not carry the prefix"
+        stubs = tree.children(recursive=True)
+        assert stubs, "the model has no process of its own"
+        yield started
+    finally:
+        started.process.terminate()
+        try:
+            started.process.wait(20)
+        finally:
+            started.process.kill()
+            started.process.wait()
+    assert started.process.returncode == 0, tail(started.log)
+    assert not psutil.wait_procs(stubs, timeout=5)[1], "a stub outlived its server"
+    assert not shared_memory(prefix)
+
+
+@pytest.fixture
+async def client(replica: Replica) -> AsyncIterator[Any]:
+    opened = open_client(replica.grpc_address)
+    yield opened
+    await opened.close()
+
+
+async def responses(client: Any, prompt: str, sampling: dict[str, Any] | None) -> AsyncIterator[Any]:
+    async def requests() -> AsyncIterator[dict[str, Any]]:
+        yield {"model_name": MODEL_NAME, "inputs": build_inputs(prompt, sampling)}
+
+    stream = client.stream_infer(requests())
+    try:
+        async for result, error in stream:
+            if error is not None:
+                raise error
+            yield result
+            if result.as_numpy("finish_reason") is not None:
+                return
+    finally:
+        stream.cancel()
+
+
+async def ask(client: Any, prompt: str, sampling: dict[str, Any] | None = None) -> Reply:
+    begun = asyncio.get_running_loop().time()
+    pieces, last = [], None
+    async with aclosing(responses(client, prompt, sampling)) as stream:
+        async for last in stream:
+            pieces.append(last.as_numpy("text_output")[0].decode())
+    assert last is not None
+    return Reply(
+        pieces=pieces,
+        finish_reason=last.as_numpy("finish_reason")[0].decode(),
+        input_tokens=int(last.as_numpy("num_input_tokens")[0]),
+        output_tokens=int(last.as_numpy("num_output_tokens")[0]),
+        took_s=asyncio.get_running_loop().time() - begun,
+    )
+
+
+def forever(tokens: int) -> dict[str, Any]:
+    return {"max_tokens": tokens, "ignore_eos": True}
+
+
+async def metrics(replica: Replica) -> dict[str, float]:
+    url = f"http://127.0.0.1:{replica.metrics_port}/metrics"
+    body = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=5).read().decode())
+    lines = [line.rsplit(" ", 1) for line in body.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
+async def eventually(replica: Replica, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+    """Wait until the published metrics fulfil `condition`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SEEN_WITHIN_S
+    while not condition(current := await metrics(replica)):
+        assert loop.time() < deadline, {name: value for name, value in current.items() if name.startswith("vllm:num")}
+        await asyncio.sleep(0.05)
+    return current
+
+
+RUNNING = 'vllm:num_requests_running{model_name="llm"}'
+WAITING = 'vllm:num_requests_waiting{model_name="llm"}'
+KV_USAGE = 'vllm:kv_cache_usage_perc{model_name="llm"}'
+GENERATED = 'vllm:generation_tokens_total{model_name="llm"}'
+ABORTED = 'vllm:request_success_total{finished_reason="abort",model_name="llm"}'
+
+
+async def test_the_stream_spells_the_pure_function_byte_for_byte(client: Any) -> None:
+    prompt = "wie groß ist die Welt ✓"
+    reply = await ask(client, prompt, forever(40))
+    voice = Voice(prompt)
+    assert reply.pieces == [voice.token(position) for position in range(40)]
+    assert (reply.finish_reason, reply.input_tokens, reply.output_tokens) == ("length", 6, 40)
+
+
+async def test_without_parameters_it_answers_to_its_natural_end(client: Any) -> None:
+    prompt = next(text for text in map(str, range(99)) if 5 < Voice(text).natural_tokens < 60)
+    reply = await ask(client, prompt)
+    assert reply.text == answer(prompt, Sampling()).text()
+    assert (reply.finish_reason, reply.output_tokens) == ("stop", Voice(prompt).natural_tokens)
+
+
+async def test_a_stop_string_ends_the_text_before_it(client: Any) -> None:
+    plain = answer("hello", Sampling(max_tokens=20, ignore_eos=True)).text()
+    stop = " ".join(plain.split()[6:8])
+    reply = await ask(client, "hello", {**forever(20), "stop": [stop]})
+    assert reply.text == plain.partition(stop)[0]
+    assert reply.finish_reason == "stop"
+
+
+async def test_eight_requests_at_once_are_batched(client: Any) -> None:
+    alone = await ask(client, "one by itself", forever(100))
+    begun = asyncio.get_running_loop().time()
+    replies = await asyncio.gather(*(ask(client, f"one of eight {n}", forever(100)) for n in range(8)))
+    together_s = asyncio.get_running_loop().time() - begun
+    assert together_s < 4 * alone.took_s, "eight in a row would take eight times as long"
+    for number, reply in enumerate(replies):
+        assert reply.text == answer(f"one of eight {number}", Sampling(max_tokens=100, ignore_eos=True)).text()
+
+
+async def test_cancelling_a_stream_frees_its_place_and_its_blocks(replica: Replica, client: Any) -> None:
+    before = await eventually(replica, lambda now: now[RUNNING] == 0)
+    stream = responses(client, "never ending", forever(20_000))
+    await anext(stream)
+    busy = await eventually(replica, lambda now: now[RUNNING] == 1)
+    assert busy[KV_USAGE] > 0
+    await stream.aclose()
+    after = await eventually(replica, lambda now: now[RUNNING] == 0)
+    assert after[KV_USAGE] == 0
+    assert after[WAITING] == 0
+    assert after[ABORTED] == before[ABORTED] + 1
+    assert (await ask(client, "still serving", forever(3))).output_tokens == 3
+
+
+async def test_a_closed_connection_cancels_the_work(replica: Replica) -> None:
+    going = open_client(replica.grpc_address)
+    stream = responses(going, "never ending", forever(20_000))
+    await anext(stream)
+    await eventually(replica, lambda now: now[RUNNING] == 1)
+    await going.close()
+    await eventually(replica, lambda now: now[RUNNING] == 0)
+    await stream.aclose()
+
+
+async def test_vllm_s_metrics_are_on_triton_s_port(replica: Replica, client: Any) -> None:
+    before = (await eventually(replica, lambda now: now[RUNNING] == 0))[GENERATED]
+    await ask(client, "a b c", forever(30))
+    now = await eventually(replica, lambda current: current[GENERATED] == before + 30)
+    name = "vllm:inter_token_latency_seconds"
+    assert now[f'{name}_bucket{{le="+Inf",model_name="llm"}}'] == now[f'{name}_count{{model_name="llm"}}'] >= 29
+    assert now[f'{name}_sum{{model_name="llm"}}'] > 0
+    assert now['vllm:time_to_first_token_seconds_count{model_name="llm"}'] >= 1
+    assert now['vllm:num_preemptions_total{model_name="llm"}'] == 0
+    assert now['nv_inference_request_success{model="llm",version="1"}'] > 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sampling", "words"),
+    [
+        ("hello", {"max_tokens": 0}, "max_tokens is 0: send a whole number of at least 1"),
+        ("hello", {"max_token": 5}, "max_token is unknown"),
+        ("hello", {"max_tokens": 40_000}, "model's length of 32768"),
+        ("  ", None, "text_input: it holds no word"),
+    ],
+)
+async def test_bad_requests_are_told_so(client: Any, prompt: str, sampling: dict[str, Any] | None, words: str) -> None:
+    from tritonclient.utils import InferenceServerException
+
+    with pytest.raises(InferenceServerException) as caught:
+        await ask(client, prompt, sampling)
+    assert caught.value.message().startswith("INVALID_ARG:")
+    assert words in caught.value.message()
+
+
+async def test_a_probe_of_nothing_fails_in_time() -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(ProbeFailed, match=f"127.0.0.1:{port}: "):
+        await probe(f"127.0.0.1:{port}", 0.5)
+
+
+def test_a_bad_engine_parameter_stops_the_start_with_its_reason_in_the_log(tmp_path: Path) -> None:
+    def break_it(repository: Path) -> None:
+        config = repository / "llm" / "config.pbtxt"
+        config.write_text(config.read_text(encoding="utf-8").replace('"emulated"', '"warp"'), encoding="utf-8")
+
+    started = spawn(tmp_path, f"sre-test{os.getpid()}-bad", edit=break_it)
+    try:
+        assert started.process.wait(READY_WITHIN_S) != 0
+    finally:
+        started.process.kill()
+        started.process.wait()
+    assert "INVALID_ARG: config.pbtxt: parameters: engine is 'warp': use emulated" in tail(started.log)

@@ -1,0 +1,89 @@
+"""Typed records to JSON and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sre.errors import BadDocument
+from sre.incidents.codec import decode, encode
+
+
+@dataclass(frozen=True)
+class Inner:
+    at: float
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    count: int
+    flag: bool
+    kind: Literal["a", "b"]
+    price: Decimal
+    maybe: float | None
+    inner: tuple[Inner, ...]
+    pair: tuple[str, int]
+
+
+OUTER = st.builds(
+    Outer,
+    name=st.text(),
+    count=st.integers(-(2**53), 2**53),
+    flag=st.booleans(),
+    kind=st.sampled_from(["a", "b"]),
+    price=st.decimals(allow_nan=False, allow_infinity=False),
+    maybe=st.none() | st.floats(allow_nan=False),
+    inner=st.lists(st.builds(Inner, st.floats(allow_nan=False), st.none() | st.text())).map(tuple),
+    pair=st.tuples(st.text(), st.integers(-1000, 1000)),
+)
+
+
+@given(OUTER)
+def test_any_record_comes_back_as_it_was(record):
+    text = json.dumps(encode(record), allow_nan=False)
+    again = decode(Outer, json.loads(text), "x")
+    assert again == record
+    assert str(again.price) == str(record.price)
+
+
+def test_numpy_numbers_become_plain_ones():
+    assert encode(Inner(np.float64(1.5))) == {"at": 1.5, "note": None}
+    assert encode((np.int64(3), np.array([1.0, math.nan, -math.inf]))) == [3, [1.0, None, "-inf"]]
+
+
+def test_a_default_may_be_left_out_and_nothing_else():
+    assert decode(Inner, {"at": 1}, "x") == Inner(1.0)
+    with pytest.raises(BadDocument, match=r"x\.at: missing"):
+        decode(Inner, {}, "x")
+
+
+def test_every_fault_is_told_with_its_path():
+    bad = {
+        "name": 3,
+        "count": 1.5,
+        "flag": 1,
+        "kind": "c",
+        "price": 1,
+        "maybe": "no",
+        "inner": [{"at": None}],
+        "pair": ["a"],
+    }
+    with pytest.raises(BadDocument) as caught:
+        decode(Outer, bad, "x")
+    paths = [fault.split(": ")[0] for fault in caught.value.faults]
+    assert paths == ["x.name", "x.count", "x.flag", "x.kind", "x.price", "x.maybe", "x.inner[0].at", "x.pair"]
+
+
+def test_a_type_no_record_may_hold_is_refused():
+    with pytest.raises(TypeError, match="set"):
+        encode({1, 2})

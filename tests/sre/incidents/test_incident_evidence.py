@@ -1,0 +1,120 @@
+"""Reading the files of a drill: what the contract promises is read, what breaks it is named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sre.errors import BadDocument
+from sre.incidents.evidence import (
+    parse_client_records,
+    parse_faults,
+    parse_journal,
+    parse_platform_events,
+    read_jsonl,
+)
+
+CRASH = {"fault_id": "f-1", "fault": "replica-crash", "target": "llm-1"}
+REQUEST = {
+    "id": "r1", "scheduled_at": 1.0, "sent_at": 1.1, "first_token_at": 1.3, "last_token_at": 2.0, "finished_at": 2.1,
+    "prompt_tokens": 5, "max_tokens": 9, "output_tokens": 7, "max_gap_s": 0.02, "outcome": "ok", "status": 200,
+    "error": None, "finish_reason": "length", "replicas": ["llm-0"],
+}  # fmt: skip
+
+
+def test_a_cut_last_line_is_forgiven(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"at": 1}\n\n{"at": 2}\n{"at": 3, "ev')
+    assert read_jsonl(path) == [{"at": 1}, {"at": 2}]
+
+
+def test_any_other_bad_line_is_named_with_its_number(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"at": 1}\n{"at"\n[1]\n{"at": 3}\n')
+    with pytest.raises(BadDocument) as caught:
+        read_jsonl(path)
+    assert caught.value.faults == [f"{path}:2: not JSON", f"{path}:3: expected an object"]
+
+
+def test_ledger_records_become_one_window_a_fault():
+    records = [
+        {"at": 10.0, "event": "fault_begin", **CRASH, "detail": {}},
+        {"at": 10.2, "event": "fault_proven", **CRASH, "detail": {"pid": 7, "how": "pid 7 is gone"}},
+        {"at": 20.0, "event": "fault_begin", **CRASH, "fault_id": "f-2"},
+        {"at": 16.0, "event": "fault_end", **CRASH},
+        {"at": 20.1, "event": "fault_not_proven", **CRASH, "fault_id": "f-2", "detail": {"reason": "still alive"}},
+    ]
+    first, second = parse_faults(records)
+    assert (first.begin, first.end, first.proven, first.proof, first.proven_at) == (
+        10.0,
+        16.0,
+        True,
+        "pid 7 is gone",
+        10.2,
+    )
+    assert (second.begin, second.end, second.proven, second.proof) == (20.0, None, False, "still alive")
+
+
+def test_a_fault_without_word_of_proof_is_not_proven():
+    (fault,) = parse_faults([{"at": 10.0, "event": "fault_begin", **CRASH}])
+    assert (fault.proven, fault.proof) == (False, "no proof in the ledger")
+
+
+def test_all_faults_of_a_ledger_are_reported_at_once():
+    with pytest.raises(BadDocument) as caught:
+        parse_faults([{"event": "fault_begin", **CRASH}, {"at": True, "event": 3, "fault_id": "f-2"}])
+    assert len(caught.value.faults) == 3
+    assert caught.value.faults[0] == "chaos.jsonl:1: at must be a number, found None"
+
+
+def test_platform_events_are_sorted_and_keep_their_detail():
+    events = parse_platform_events(
+        [
+            {"at": 2.0, "event": "replica_exited", "replica": "llm-1", "pid": 7, "detail": {"returncode": -9}},
+            {"at": 1.0, "event": "platform_ready", "replica": None, "pid": None, "detail": {}},
+        ]
+    )
+    assert [e.event for e in events] == ["platform_ready", "replica_exited"]
+    assert events[1].note == "returncode=-9"
+
+
+def test_client_records_know_their_ttft_and_whether_they_failed():
+    (record,) = parse_client_records([REQUEST])
+    assert record.ttft_s == pytest.approx(0.2)
+    assert not record.failed
+    assert not record.retried
+    (cut,) = parse_client_records([{**REQUEST, "outcome": "truncated", "replicas": ["llm-1", "llm-0"]}])
+    assert cut.failed
+    assert cut.retried
+
+
+def test_a_request_never_sent_counts_from_its_schedule_and_an_open_one_is_left_out():
+    never, _ = {**REQUEST, "sent_at": None, "first_token_at": None, "outcome": "error"}, None
+    records = parse_client_records([never, {**REQUEST, "finished_at": None}])
+    assert [r.sent_at for r in records] == [1.0]
+    assert records[0].ttft_s is None
+
+
+def test_the_journal_is_read_with_and_without_a_zone_in_its_times():
+    run = {"activity": {"name": "kill", "type": "action"}, "status": "succeeded"}
+    journal = parse_journal(
+        {
+            "status": "completed",
+            "deviated": False,
+            "steady_states": {"before": {"steady_state_met": True, "probes": []}, "after": None, "during": []},
+            "run": [
+                {**run, "start": "2026-01-01T00:00:01", "end": "2026-01-01T00:00:02"},
+                {**run, "start": "2026-01-01T00:00:00+00:00"},
+            ],
+            "rollbacks": [],
+        }
+    )
+    assert (journal.before_met, journal.after_met) == (True, None)
+    assert [s.start % 60 for s in journal.steps] == [0.0, 1.0]
+    assert journal.steps[0].end == journal.steps[0].start
+
+
+def test_what_is_no_journal_is_refused():
+    with pytest.raises(BadDocument, match="not a Chaos Toolkit journal"):
+        parse_journal(json.loads('{"run": []}'))
