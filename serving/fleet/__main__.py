@@ -31,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m serving.fleet", description="Run a local serving platform.")
     parser.add_argument("--spec", type=Path, required=True, help="spec.json in the state directory to use")
     arguments = parser.parse_args(argv)
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # children are exec'd at once; gRPC's fork handlers only warn
+    os.environ.setdefault(
+        "GRPC_ENABLE_FORK_SUPPORT", "0"
+    )  # children are exec'd at once; gRPC's fork handlers only warn
     try:
         asyncio.run(_run(arguments.spec))
     except ServingError as error:

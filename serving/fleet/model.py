@@ -68,7 +68,7 @@ class PlatformSpec:
     def from_json(cls, text: str, *, path: str = "spec.json") -> PlatformSpec:
         """Parse what `to_json` wrote. Raises BadInput, one line, for anything else."""
         try:
-            data: dict[str, Any] = json.loads(text)
+            data: Any = json.loads(text)
         except ValueError as error:
             raise BadInput(f"{path}: not JSON ({error}): write it with `sre up`") from error
         known = {f.name for f in fields(cls)}

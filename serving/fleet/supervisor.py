@@ -206,7 +206,7 @@ class Supervisor:
         for info in (journal.state.prometheus, journal.state.recorder):
             if info is not None and info.pid == child.pid:
                 info.state = "stopped"
-        journal.event("observer_exited", pid=child.pid, name=child.name, returncode=returncode)
+        journal.event("observer_exited", pid=child.pid, process=child.name, returncode=returncode)
 
     def _raise_if_dead(self, *children: Child) -> None:
         for child in children:

@@ -63,7 +63,7 @@ class Account:
         return (self._last_at - self._first_at) / (self.tokens - 1)
 
     def settle(self, outcome: Outcome, now: float) -> None:
-        """Count the request under `outcome`. The first call decides: a client that leaves with its last byte got everything."""
+        """Count the request. The first call decides: a client that leaves with its last byte got everything."""
         if self._settled:
             return
         self._settled = True

@@ -1,7 +1,7 @@
 """OpenAI's request bodies, checked at the edge and turned into jobs.
 
 Fields that would change the answer's shape or meaning and that the model cannot honour are refused. Sampling fields
-(`temperature`, `top_p`, penalties) are checked and then ignored: the contract of the model has no place for them. Unknown
+(`temperature`, `top_p`, penalties) are checked and then ignored: the model's contract has no place for them. Unknown
 fields are ignored, as clients send many.
 """
 
@@ -165,8 +165,11 @@ def _refusal(error: ValidationError) -> ApiError:
         return invalid(f"the body is not valid JSON: {faults[0]['msg']}", code="invalid_json")
     places = [_place(fault["loc"]) for fault in faults]
     message = "; ".join(f"{place}: {fault['msg']}" for place, fault in zip(places, faults, strict=True))
-    return invalid(message, param=places[0] or None, code="invalid_value")
+    return invalid(message, param=places[0], code="invalid_value")
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "body"
+    """The field's path; pydantic's names for the branches of a union ("str", "list[...]") mean nothing to a client."""
+    parts = [str(part) for part in location]
+    named = [part for part in parts if part != "str" and "[" not in part and not part.startswith("constrained-")]
+    return ".".join(named) or "body"

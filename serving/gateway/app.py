@@ -138,12 +138,12 @@ class Gateway:
 
 
 @web.middleware
-async def _shape_errors(http: web.Request, handler: Handler) -> web.StreamResponse:
+async def _shape_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Whatever else goes wrong is answered in OpenAI's shape as well."""
     try:
-        return await handler(http)
+        return await handler(request)
     except web.HTTPException as error:
-        return error_response(invalid(f"{error.reason}: {http.method} {http.path}", status=error.status), {})
+        return error_response(invalid(f"{error.reason}: {request.method} {request.path}", status=error.status), {})
     except ConnectionError:
         raise
     except Exception:  # the boundary: a bug must not end without an answer and a log line

@@ -1,7 +1,7 @@
 """One replica over gRPC: a channel that lives as long as the gateway, and one stream a request.
 
-ModelStreamInfer is called as a unary-stream method: the same bytes on the wire as a stream of one request, without a task
-to feed it.
+ModelStreamInfer is called as a unary-stream method: the same bytes on the wire as a stream of one request, without
+a task to feed it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class TokenStream:
         self._call = call
 
     async def read(self, timeout_s: float) -> Piece:
-        """The next piece. Raises JobRefused or ReplicaFailed (also when none comes in time); then the stream is over."""
+        """The next piece. Raises JobRefused or ReplicaFailed (also when late); then the stream is over."""
         try:
             async with asyncio.timeout(timeout_s):
                 message = await self._call.read()

@@ -30,7 +30,8 @@ class GatewayConfig(BaseModel):
     """What `gateway.json` may say. Times are seconds.
 
     `first_token_timeout_s` bounds one attempt, `deadline_s` all attempts together, both until the first token;
-    `idle_timeout_s` is the longest gap between two tokens. `idle_probe_s` is how long a replica in use may be silent before it is probed.
+    `idle_timeout_s` is the longest gap between two tokens. `idle_probe_s` is how long a replica may be silent
+    before it is probed.
     `default_max_tokens` is used for chat requests that name no limit (completions use OpenAI's 16).
     """
 

@@ -1,7 +1,7 @@
 """The replicas as the gateway sees them: who is up, how loaded, and who gets the next job.
 
-A connection failure takes a replica down at once; other failures make it *suspect*: it is probed, and chosen last until the
-probe's verdict, so that a replica which fails fast (and therefore looks idle) does not attract the traffic.
+A connection failure takes a replica down at once; other failures make it *suspect*: it is probed, and chosen last until
+the probe's verdict, so that a replica which fails fast (and therefore looks idle) does not attract the traffic.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The model `llm` on the wire: protobuf messages to and from our own types.
 
-Tensors are packed and parsed by hand: with one message a token, the detour over numpy (tritonclient's InferResult) is dear.
+Tensors are packed and parsed by hand: with one message a token, tritonclient's detour over numpy would be dear.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def goodput(window_s: float = 10.0, configuration: Configuration | None = None) 
 def latency_quantile(
     signal: str = "ttft", quantile: float = 0.95, window_s: float = 10.0, configuration: Configuration | None = None
 ) -> float:
-    """A quantile of `ttft` or `inter_token` over the last `window_s` seconds, in seconds, by the gateway's histogram."""
+    """A quantile of `ttft` or `inter_token` in the last `window_s` seconds, in seconds, by the gateway's histogram."""
     return _reading(lambda: _latency(signal, quantile, window_s, configuration))
 
 

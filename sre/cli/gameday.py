@@ -118,13 +118,15 @@ def _summary(outcome: DrillOutcome) -> dict[str, Any]:
 
 
 def _print(outcome: DrillOutcome) -> None:
+    from sre.reports.formats import seconds
+
     report = outcome.report
     typer.echo("")
     typer.secho(f"{report.verdict.upper()}  {report.title}", bold=True)
     for reason in report.verdict_reasons:
         typer.echo(f"  because {reason}")
     for duration in report.incident.durations:
-        value = f"{duration.seconds:.1f} s" if duration.seconds is not None else f"n/a ({duration.reason})"
+        value = seconds(duration.seconds) if duration.seconds is not None else f"n/a ({duration.reason})"
         typer.echo(f"  {duration.name.replace('_', ' '):18} {value}")
     typer.echo(f"  report             {_short(outcome.html)}")
     if outcome.runbook is not None:

@@ -41,8 +41,10 @@ class Progress:
 
     def note(self, text: str) -> None:
         """A fact worth a line of its own, printed above the live line."""
+        from rich.markup import escape
+
         if not self._quiet:
-            self._console.print(f"  [cyan]·[/cyan] {text}")
+            self._console.print(f"  [cyan]·[/cyan] {escape(text)}", soft_wrap=True)
 
     def done(self, result: str = "") -> None:
         """Finish the running step."""
@@ -58,11 +60,13 @@ class Progress:
             self._status = None
         if self._step is None:
             return
+        from rich.markup import escape
+
         text, began = self._step
         self._step = None
         if not self._quiet:
-            tail = f": {result}" if result else ""
-            self._console.print(f"{mark} {text}{tail} [dim]{self._clock() - began:.1f} s[/dim]")
+            tail = f": {escape(result)}" if result else ""
+            self._console.print(f"{mark} {text}{tail} [dim]{self._clock() - began:.1f} s[/dim]", soft_wrap=True)
 
 
 def print_json(data: object) -> None:

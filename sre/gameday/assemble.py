@@ -6,6 +6,7 @@ import json
 import platform as machine
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -162,7 +163,17 @@ def _cost(prepared: Prepared, driven: Driven, observed: Observed, files: _Files)
         good_tokens=observed.tokens.good,
         wasted_tokens=observed.tokens.wasted,
         incident_window=_phase(files.faults, driven),
+        notes=_price_notes(prepared, driven.load_began_at),
     )
+
+
+def _price_notes(prepared: Prepared, at: float) -> tuple[str, ...]:
+    """A price is quoted with its dates; one that was not in force on the day is said to be so."""
+    day = datetime.fromtimestamp(at, UTC).date().isoformat()
+    price = prepared.price
+    early = price.valid_from is not None and day < price.valid_from
+    late = price.valid_until is not None and day >= price.valid_until
+    return (f"The price was published for {price.validity}; the drill ran on {day}.",) if early or late else ()
 
 
 def _platform_facts(prepared: Prepared, driven: Driven) -> PlatformFacts:

@@ -17,8 +17,12 @@ from typing import Any, Protocol
 
 from sre.chaos.run import leave, run_chaos
 from sre.errors import PlatformError
+from sre.gameday.evaluate import watched_targets
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared, write_plan
+from sre.metrics.files import RecordedSamples
+from sre.metrics.model import SampleSource
+from sre.metrics.prometheus import PrometheusSamples
 from sre.platforms.local import LocalPlatform, down, footprint_mb, start_load, up
 from sre.platforms.spawn import last_lines
 
@@ -26,6 +30,7 @@ POLL_S = 0.25
 LOAD_GRACE_S = 70.0
 CHAOS_GRACE_S = 45.0
 SETTLE_SCRAPES = 3
+BASELINE_TIMEOUT_S = 20.0  # Prometheus hands out its first targets 5 s after its start
 
 
 class Progress(Protocol):
@@ -93,6 +98,8 @@ def _under_load(
 ) -> Driven:
     logs = prepared.options.state_dir / "logs"
     prometheus_url = platform.state().prometheus_url
+    progress.step("samples: every source sees every target")
+    _await_baseline(prepared, platform, prometheus_url, now=now)
     plan = write_plan(prepared.load, prepared.options.state_dir / "plan.json", url=platform.gateway_url)
     load_began_at = now()
     with load_running(platform, plan, log=logs / "loadgen.log") as load:
@@ -120,6 +127,26 @@ def _under_load(
         memory_mb=memory_mb,
         prometheus_url=prometheus_url,
     )
+
+
+def _await_baseline(
+    prepared: Prepared, platform: LocalPlatform, prometheus_url: str | None, *, now: Callable[[], float]
+) -> None:
+    """Counters need a value from before the load. Raises PlatformError naming the source that stays blind."""
+    _await_targets(RecordedSamples(platform.state_dir / "samples"), prepared, now=now)
+    if prometheus_url is not None:
+        with contextlib.closing(PrometheusSamples(prometheus_url)) as prometheus:
+            _await_targets(prometheus, prepared, now=now)
+
+
+def _await_targets(source: SampleSource, prepared: Prepared, *, now: Callable[[], float]) -> None:
+    targets = prepared.spec.replicas + 1
+    deadline = now() + BASELINE_TIMEOUT_S
+    while watched_targets(source, now=now(), within_s=5 * prepared.spec.scrape_interval_s) < targets:
+        if now() > deadline:
+            logs = prepared.options.state_dir / "logs"
+            raise PlatformError(f"{source.name} does not see all {targets} targets: see its log in {logs}")
+        time.sleep(POLL_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,15 @@ def evaluate_all(
     )
 
 
+def watched_targets(source: SampleSource, *, now: float, within_s: float) -> int:
+    """How many targets `source` scraped with success in the last `within_s`; 0 while it cannot say."""
+    try:
+        found = source.series(Selector("up"), start=now - within_s, end=now)
+    except SreError:
+        return 0
+    return sum(1 for series in found if series.values.size and series.values[-1] == 1)
+
+
 def token_counts(source: SampleSource, *, start: float, end: float) -> TokenCounts:
     """Token counters' increase over (start, end]."""
     return TokenCounts(*(_increase(source, selector, start, end) for selector in (GENERATED, GOOD, WASTED)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -86,13 +86,13 @@ def price_of(gpu: str) -> Price:
 def load_plan(workload: Workload, options: DrillOptions, *, out: Path) -> dict[str, Any]:
     """The load generator's plan (docs/contracts.md): the experiment's workload with the command line's changes."""
     asked = {"rate_rps": options.rate_rps, "duration_s": options.duration_s, "seed": options.seed}
-    workload = replace(workload, **{key: value for key, value in asked.items() if value is not None})
     plan: dict[str, Any] = {
         "url": "http://127.0.0.1:1",  # replaced when the gateway's port is known
         "out": str(out.resolve()),
         "rate_rps": workload.rate_rps,
         "duration_s": workload.duration_s,
         "seed": workload.seed,
+        **{key: value for key, value in asked.items() if value is not None},
     }
     if options.trace is not None:
         return {**plan, "trace": str(options.trace)}

@@ -109,7 +109,7 @@ class Recorder:
             raise ScrapeFailed(f"unreadable page: {error}"[:200]) from error
 
     def _guarded(self, write: Callable[[], None]) -> bool:
-        """Do a write. On a disk fault say so once and drop the segment (its last line may be cut); later ticks retry."""
+        """Do a write. On a disk fault say so once and drop the segment (its last line may be cut); then retry."""
         try:
             write()
         except OSError as error:

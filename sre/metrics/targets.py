@@ -1,14 +1,12 @@
-"""What is scraped: the targets, shared by our recorder and the Prometheus beside it.
+"""What the recorder scrapes, read from `recorder.json`.
 
-Both get the same labels (`job`, `instance`, the target's own), so that a series has the same identity in either source.
-Only loopback targets are accepted: the recorder has no credentials and no business on a network.
+A series gets the labels Prometheus would give it (`job`, `instance`, the target's own), so that it is the same series in
+either source. Only loopback targets are accepted: the recorder has no credentials and no business on a network.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -50,19 +48,6 @@ class RecorderConfig:
     segment_s: float = 120.0
     keep: tuple[str, ...] = field(default=())
 
-    def to_json(self) -> str:
-        """The text `read_config` reads back."""
-        targets = [{"job": t.job, "url": t.url, "labels": dict(t.labels)} for t in self.targets]
-        record = {
-            "interval_s": self.interval_s,
-            "directory": str(self.directory),
-            "retention_s": self.retention_s,
-            "segment_s": self.segment_s,
-            "targets": targets,
-            "keep": list(self.keep),
-        }
-        return json.dumps(record, indent=1) + "\n"
-
 
 def read_config(path: Path) -> RecorderConfig:
     """Read and check `recorder.json`. Raises BadDocument with every fault found."""
@@ -81,42 +66,9 @@ def read_config(path: Path) -> RecorderConfig:
     return config
 
 
-def prometheus_config(targets: Sequence[Target], *, interval_s: float, keep: Sequence[str] = ()) -> str:
-    """Prometheus's configuration (YAML) that scrapes the same targets under the same labels as the recorder.
-
-    `keep` are metric name prefixes, as in `recorder.json`. Timestamps sent by a target are ignored, as by the recorder.
-    """
-    import yaml
-
-    timing = {"scrape_interval": _duration(interval_s), "evaluation_interval": _duration(interval_s)}
-    jobs = sorted({target.job for target in targets})
-    scrapes = [_scrape_config([t for t in targets if t.job == job], keep) for job in jobs]
-    document = {
-        "global": {**timing, "scrape_timeout": _duration(scrape_timeout_s(interval_s))},
-        "scrape_configs": scrapes,
-    }
-    return yaml.safe_dump(document, sort_keys=False)
-
-
 def scrape_timeout_s(interval_s: float) -> float:
     """A scrape that takes longer has failed; below the interval, so that scrapes of one target never overlap."""
     return 0.8 * interval_s
-
-
-def _scrape_config(targets: Sequence[Target], keep: Sequence[str]) -> dict[str, Any]:
-    statics = [
-        {"targets": [t.instance], "labels": {"__metrics_path__": urlsplit(t.url).path or "/", **dict(t.labels)}}
-        for t in targets
-    ]
-    scrape: dict[str, Any] = {"job_name": targets[0].job, "honor_timestamps": False, "static_configs": statics}
-    if keep:
-        names = "(" + "|".join(re.escape(prefix) for prefix in keep) + ").*"
-        scrape["metric_relabel_configs"] = [{"source_labels": ["__name__"], "regex": names, "action": "keep"}]
-    return scrape
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
 
 
 class _Check:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from sre.reports.formats import number, target, window
+from sre.reports.formats import multiple, number, target, window
 from sre.reports.frame import BLUE, PURPLE, VERMILION, label_ends, label_time, mark_faults, panel, relative
 from sre.reports.model import DrillReport
 from sre.reports.svg import BOTTOM_IN, INK, MUTED, TOP_IN, Chart, new_figure, plain, to_chart
@@ -55,7 +55,7 @@ def _draw(axes: Axes, report: DrillReport, result: SloResult) -> None:
         axes.plot(times, curve.long_burn, color=colour, linewidth=1.7)
         axes.plot(times, curve.short_burn, color=colour, linewidth=0.9, linestyle=(0, (2.5, 1.5)), alpha=0.85)
         axes.axhline(curve.tier.factor, color=colour, linewidth=0.8, linestyle=(0, (1, 1.6)))
-        ends.append((f"{plain(curve.tier.name, 9)} {number(curve.tier.factor)}x", curve.tier.factor, colour))
+        ends.append((f"{plain(curve.tier.name, 9)} {multiple(curve.tier.factor)}", curve.tier.factor, colour))
         peaks = [p for p in (curve.long_burn, curve.short_burn) if np.isfinite(p).any()]
         highest = max([highest, curve.tier.factor * 1.5, *(float(np.nanmax(p[np.isfinite(p)])) for p in peaks)])
     axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
@@ -68,7 +68,7 @@ def _draw(axes: Axes, report: DrillReport, result: SloResult) -> None:
 
 
 def _alert_marks(axes: Axes, report: DrillReport, result: SloResult) -> None:
-    """Where pages fired (filled) and reset (hollow), on the panel's upper edge."""
+    """Where pages fired (filled) and reset (hollow), along the panel's upper edge."""
     for alert in result.alerts:
         if alert.severity != "page":
             continue
@@ -80,7 +80,7 @@ def _alert_marks(axes: Axes, report: DrillReport, result: SloResult) -> None:
 def _mark(axes: Axes, at: float, fill: str) -> None:
     axes.plot(
         [at],
-        [1.0],
+        [0.9],
         marker="v",
         markersize=7,
         markerfacecolor=fill,

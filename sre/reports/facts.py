@@ -119,15 +119,24 @@ def _durations(report: DrillReport) -> tuple[Figure, ...]:
 
 def _money(report: DrillReport) -> tuple[Figure, ...]:
     cost, currency = report.cost, report.cost.price.currency
-    tokens = f"{count(cost.tokens)} tokens" if cost.tokens else "no tokens were generated"
-    good = f"{count(cost.good_tokens)} good tokens" if cost.good_tokens else "no good tokens were generated"
     return (
-        Figure(f"{currency} per million tokens", money(cost.per_million_tokens, currency), tokens),
-        Figure(f"{currency} per million good tokens", money(cost.per_million_good_tokens, currency), good),
+        Figure(
+            f"{currency} per million tokens", money(cost.per_million_tokens, currency), _counted(cost.tokens, "tokens")
+        ),
+        Figure(
+            f"{currency} per million good tokens",
+            money(cost.per_million_good_tokens, currency),
+            _counted(cost.good_tokens, "good tokens"),
+        ),
         Figure(
             "incident cost", money(cost.incident_total, currency), f"of {money(cost.total, currency)} for the drill"
         ),
     )
+
+
+def _counted(n: int | None, what: str) -> str:
+    """A count as a note: unknown, none and some are three different things."""
+    return f"no samples of {what}" if n is None else f"{count(n)} {what}" if n else f"no {what} were generated"
 
 
 def _what_happened(report: DrillReport) -> str:

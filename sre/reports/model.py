@@ -18,12 +18,16 @@ Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing the drill was judged by: what was expected, what was seen."""
+    """One thing the drill was judged by: what was expected, what was seen.
+
+    One that is not `deciding` says how far the measurement can be trusted; it never changes the verdict.
+    """
 
     name: str
     ok: bool
     expected: str
     observed: str
+    deciding: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, GRID, SURFACE = "#1f2a37", "#5b6876", "#dfe4ea", "#fefefe"
-WIDTH_IN, LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 9.0, 0.58, 1.08, 0.26, 0.42
+WIDTH_IN, LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 9.0, 0.58, 1.25, 0.26, 0.42
 
 BLUE = "#0072b2"
 _VARIABLES: Mapping[str, str] = MappingProxyType(

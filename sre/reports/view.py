@@ -15,8 +15,8 @@ from sre.reports.model import DrillReport, Verdict
 from sre.reports.table import Row, Table, table
 
 _VERDICTS: dict[Verdict, tuple[str, str]] = {
-    "passed": ("Passed", "the platform bore a proven fault as the hypothesis says"),
-    "deviated": ("Deviated", "the platform did not bear the fault as the hypothesis says"),
+    "passed": ("Passed", "the fault was proven and every check held"),
+    "deviated": ("Deviated", "the fault was proven and not every check held"),
     "void": ("Void", "the fault was not proven: nothing below says how the platform bears it"),
     "aborted": ("Aborted", "the drill was stopped by its guard"),
     "interrupted": ("Interrupted", "the drill was stopped by hand"),
@@ -182,7 +182,9 @@ def _workload(report: DrillReport) -> Table:
         ("duration", seconds(load.duration_s)),
         ("seed", "none" if load.seed is None else str(load.seed)),
     )
-    return table("workload", "Workload", ("", ""), [Row(pair) for pair in (*fixed, *load.lines)])
+    detailed = {label for label, _ in load.lines}
+    pairs = (*(pair for pair in fixed if pair[0] not in detailed), *load.lines)
+    return table("workload", "Workload", ("", ""), [Row(pair) for pair in pairs])
 
 
 def _platform(report: DrillReport) -> Table:

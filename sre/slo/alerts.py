@@ -1,7 +1,7 @@
 """Burn curves to alert episodes, as the shipped Prometheus rules would fire and resolve.
 
-A window without data satisfies no condition: it neither fires an alert nor holds one, exactly as a rule whose expression
-returns nothing. Whoever needs "no data is bad" (a guard) must ask for it, not read it out of an alert.
+A window without data satisfies no condition: it neither fires an alert nor holds one, exactly as a rule whose
+expression returns nothing. Whoever needs "no data is bad" (a guard) must ask for it, not read it out of an alert.
 """
 
 from __future__ import annotations

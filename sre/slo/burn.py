@@ -18,10 +18,22 @@ from sre.slo.model import BurnCurve, BurnTier, DrillClock
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliEvents:
-    """The two sides of an SLI as event curves."""
+    """The two sides of an SLI as event curves.
+
+    `bad` is total minus good where good events are counted; it may dip for a moment where good was read ahead of total.
+    """
 
     bad: EventCurve
     total: EventCurve
+
+    def within(self, start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(bad, total) in each window (start, end], never below 0."""
+        return np.maximum(self.bad.within(start, end), 0.0), self.total.within(start, end)
+
+    def between(self, start: float, end: float) -> tuple[float, float]:
+        """(bad, total) in one window (start, end]."""
+        bad, total = self.within(np.array([start]), np.array([end]))
+        return float(bad[0]), float(total[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +53,6 @@ def burn_curve(events: SliEvents, tier: BurnTier, times: FloatArray, *, budget: 
 
 def _window(events: SliEvents, times: FloatArray, window_s: float, budget: float) -> tuple[FloatArray, FloatArray]:
     """(bad events, burn rate) over (t - window_s, t] for each t."""
-    start = times - window_s
-    bad = events.bad.within(start, times)
-    total = events.total.within(start, times)
+    bad, total = events.within(times - window_s, times)
     ratio = np.divide(bad, total, out=np.full_like(total, np.nan), where=total > 0)
     return bad, ratio / budget

@@ -16,7 +16,7 @@ from sre.metrics.model import FloatArray, Series
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventCurve:
-    """Events seen so far: `counts[i]` after the sample at `times[i]`; both ascend, nothing is counted before the first."""
+    """Events seen so far: `counts[i]` after the sample at `times[i]`, which ascend; none before the first."""
 
     times: FloatArray
     counts: FloatArray
@@ -29,6 +29,11 @@ class EventCurve:
     def within(self, start: FloatArray, end: FloatArray) -> FloatArray:
         """Events in each window (start, end]."""
         return self.before(end) - self.before(start)
+
+    def minus(self, other: EventCurve) -> EventCurve:
+        """The events of this curve that are not in the other."""
+        times = np.unique(np.concatenate([self.times, other.times]))
+        return EventCurve(times, self.before(times) - other.before(times))
 
     def between(self, start: float, end: float) -> float:
         """Events in one window (start, end]."""

@@ -19,7 +19,7 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value in a document. Exactly one of `fields`, `items` is not None for a mapping, a list; both are for a scalar."""
+    """A value in a document: `fields` is set for a mapping, `items` for a list, else it is `scalar`."""
 
     path: str
     line: int
@@ -57,7 +57,7 @@ class LineLoader(yaml.SafeLoader):
             return Node(path, line, items=tuple(self._convert(n, f"{path}[{i}]") for i, n in enumerate(node.value)))
         if node.tag == "tag:yaml.org,2002:timestamp":
             return Node(path, line, scalar=node.value)
-        return Node(path, line, scalar=self.construct_object(node))  # type: ignore[no-untyped-call]
+        return Node(path, line, scalar=self.construct_object(node))
 
     def _fields(self, node: yaml.MappingNode, path: str) -> dict[str, Node]:
         self.flatten_mapping(node)
@@ -65,7 +65,9 @@ class LineLoader(yaml.SafeLoader):
         for key_node, value_node in node.value:
             key = str(key_node.value)
             if key in fields:
-                raise yaml.MarkedYAMLError(problem=f"the key `{key}` stands here twice", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key `{key}` stands here twice", problem_mark=key_node.start_mark
+                )
             child = self._convert(value_node, f"{path}.{key}" if path else key)
             # a block below its key is reported at the key: that is the line a person looks for
             fields[key] = Node(child.path, key_node.start_mark.line + 1, child.scalar, child.fields, child.items)
@@ -87,7 +89,7 @@ def read_documents(path: Path) -> list[Node]:
         line = mark.line + 1 if mark else 1
         raise BadDocument([f"{path}:{line}: not YAML: {error.problem or error.context}: mend the syntax"]) from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ _NOT_YET = "this kit does not evaluate it"
 def load_slos(directory: Path) -> tuple[Slo, ...]:
     """Every SLO of the directory's YAML files (subfolders are not read), by file and place.
 
-    Raises BadDocument with the faults of all files at once; two SLOs of one name are a fault, and so is a folder without any.
+    Raises BadDocument with the faults of all files at once. Two SLOs of one name are a fault, so is an empty folder.
     """
     if not directory.is_dir():
         raise BadDocument([f"{directory}: no such folder: give the folder with the SLO documents"])
@@ -143,7 +143,9 @@ class _Reader:
             self._faults.add(objective, "needs exactly one of target, targetPercent: e.g. `target: 0.999`")
             return 0.5
         percent = "targetPercent" in fields
-        bounds = "write a number between 0 and 100, e.g. 99.9" if percent else "write a number between 0 and 1, e.g. 0.999"
+        bounds = (
+            "write a number between 0 and 100, e.g. 99.9" if percent else "write a number between 0 and 1, e.g. 0.999"
+        )
         number = self._faults.number(given[0], bounds)
         target = float(Decimal(str(number)) / (100 if percent else 1)) if number is not None else 0.5
         if not 0 < target < 1:
@@ -154,7 +156,7 @@ class _Reader:
         window = self._only_item(windows, "rolling window")
         if window is None:
             return 0.0
-        fields = self._faults.mapping(window, ("duration", "isRolling"), mend=f"{_NOT_YET}; remove it")
+        self._faults.mapping(window, ("duration", "isRolling"), mend=f"{_NOT_YET}; remove it")
         rolling = self._faults.required(window, "isRolling", "write `isRolling: true`")
         self._faults.constant(rolling, True, "write `true`, calendar windows are not evaluated")
         duration = self._faults.required(window, "duration", "write e.g. `duration: 28d`")

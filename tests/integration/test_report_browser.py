@@ -72,7 +72,8 @@ def test_chart_text_never_overlaps_the_edge_of_its_chart(browser, report_path):
             const edge = svg.getBoundingClientRect();
             return [...svg.querySelectorAll('text')].filter(t => {
                 const box = t.getBoundingClientRect();
-                return box.left < edge.left - 1 || box.right > edge.right + 1 || box.top < edge.top - 1 || box.bottom > edge.bottom + 1;
+                return box.left < edge.left - 1 || box.right > edge.right + 1
+                    || box.top < edge.top - 1 || box.bottom > edge.bottom + 1;
             }).map(t => t.textContent);
         })"""
     )

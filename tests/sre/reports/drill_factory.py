@@ -38,9 +38,9 @@ READY_AT = FAULT_AT + 6.4
 FACTOR = 60.0
 REPLICAS = ("llm-0", "llm-1", "llm-2")
 TTFT_LIMIT_S = 1.0
-PAGE_FAST = BurnTier("fast", "page", 14.4, 3600.0, 300.0, 0.02)
-PAGE_SLOW = BurnTier("slow", "page", 6.0, 21600.0, 1800.0, 0.05)
-TICKET = BurnTier("steady", "ticket", 3.0, 86400.0, 7200.0, 0.10)
+PAGE_FAST = BurnTier("page-1h", "page", 14.4, 3600.0, 300.0, 0.02)
+PAGE_SLOW = BurnTier("page-6h", "page", 6.0, 21600.0, 1800.0, 0.05)
+TICKET = BurnTier("ticket-1d", "ticket", 3.0, 86400.0, 7200.0, 0.10)
 
 
 def request_rows(count: int = 420, seed: int = 7) -> list[dict[str, object]]:
@@ -148,13 +148,14 @@ def _iso(at: float) -> str:
 
 
 def slo_results(rows: list[dict[str, object]], source: str) -> tuple[SloResult, ...]:
-    """Availability, TTFT and an objective nobody measured, evaluated on the drill clock from the records themselves."""
+    """Availability, TTFT, goodput and an objective nobody measured, evaluated on the drill clock from the records."""
     finished = np.array([r["finished_at"] for r in rows], dtype=float)
     failed = np.array([r["outcome"] != "ok" for r in rows])
     slow = np.array([r["first_token_at"] is None or r["first_token_at"] - r["sent_at"] > TTFT_LIMIT_S for r in rows])
     return (
         _result("availability", "Availability", 0.999, finished, failed, source),
         _result("ttft", "Time to first token", 0.95, finished, slow, source, le="1.0"),
+        _result("goodput", "Goodput", 0.95, finished, failed | slow, source),
         _unmeasured("inter-token", "Inter-token latency", source),
     )
 
@@ -251,7 +252,7 @@ def make_drill(
         checks=(
             Check("fault proven", True, "llm-1's process gone", "pid 4242 is gone"),
             Check("recovery", True, "ready again within 20 s", "6.40 s"),
-            Check("page fired", True, "a page within 60 s of the fault", "availability / fast"),
+            Check("page fired", True, "a page within 60 s of the fault", "availability / page-1h"),
         ),
         platform=PlatformFacts(
             "local", "Triton 2.51.0", "emulated", "h100-llama3-8b", 1.0, REPLICAS, 4.1, 612.0, "2 cores, Linux"

@@ -67,7 +67,7 @@ def test_words_say_what_the_picture_shows(drill, drawn):
     alt = {c.key: c.alt for c in drawn}
     assert alt["requests"] == "Requests finished: 4 error, 2 truncated, 414 ok."
     assert "llm-1: down 540 ms from 30.2 s, starting 5.65 s from 30.8 s" in alt["replicas"]
-    assert "fast paged at 31.0 s" in alt["burn"]
+    assert "page-1h paged at 31.0 s" in alt["burn"]
 
 
 def test_the_ttft_threshold_comes_from_the_objective(drill):

@@ -165,3 +165,26 @@ def test_markdown_has_the_same_tables_as_the_page(drill):
         assert f"\n## {heading}\n" in text
     assert "| failed | 6 | 4 error, 2 truncated |" in text
     assert "journal.json" in text
+
+
+def test_what_the_load_generator_tells_in_detail_is_not_told_twice(drill):
+    load = replace(drill.workload, lines=(("offered rate", "4.9 requests/s, gamma gaps"),))
+    text = Page(render_html(replace(drill, workload=load))).text
+    assert text.count("offered rate") == 1
+    assert "gamma gaps" in text
+
+
+def test_money_that_could_not_be_computed_is_na_with_its_reason(drill):
+    unknown = replace(
+        drill.cost,
+        tokens=None,
+        good_tokens=0,
+        per_million_tokens=None,
+        per_million_good_tokens=None,
+        incident_total=None,
+        notes=("no samples of tokens",),
+    )
+    text = Page(render_html(replace(drill, cost=unknown))).text
+    assert "USD per million tokens n/a no samples of tokens" in text
+    assert "USD per million good tokens n/a no good tokens were generated" in text
+    assert "the incident cost n/a." in text

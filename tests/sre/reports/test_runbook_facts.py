@@ -12,7 +12,7 @@ def test_measures_and_impact_are_the_incidents(drill):
     assert facts.measure("time to recover").seconds == incident.duration("time_to_recover").seconds
     assert facts.impact.failed == incident.impact.failed == 6
     assert facts.example_replica == "llm-1"
-    assert {a.tier for a in facts.alerts} == {"fast", "slow", "steady"}
+    assert {a.tier for a in facts.alerts} == {"page-1h", "page-6h", "ticket-1d"}
 
 
 def test_a_drill_without_fault_makes_a_runbook_of_reasons(factory, drill):

@@ -79,7 +79,7 @@ def test_a_missing_number_prints_na_with_the_reason(text):
     ],
 )
 def test_each_diagnosis_command_stands_in_a_block_and_has_an_expected_output(text, command):
-    steps = re.findall(r"```sh\n(.*?)```\n\nExpected: (\S.*)", section(text, "Diagnosis"), re.DOTALL)
+    steps = re.findall(r"```sh\n(.*?)```\n\nExpected: (\S[^\n]*)", section(text, "Diagnosis"), re.DOTALL)
     assert any(command in block for block, _ in steps)
 
 

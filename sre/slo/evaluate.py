@@ -1,0 +1,83 @@
+"""One SLO over one interval: counts, burn curves of every tier, alert episodes. The same for any source of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sre.errors import NoData, SreError
+from sre.metrics.model import FloatArray, SampleSource
+from sre.slo.alerts import episodes
+from sre.slo.burn import SliEvents, TierBurn, burn_curve
+from sre.slo.counters import EventCurve
+from sre.slo.events import read_events
+from sre.slo.model import Alert, BurnTier, DrillClock, Slo, SloResult
+from sre.slo.tiers import workbook_tiers
+
+
+def evaluate(
+    slo: Slo,
+    source: SampleSource,
+    *,
+    start: float,
+    end: float,
+    clock: DrillClock,
+    step_s: float = 1.0,
+    tiers: Sequence[BurnTier] | None = None,
+) -> SloResult:
+    """Evaluate `slo` over (start, end], every `step_s` (the scrape interval), with the workbook's tiers unless given.
+
+    Burn windows see nothing before `start`: a drill is judged by itself, not by the one that ran before it.
+    A source without samples gives a result with `no_data_reason`; a source that cannot be read raises.
+    """
+    chosen = tuple(tiers) if tiers is not None else workbook_tiers(slo.period_s)
+    _check_windows(chosen, clock, step_s)
+    times = _evaluation_times(start, end, step_s)
+    try:
+        events, reason = read_events(source, slo.sli, start=start, end=end), None
+    except NoData as error:
+        events, reason = _nothing(), str(error)
+    burns = [burn_curve(events, tier, times, budget=slo.budget, clock=clock) for tier in chosen]
+    bad, total = events.between(start, end)
+    if reason is None and total == 0:
+        reason = f"no events in the {end - start:g} s observed"
+    return SloResult(
+        slo=slo,
+        source=source.name,
+        start=start,
+        end=end,
+        good=max(total - bad, 0.0),
+        total=total,
+        error_ratio=bad / total if total else None,
+        no_data_reason=reason,
+        curves=tuple(burn.curve for burn in burns),
+        alerts=_alerts(slo, burns),
+    )
+
+
+def _alerts(slo: Slo, burns: Sequence[TierBurn]) -> tuple[Alert, ...]:
+    found = [alert for burn in burns for alert in episodes(slo.name, burn)]
+    return tuple(sorted(found, key=lambda alert: alert.fired_at))
+
+
+def _evaluation_times(start: float, end: float, step_s: float) -> FloatArray:
+    """start + step, start + 2 step ... up to and including `end`."""
+    if not end > start:
+        raise SreError(f"nothing to evaluate: the interval ends ({end}) before it starts ({start})")
+    return start + step_s * np.arange(1, int((end - start) / step_s + 1e-9) + 1, dtype=np.float64)
+
+
+def _check_windows(tiers: Sequence[BurnTier], clock: DrillClock, step_s: float) -> None:
+    shortest = min((tier.short_s for tier in tiers), default=np.inf)
+    if clock.compress(shortest) < 2 * step_s:
+        most = shortest / (2 * step_s)
+        raise SreError(
+            f"drill clock {clock.factor:g}x leaves a window of {clock.compress(shortest):g} s, "
+            f"less than two scrapes of {step_s:g} s: use at most {most:g}x"
+        )
+
+
+def _nothing() -> SliEvents:
+    empty = EventCurve(np.empty(0), np.empty(0))
+    return SliEvents(total=empty, bad=empty)

@@ -1,0 +1,103 @@
+"""A drill passes only when the experiment did and what it promised came true; doubts about the measurement are told."""
+
+from sre.chaos.model import Expected, Judgement
+from sre.gameday.checks import checks, verdict
+from sre.incidents.milestones import durations
+from sre.incidents.model import FaultWindow, Impact, Incident, Milestone
+from sre.metrics.model import Selector
+from sre.slo.model import Alert, RatioSli, Slo, SloResult
+
+PASSED = Judgement("passed", (), ())
+EXPECTED = Expected("availability", 10.0, 20.0)
+FAULT = FaultWindow("f-1", "replica-crash", "llm-0", 100.0, 105.0, True, "process gone")
+WORKLOAD = {"lag_ms": {"p99": 1.0}}
+
+
+def result(*alerts, name="availability"):
+    slo = Slo(name, name, "", "llm", 0.999, 86400.0 * 28, RatioSli((Selector("t"),), bad=(Selector("b"),)), "x.yaml")
+    return SloResult(slo, "scraper", 0.0, 200.0, 99.0, 100.0, 0.01, None, (), alerts)
+
+
+def page(fired_at, slo="availability"):
+    return Alert(slo, "page-1h", "page", fired_at, fired_at + 5)
+
+
+def incident(recovered_at=105.0):
+    names = ("fault_begin", "impact_start", "detected", "alerted", "mitigated", "recovered", "alert_reset")
+    times = dict.fromkeys(names, 100.0) | {"recovered": recovered_at}
+    marks = tuple(Milestone(n, times[n], "x", None if times[n] is not None else "never served") for n in names)
+    impact = Impact(10, 1, 1, 0, 0, 100, 5)
+    return Incident("i", "t", "replica-crash", "llm-0", "SEV2", (), marks, durations(marks), impact)
+
+
+def found(**changes):
+    base = {
+        "judgement": PASSED,
+        "expected": EXPECTED,
+        "faults": [FAULT],
+        "incident": incident(),
+        "primary": [result(page(103.0))],
+        "differences": (),
+        "sources": ("scraper", "prometheus"),
+        "workload": WORKLOAD,
+        "load_covered_chaos": True,
+    }
+    return checks(**(base | changes))
+
+
+def outcome(judgement=PASSED, **changes):
+    return verdict(judgement, found(judgement=judgement, **changes))
+
+
+def test_everything_as_promised_passes():
+    assert outcome() == ("passed", ())
+
+
+def test_an_alert_that_came_too_late_deviates():
+    verdict_, reasons = outcome(primary=[result(page(111.0))])
+    assert verdict_ == "deviated"
+    assert reasons == ("availability pages: expected within 10 s of the fault, observed page-1h after 11.0 s",)
+
+
+def test_an_alert_of_another_objective_does_not_count():
+    assert outcome(primary=[result(), result(page(101.0, "goodput"), name="goodput")])[0] == "deviated"
+
+
+def test_an_alert_that_fired_before_the_fault_is_no_detection():
+    verdict_, reasons = outcome(primary=[result(page(50.0))])
+    assert verdict_ == "deviated"
+    assert "before the fault only" in reasons[0]
+
+
+def test_a_ticket_is_no_page():
+    ticket = Alert("availability", "ticket-1d", "ticket", 101.0, None)
+    assert outcome(primary=[result(ticket)])[0] == "deviated"
+
+
+def test_a_target_that_never_serves_again_deviates():
+    verdict_, reasons = outcome(incident=incident(recovered_at=None))
+    assert verdict_ == "deviated"
+    assert "never served" in reasons[0]
+
+
+def test_load_that_ended_too_early_deviates():
+    assert outcome(load_covered_chaos=False)[0] == "deviated"
+
+
+def test_a_worse_verdict_of_the_experiment_stands():
+    void = Judgement("void", ("nobody proved it",), ())
+    verdict_, reasons = outcome(void, primary=[result()])
+    assert verdict_ == "void"
+    assert reasons[0] == "nobody proved it"
+
+
+def test_doubts_about_the_measurement_are_shown_but_do_not_decide():
+    late = {"lag_ms": {"p99": 80.0}}
+    rows = {c.name: c for c in found(workload=late, differences=("availability total: 5 against 9",))}
+    assert not rows["load generator kept time"].ok
+    assert not rows["sources agree"].ok
+    assert outcome(workload=late, differences=("x",)) == ("passed", ())
+
+
+def test_one_source_alone_has_nothing_to_agree_with():
+    assert "sources agree" not in {c.name for c in found(sources=("scraper",))}

@@ -1,0 +1,121 @@
+"""Bad input is refused with its place and its mend before anything starts."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sre.errors import BadDocument, SreError
+from sre.gameday.listing import list_experiments
+from sre.gameday.model import DrillOptions
+from sre.gameday.prepare import prepare
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    for folder in ("experiments", "slo"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def options(workspace, **changes):
+    return DrillOptions(
+        experiment=workspace / "experiments" / "replica-crash.yaml",
+        workspace=workspace,
+        state_dir=workspace / ".sre",
+        reports_dir=workspace / "reports",
+        **changes,
+    )
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_the_shipped_experiment_is_ready_to_run(workspace):
+    prepared = prepare(options(workspace), now=0.0)
+    assert prepared.folder.name == "19700101T000000Z-replica-crash"
+    assert prepared.price.gpu == "H100-80GB"
+    assert prepared.warmup_s == 12
+    assert not prepared.folder.exists()
+    assert not (workspace / ".sre").exists()
+
+
+def test_the_command_line_overrides_the_file(workspace):
+    prepared = prepare(options(workspace, rate_rps=2.5, duration_s=30.0, seed=9, replicas=2), now=0.0)
+    assert (prepared.load["rate_rps"], prepared.load["duration_s"], prepared.load["seed"]) == (2.5, 30.0, 9)
+    assert prepared.spec.replicas == 2
+    assert prepared.warmup_s == 10
+
+
+def test_a_trace_replaces_the_generators_shape(workspace):
+    trace = workspace / "t.csv"
+    rows = "".join(f"2023-11-16 18:15:{i:02d}.0000000,{100 + i},20\n" for i in range(40))
+    trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows)
+    prepared = prepare(options(workspace, trace=trace, rate_rps=4.0), now=0.0)
+    assert prepared.load["trace"] == str(trace)
+    assert "cv" not in prepared.load
+
+
+def test_a_missing_trace_is_one_line(workspace):
+    with pytest.raises(SreError, match=r"no-such\.csv") as caught:
+        prepare(options(workspace, trace=workspace / "no-such.csv"), now=0.0)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_bad_trace_row_is_named_with_its_line(workspace):
+    trace = workspace / "t.csv"
+    trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,ten,20\n")
+    with pytest.raises(SreError, match=r"t\.csv:2"):
+        prepare(options(workspace, trace=trace), now=0.0)
+
+
+def test_a_malformed_slo_is_named_with_its_line(workspace):
+    edit(workspace / "slo" / "availability.yaml", "0.999", "1.5")
+    with pytest.raises(BadDocument, match=r"availability\.yaml:\d+: "):
+        prepare(options(workspace), now=0.0)
+
+
+def test_a_misspelt_experiment_key_is_named_with_its_line(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "\nrollbacks:\n", "\nrollback:\n")
+    with pytest.raises(BadDocument, match=r"replica-crash\.yaml:\d+: .*did you mean `rollbacks`"):
+        prepare(options(workspace), now=0.0)
+
+
+def test_an_expected_alert_without_its_slo_is_refused(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "slo: availability", "slo: latency")
+    with pytest.raises(BadDocument, match=r"no SLO is named 'latency': use one of .*availability"):
+        prepare(options(workspace), now=0.0)
+
+
+def test_an_unknown_profile_lists_the_known_ones(workspace):
+    with pytest.raises(SreError, match="h100-llama3-8b-tp1") as caught:
+        prepare(options(workspace, profile="tpu"), now=0.0)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("changes", [{"rate_rps": -1.0}, {"duration_s": 0.0}, {"time_scale": 0.0}, {"replicas": 99}])
+def test_impossible_numbers_are_refused(workspace, changes):
+    with pytest.raises(SreError) as caught:
+        prepare(options(workspace, **changes), now=0.0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_slo_folder_is_refused(workspace):
+    shutil.rmtree(workspace / "slo")
+    with pytest.raises(BadDocument, match="no such folder"):
+        prepare(options(workspace), now=0.0)
+
+
+def test_experiments_are_listed_with_what_is_wrong_with_them(workspace):
+    (workspace / "experiments" / "broken.yaml").write_text("title: [\n")
+    broken, good = list_experiments(workspace)
+    assert broken.faults
+    assert "broken.yaml" in broken.faults[0]
+    assert not good.faults
+    assert good.failure_mode == "replica-crash"

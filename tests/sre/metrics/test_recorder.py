@@ -1,0 +1,201 @@
+"""The recorder scrapes real HTTP pages into segments, and a target that fails never stops it or its neighbours."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from sre.metrics import recorder as recorder_module
+from sre.metrics.files import RecordedSamples
+from sre.metrics.model import Matcher, Selector
+from sre.metrics.recorder import Recorder
+from sre.metrics.segments import segment_paths
+from sre.metrics.targets import RecorderConfig, Target
+
+INTERVAL_S = 0.05
+
+
+class Exporter:
+    """A metrics page that counts its readers; `behave` may answer something else."""
+
+    def __init__(self):
+        self.reads = 0
+        self.behave = None
+
+    async def handle(self, request):
+        self.reads += 1
+        if self.behave is not None:
+            return await self.behave(request)
+        return web.Response(text=f"# TYPE reads_total counter\nreads_total {self.reads}\nother 1\n")
+
+
+@asynccontextmanager
+async def serving(*exporters):
+    """Yields a target for each exporter."""
+    runners = []
+    targets = []
+    try:
+        for number, exporter in enumerate(exporters):
+            app = web.Application()
+            app.router.add_get("/metrics", exporter.handle)
+            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            runners.append(runner)
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            targets.append(Target(f"job{number}", f"http://{host}:{port}/metrics"))
+        yield tuple(targets)
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+
+
+async def record_until(config, done, **options):
+    """Run a recorder until `done()`; fails after 20 s."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(Recorder(config, **options).run(stop))
+    async with asyncio.timeout(20):
+        while not done():
+            if task.done():
+                await task
+            await asyncio.sleep(INTERVAL_S / 5)
+        stop.set()
+        await task
+
+
+def config_for(tmp_path, targets, **changes):
+    return replace(RecorderConfig(tmp_path / "samples", targets, interval_s=INTERVAL_S), **changes)
+
+
+def read(tmp_path, name, job):
+    source = RecordedSamples(tmp_path / "samples")
+    found = source.series(Selector(name, (Matcher("job", "=", job),)), start=0, end=time.time() + 3600)
+    return found[0].values.tolist() if found else []
+
+
+async def test_each_scrape_becomes_a_sample(tmp_path):
+    exporter = Exporter()
+    async with serving(exporter) as targets:
+        await record_until(config_for(tmp_path, targets, keep=("reads_",)), lambda: exporter.reads >= 5)
+    values = read(tmp_path, "reads_total", "job0")
+    assert values == list(range(1, len(values) + 1))
+    assert len(values) >= 4
+    assert set(read(tmp_path, "up", "job0")) == {1}
+    assert read(tmp_path, "other", "job0") == []
+
+
+async def test_all_targets_of_a_tick_share_its_time(tmp_path):
+    exporters = Exporter(), Exporter()
+    async with serving(*exporters) as targets:
+        await record_until(config_for(tmp_path, targets), lambda: min(e.reads for e in exporters) >= 4)
+    series = RecordedSamples(tmp_path / "samples").series(Selector("reads_total"), start=0, end=time.time() + 1)
+    first, second = (one.times.tolist()[:3] for one in series)
+    assert first == second
+
+
+async def hang(_request):
+    await asyncio.sleep(3600)
+
+
+async def fail(_request):
+    return web.Response(status=500)
+
+
+async def babble(_request):
+    return web.Response(text="<html>not metrics</html>")
+
+
+async def redirect(_request):
+    raise web.HTTPFound("/elsewhere")
+
+
+async def flood(_request):
+    return web.Response(text="a 1\n" * 100_000)
+
+
+@pytest.mark.parametrize("behave", [hang, fail, babble, redirect, flood])
+async def test_a_broken_target_is_down_and_its_neighbour_is_not(tmp_path, behave, monkeypatch):
+    monkeypatch.setattr(recorder_module, "MAX_PAGE_BYTES", 100_000)
+    broken, well = Exporter(), Exporter()
+    broken.behave = behave
+    async with serving(broken, well) as targets:
+        await record_until(config_for(tmp_path, targets), lambda: broken.reads >= 3 and well.reads >= 3)
+    assert set(read(tmp_path, "up", "job0")) == {0}
+    assert read(tmp_path, "a", "job0") == []
+    assert set(read(tmp_path, "up", "job1")) == {1}
+
+
+async def test_a_target_that_is_not_there_is_down_until_it_comes(tmp_path):
+    exporter = Exporter()
+    async with serving(exporter) as targets:
+        pass  # the port is free now, and refuses
+    config = config_for(tmp_path, targets)
+
+    def failed():
+        return segment_paths(config.directory) and 0 in read(tmp_path, "up", "job0")
+
+    await record_until(config, failed)
+    assert set(read(tmp_path, "up", "job0")) == {0}
+
+
+async def test_a_clock_set_back_writes_nothing_until_it_has_caught_up(tmp_path):
+    exporter = Exporter()
+    hours = iter([100.0, 101.0, 50.0, 60.0, 102.0])
+    async with serving(exporter) as targets:
+        await record_until(config_for(tmp_path, targets), lambda: exporter.reads >= 4, wall=lambda: next(hours, 103.0))
+    (series,) = RecordedSamples(tmp_path / "samples").series(Selector("reads_total"), start=0, end=200)
+    assert series.times.tolist()[:3] == [100, 101, 102]
+
+
+async def test_a_full_disk_is_said_once_and_survived(tmp_path, capsys):
+    exporter = Exporter()
+    blocked = tmp_path / "samples"
+    blocked.write_text("a file where the folder should be")
+    async with serving(exporter) as targets:
+        stop = asyncio.Event()
+        task = asyncio.create_task(Recorder(config_for(tmp_path, targets)).run(stop))
+        async with asyncio.timeout(20):
+            await asyncio.sleep(4 * INTERVAL_S)
+            blocked.unlink()
+            while exporter.reads < 3:
+                await asyncio.sleep(INTERVAL_S / 5)
+            stop.set()
+            await task
+    assert read(tmp_path, "reads_total", "job0")
+    assert capsys.readouterr().err.count("cannot write samples") == 1
+
+
+def test_as_a_process_it_ends_cleanly_on_sigterm(tmp_path):
+    samples, config = tmp_path / "samples", tmp_path / "recorder.json"
+    target = {"job": "gateway", "url": "http://127.0.0.1:9/metrics"}  # nothing listens on the discard port
+    config.write_text(json.dumps({"directory": str(samples), "interval_s": 0.1, "targets": [target]}))
+    command = [sys.executable, "-m", "sre.metrics.recorder", "--config", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"PYTHONWARNINGS": "error"})
+    try:
+        deadline = time.monotonic() + 30
+        while not (samples.is_dir() and segment_paths(samples)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert said == b""
+    ((_, segment),) = segment_paths(samples)
+    assert segment.read_bytes().endswith(b"\n")
+
+
+def test_a_bad_configuration_is_one_line_and_exit_2(tmp_path, capsys):
+    assert recorder_module.main(["--config", str(tmp_path / "absent.json")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "absent.json" in said

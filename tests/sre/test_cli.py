@@ -1,0 +1,96 @@
+"""The command line: instant help, one-line errors, exit codes that mean something."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SRE = Path(sys.executable).parent / "sre"
+
+
+def sre(*arguments, cwd):
+    return subprocess.run([SRE, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("verb", [(), ("up",), ("gameday",), ("gameday", "run"), ("report",), ("load",), ("doctor",)])
+def test_every_verb_explains_itself(tmp_path, verb):
+    done = sre(*verb, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_help_loads_no_heavy_library():
+    code = (
+        "import sys; from sre.cli.app import app\n"
+        "heavy = {'numpy', 'matplotlib', 'pydantic', 'aiohttp', 'grpc', 'chaoslib', 'yaml', 'psutil', 'jinja2'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+BAD_CALLS = {
+    "an unknown verb": (("fly",), 2, "No such command"),
+    "a missing experiment": (("gameday", "run", "experiments/none.yaml"), 2, "none.yaml"),
+    "an unknown profile": (("up", "--profile", "tpu", "--port", "0"), 2, "h100-llama3-8b-tp1"),
+    "a missing trace": (
+        ("gameday", "run", str(ROOT / "experiments/replica-crash.yaml"), "--trace", "x.csv"),
+        2,
+        "x.csv",
+    ),
+    "no platform": (("status",), 3, "sre up"),
+    "load without a platform": (("load",), 3, "sre up"),
+    "no report": (("report", "verify", "nowhere"), 1, "no such folder"),
+    "no workspace": (("gameday", "list"), 2, "experiments"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_a_bad_call_is_told_without_a_traceback(tmp_path, name):
+    arguments, code, said = BAD_CALLS[name]
+    done = sre(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_port_in_use_is_told_with_the_mend(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = sre("up", "--port", port, cwd=tmp_path)
+    assert done.returncode == 3
+    lines = [line for line in done.stderr.splitlines() if line.startswith("sre: ")]
+    assert len(lines) == 1
+    assert f"port {port}" in lines[0]
+    assert "--port" in lines[0]
+
+
+def test_down_is_harmless_when_nothing_runs(tmp_path):
+    done = sre("down", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["was_up"] is False
+
+
+def test_doctor_names_each_component(tmp_path):
+    done = sre("doctor", "--json", "--port", "0", cwd=tmp_path)
+    said = json.loads(done.stdout)
+    assert {"Python", "Triton server", "prometheus", "chromium", "memory"} <= {f["name"] for f in said["findings"]}
+    assert all(f["mend"] for f in said["findings"] if not f["ok"])
+    assert done.returncode == (0 if said["ok"] else 3)
+
+
+def test_the_shipped_experiments_are_listed(tmp_path):
+    done = sre("gameday", "list", "--json", "--workspace", ROOT, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "replica-crash" in {e["failure_mode"] for e in json.loads(done.stdout)}
+
+
+def test_the_version_is_told(tmp_path):
+    assert sre("--version", cwd=tmp_path).stdout.strip()[0].isdigit()
