@@ -184,7 +184,8 @@ class EmulatedEngine:
         for request_id in cancelled:
             if self._scheduler.cancel(request_id):
                 self._live.pop(request_id).receive(Ended(None))
-                self._metrics.finished["abort"] += 1
+                with self._metrics_lock:
+                    self._metrics.finished["abort"] += 1
 
     def _note_load(self, preemptions: int = 0) -> None:
         with self._metrics_lock:

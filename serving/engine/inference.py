@@ -1,7 +1,9 @@
 """How a client speaks to the model `llm`: its input tensors, the gRPC channel's settings, and a probe by real
 inference.
 
-The gateway and the supervisor share this module, so that both call a replica healthy for the same reason.
+The gateway and the supervisor share this module, so that both call a replica healthy for the same reason. Read a stream
+to its end even after `finish_reason`: breaking off cancels the call, and server 2.51 now and then loses track of a
+cancelled one (upstream server 7368, 8078), which then delays its shutdown until `--exit-timeout-secs`.
 """
 
 from __future__ import annotations
@@ -93,6 +95,4 @@ async def _first_text(client: Any) -> str:
         if error is not None:
             raise error
         text += result.as_numpy("text_output")[0].decode()
-        if result.as_numpy("finish_reason") is not None:
-            break
     return text

@@ -22,6 +22,7 @@ from serving.errors import BadInput, EnvironmentLacks
 from serving.profiles import require_known
 
 HOST = "127.0.0.1"
+EXIT_TIMEOUT_S = 4  # what a replica may take over SIGTERM; after it, it exits with status 1 and cleans up all the same
 REPOSITORY_TEMPLATE = Path(__file__).resolve().parent.parent / "model_repository"
 _WHEEL = "nvidia-pytriton"
 _STUB = "triton_python_backend_stub"
@@ -190,7 +191,7 @@ def launch(
         "--grpc-http2-min-recv-ping-interval-without-data=5000",
         "--allow-gpu-metrics=false",
         "--pinned-memory-pool-byte-size=0",
-        "--exit-timeout-secs=10",
+        f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
         f"--log-verbose={log_verbose}",
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
         "--backend-config=python,shm-default-byte-size=4194304",

@@ -30,7 +30,7 @@ def checks(
     found = [
         Check("experiment", judgement.verdict == "passed", "passed", _with_reasons(judgement)),
         _proof(faults),
-        _alert(expected, faults, primary),
+        _alert(expected, faults, primary, failed=incident.impact.failed),
         _recovery(expected, incident),
         Check(
             "load covers the experiment",
@@ -69,19 +69,25 @@ def _proof(faults: Sequence[FaultWindow]) -> Check:
     return Check("fault proven", all(f.proven for f in faults), "seen from outside", "; ".join(f.proof for f in faults))
 
 
-def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult]) -> Check:
+def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult], *, failed: int) -> Check:
+    """A page in time; or silence, where fewer requests failed than the low-traffic guard asks for."""
     name = f"{expected.alert_slo} pages"
     wanted = f"within {expected.alert_within_s:g} s of the fault"
     if not faults:
         return Check(name, False, wanted, "there was no fault")
     begin = faults[0].begin
-    pages = [a for r in primary if r.slo.name == expected.alert_slo for a in r.alerts if a.severity == "page"]
-    early = [a for a in pages if a.fired_at < begin]
+    concerned = [r for r in primary if r.slo.name == expected.alert_slo]
+    pages = [a for r in concerned for a in r.alerts if a.severity == "page"]
     after = min((a for a in pages if a.fired_at >= begin), key=lambda a: a.fired_at, default=None)
-    if after is None:
-        return Check(name, False, wanted, "fired before the fault only" if early else "it did not fire")
-    late_s = after.fired_at - begin
-    return Check(name, late_s <= expected.alert_within_s, wanted, f"{after.tier} after {late_s:.1f} s")
+    if after is not None:
+        late_s = after.fired_at - begin
+        return Check(name, late_s <= expected.alert_within_s, wanted, f"{after.tier} after {late_s:.1f} s")
+    if pages:
+        return Check(name, False, wanted, "fired before the fault only")
+    guard = min((c.tier.min_bad_events for r in concerned for c in r.curves), default=0)
+    if failed < guard:
+        return Check(name, True, wanted, f"silent, rightly: {failed} failed, the low-traffic guard asks for {guard}")
+    return Check(name, False, wanted, f"it did not fire, {failed} requests failed")
 
 
 def _recovery(expected: Expected, incident: Incident) -> Check:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,7 @@ class Driven:
     prometheus_url: str | None
 
 
+_LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # date and level, and the place in the toolkit's code
 OnLive = Callable[[Driven, LocalPlatform], None]
 
 
@@ -215,7 +217,7 @@ def _note_new(log: Path, shown: int, progress: Progress) -> int:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     for line in lines[shown:]:
         if " INFO]" in line or " ERROR]" in line or " CRITICAL]" in line:
-            progress.note(line.partition("] ")[2].strip() or line)
+            progress.note(_LOG_PREFIX.sub("", line))
     return len(lines)
 
 

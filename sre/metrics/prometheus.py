@@ -56,15 +56,15 @@ class PrometheusSamples:
 
         try:
             answer: list[dict[str, Any]] = self._client.custom_query(query, params={"time": f"{at:.3f}"})
+        except (ValueError, KeyError, TypeError) as error:  # first: a reply that is not JSON is an OSError, too
+            raise EnvironmentLacks(f"{self._url} does not speak Prometheus's API: check the address") from error
+        except PrometheusApiClientException as error:
+            raise NoData(f"Prometheus at {self._url} refused {query!r}: {_one_line(error)}") from error
         except OSError as error:  # every network fault of `requests` is one
             reason = type(error).__name__
             raise EnvironmentLacks(
                 f"Prometheus at {self._url} does not answer ({reason}): start it, or read from the scraper"
             ) from error
-        except PrometheusApiClientException as error:
-            raise NoData(f"Prometheus at {self._url} refused {query!r}: {_one_line(error)}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise EnvironmentLacks(f"{self._url} does not speak Prometheus's API: check the address") from error
         return answer
 
 

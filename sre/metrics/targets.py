@@ -1,7 +1,7 @@
 """What the recorder scrapes, read from `recorder.json`.
 
-A series gets the labels Prometheus would give it (`job`, `instance`, the target's own), so that it is the same series in
-either source. Only loopback targets are accepted: the recorder has no credentials and no business on a network.
+A series gets the labels Prometheus would give it (`job`, `instance`, the target's own), so that it is the same series
+in either source. Only loopback targets are accepted: the recorder has no credentials and no business on a network.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sre.reports import cost_view, facts, slo_view
 from sre.reports.formats import NOT_AVAILABLE, clock, date_time, number, offset, seconds
-from sre.reports.model import DrillReport, Verdict
+from sre.reports.model import Check, DrillReport, Verdict
 from sre.reports.table import Row, Table, table
 
 _VERDICTS: dict[Verdict, tuple[str, str]] = {
@@ -91,11 +91,15 @@ def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
 
 
 def _checks(report: DrillReport) -> Table:
-    rows = [
-        Row(("✓ ok" if c.ok else "✗ failed", c.name, c.expected, c.observed), "good" if c.ok else "bad")
-        for c in report.checks
-    ]
+    rows = [Row((_mark(c), c.name, c.expected, c.observed), "good" if c.ok else "bad") for c in report.checks]
     return table("checks", "Checks", ("", "check", "expected", "observed"), rows, empty="No checks were made.")
+
+
+def _mark(check: Check) -> str:
+    """A doubt concerns the measurement, not the platform: it does not decide the verdict."""
+    if check.ok:
+        return "✓ ok"
+    return "✗ failed" if check.deciding else "? doubt"
 
 
 def _faults(report: DrillReport) -> Table:

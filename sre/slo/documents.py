@@ -15,6 +15,8 @@ import yaml
 from sre.errors import BadDocument
 
 Scalar = str | int | float | bool | None
+_MOST_NODES = 20_000
+_LONGEST_PATH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Node:
 class LineLoader(yaml.SafeLoader):
     """PyYAML's safe loader, asked for Nodes instead of plain objects. Dates stay text."""
 
+    _converted = 0
+
     def documents(self) -> list[Node]:
         """One Node for each non-empty document of the stream."""
         found = []
@@ -50,6 +54,7 @@ class LineLoader(yaml.SafeLoader):
         return found
 
     def _convert(self, node: yaml.Node, path: str) -> Node:
+        self._refuse_bombs(node, path)
         line = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             return Node(path, line, fields=self._fields(node, path))
@@ -58,6 +63,13 @@ class LineLoader(yaml.SafeLoader):
         if node.tag == "tag:yaml.org,2002:timestamp":
             return Node(path, line, scalar=node.value)
         return Node(path, line, scalar=self.construct_object(node))
+
+    def _refuse_bombs(self, node: yaml.Node, path: str) -> None:
+        """A tree written out from aliases may be endless (an alias inside its own anchor) or merely enormous."""
+        self._converted += 1
+        if self._converted > _MOST_NODES or len(path) > _LONGEST_PATH:
+            problem = "is nested too deep or repeats itself through aliases"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
     def _fields(self, node: yaml.MappingNode, path: str) -> dict[str, Node]:
         self.flatten_mapping(node)

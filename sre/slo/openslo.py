@@ -149,7 +149,7 @@ class _Reader:
         number = self._faults.number(given[0], bounds)
         target = float(Decimal(str(number)) / (100 if percent else 1)) if number is not None else 0.5
         if not 0 < target < 1:
-            self._faults.add(given[0], f"is {number:g}: {bounds} (both ends excluded)")
+            self._faults.add(given[0], f"is {given[0].kind}: {bounds} (both ends excluded)")
         return target
 
     def _period_s(self, windows: Node | None) -> float:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
+import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +42,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = unpacked_wheel(tmp_path / "site")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     importlib.invalidate_caches()
-    monkeypatch.setattr(triton.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     return directory
 
 
@@ -57,15 +60,15 @@ def test_it_is_found_by_its_files_without_importing_the_package(package: Path) -
 
 
 def test_another_system_is_told_where_it_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(EnvironmentLacks, match=r"no server for darwin .* Linux on x86-64") as caught:
         triton.find_triton()
     assert caught.value.exit_code == 3
 
 
 def test_a_missing_wheel_is_one_line_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton.sys, "platform", "linux")
-    monkeypatch.setattr(triton.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EnvironmentLacks, match=r"wheel is not installed: .*pip install nvidia-pytriton") as caught:
         triton.find_triton()
     assert "\n" not in str(caught.value)
@@ -82,8 +85,8 @@ def test_a_missing_libpython_is_reported_with_the_package_to_install(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     next((package.parent / "nvidia_pytriton.libs").iterdir()).unlink()
-    monkeypatch.setattr(triton.sysconfig, "get_config_var", lambda name: "/nowhere" if name == "LIBDIR" else None)
-    monkeypatch.setattr(triton.sys, "base_prefix", "/nowhere/either")
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: "/nowhere" if name == "LIBDIR" else None)
+    monkeypatch.setattr(sys, "base_prefix", "/nowhere/either")
     with pytest.raises(EnvironmentLacks, match=r"is not in /nowhere, .* install the Debian package libpython3"):
         triton.find_triton()
 
@@ -129,9 +132,9 @@ def test_the_shipped_model_folder_is_usable_as_it_is() -> None:
     ],
 )
 def test_bad_values_are_refused_before_anything_is_written(
-    tmp_path: Path, change: dict[str, object], error: type[BadInput], words: str
+    tmp_path: Path, change: dict[str, Any], error: type[BadInput], words: str
 ) -> None:
-    options = {"profile": H100, "time_scale": 1.0, "replica": "llm-0", **change}
+    options: dict[str, Any] = {"profile": H100, "time_scale": 1.0, "replica": "llm-0", **change}
     with pytest.raises(error, match=words):
         write_model_repository(tmp_path / "r", **options)
     assert not (tmp_path / "r").exists()
@@ -183,8 +186,6 @@ def test_an_inherited_library_path_comes_last(monkeypatch: pytest.MonkeyPatch) -
 
 
 def model_config(**parameters: str) -> str:
-    import json
-
     return json.dumps({"parameters": {key: {"string_value": value} for key, value in parameters.items()}})
 
 

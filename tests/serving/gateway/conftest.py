@@ -1,4 +1,4 @@
-"""A gateway in this process with scripted Tritons behind it. Test folders are no packages: the fake is loaded by path."""
+"""A gateway in this process with scripted Tritons behind it. Test folders are no packages, hence the load by path."""
 
 from __future__ import annotations
 

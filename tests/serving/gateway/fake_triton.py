@@ -1,9 +1,10 @@
 """A Triton server as the gateway sees it: real gRPC on loopback, the model `llm` replaced by scripts.
 
 What a prompt gets is written in the prompt itself, word by word, so that a test reads as one line:
-`w5` five tokens; `pause` a wait until `release()`; `die` the whole server goes (as after kill -9); `crash` a gRPC status
+`w5` five tokens; `pause` a wait until `release()`; `die` the whole server goes (as after kill -9); `crash` a status
 UNAVAILABLE; `stub` the model's error for a dead stub; `hang` silence; `bad` the model refuses; `eof` the stream ends;
-`junk` an unreadable response; `slow` 50 ms. Anything else is answered like `w3`. The replica's `script` is played before the prompt's.
+`junk` an unreadable response; `slow` 50 ms. Anything else is answered like `w3`. The replica's `script` is played
+before the prompt's.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """A drill passes only when the experiment did and what it promised came true; doubts about the measurement are told."""
 
+import numpy as np
+
 from sre.chaos.model import Expected, Judgement
 from sre.gameday.checks import checks, verdict
 from sre.incidents.milestones import durations
 from sre.incidents.model import FaultWindow, Impact, Incident, Milestone
 from sre.metrics.model import Selector
-from sre.slo.model import Alert, RatioSli, Slo, SloResult
+from sre.slo.model import Alert, BurnCurve, RatioSli, Slo, SloResult
+from sre.slo.tiers import workbook_tiers
 
 PASSED = Judgement("passed", (), ())
 EXPECTED = Expected("availability", 10.0, 20.0)
@@ -15,18 +18,19 @@ WORKLOAD = {"lag_ms": {"p99": 1.0}}
 
 def result(*alerts, name="availability"):
     slo = Slo(name, name, "", "llm", 0.999, 86400.0 * 28, RatioSli((Selector("t"),), bad=(Selector("b"),)), "x.yaml")
-    return SloResult(slo, "scraper", 0.0, 200.0, 99.0, 100.0, 0.01, None, (), alerts)
+    curves = tuple(BurnCurve(t, np.empty(0), np.empty(0), np.empty(0)) for t in workbook_tiers(slo.period_s))
+    return SloResult(slo, "scraper", 0.0, 200.0, 99.0, 100.0, 0.01, None, curves, alerts)
 
 
 def page(fired_at, slo="availability"):
     return Alert(slo, "page-1h", "page", fired_at, fired_at + 5)
 
 
-def incident(recovered_at=105.0):
+def incident(recovered_at=105.0, failed=3):
     names = ("fault_begin", "impact_start", "detected", "alerted", "mitigated", "recovered", "alert_reset")
     times = dict.fromkeys(names, 100.0) | {"recovered": recovered_at}
     marks = tuple(Milestone(n, times[n], "x", None if times[n] is not None else "never served") for n in names)
-    impact = Impact(10, 1, 1, 0, 0, 100, 5)
+    impact = Impact(10, failed, failed, 0, 0, 100, 5)
     return Incident("i", "t", "replica-crash", "llm-0", "SEV2", (), marks, durations(marks), impact)
 
 
@@ -72,6 +76,11 @@ def test_an_alert_that_fired_before_the_fault_is_no_detection():
 def test_a_ticket_is_no_page():
     ticket = Alert("availability", "ticket-1d", "ticket", 101.0, None)
     assert outcome(primary=[result(ticket)])[0] == "deviated"
+
+
+def test_silence_is_right_when_fewer_failed_than_the_low_traffic_guard_asks_for():
+    assert outcome(primary=[result()], incident=incident(failed=1)) == ("passed", ())
+    assert outcome(primary=[result()], incident=incident(failed=2))[0] == "deviated"
 
 
 def test_a_target_that_never_serves_again_deviates():

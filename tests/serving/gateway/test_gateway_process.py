@@ -1,0 +1,134 @@
+"""`python -m serving.gateway` as a process: exit codes, log lines, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from fake_triton import FakeTriton, text_of
+
+WITHIN_S = 15
+
+
+@pytest.fixture
+async def triton():
+    fake = FakeTriton()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+async def spawn(tmp_path, **fields):
+    path = tmp_path / "gateway.json"
+    path.write_text(json.dumps({"port": 0, "probe_interval_s": 0.1} | fields), encoding="utf-8")
+    command = (sys.executable, "-m", "serving.gateway", "--config", str(path))
+    return await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
+
+
+def replicas(*addresses):
+    return [{"name": f"llm-{n}", "grpc_address": address} for n, address in enumerate(addresses)]
+
+
+@asynccontextmanager
+async def running(tmp_path, triton, **fields):
+    """A gateway process whose replica is up, and its URL. Ended by the test or killed."""
+    process = await spawn(tmp_path, replicas=replicas(triton.address), **fields)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            seen = {}
+            while "replica_up" not in seen:
+                line = json.loads(await process.stderr.readline())
+                seen[line["event"]] = line
+        yield process, seen["gateway_started"]["url"]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def end(process):
+    """Exit code and the log lines after what was read."""
+    async with asyncio.timeout(WITHIN_S):
+        _, errors = await process.communicate()
+    return process.returncode, [json.loads(line) for line in errors.decode().splitlines()]
+
+
+async def test_a_bad_configuration_is_one_line_and_exit_2(tmp_path):
+    process = await spawn(tmp_path, host="0.0.0.0", replicas=[])  # noqa: S104
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert len(errors.decode().splitlines()) == 1
+
+
+async def test_a_port_in_use_is_one_line_and_exit_3(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = await spawn(tmp_path, port=port, replicas=replicas("127.0.0.1:1"))
+        _, errors = await process.communicate()
+    assert process.returncode == 3
+    assert errors.decode() == f"gateway: 127.0.0.1:{port} is in use: free it or set another port\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_running_requests_finish(tmp_path, triton, number):
+    async with running(tmp_path, triton) as (process, url), aiohttp.ClientSession() as session:
+        body = {"model": "llm", "prompt": "w1 pause w3", "stream": True}
+        response = await session.post(f"{url}/v1/completions", json=body)
+        await response.content.readuntil(b"\n\n")
+        process.send_signal(number)
+        while json.loads(await process.stderr.readline())["event"] != "gateway_stopping":
+            pass
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await connect_anew(f"{url}/health")
+        triton.release()
+        assert (await response.text()).endswith("data: [DONE]\n\n")
+        code, lines = await end(process)
+    assert code == 0
+    assert lines[-1]["event"] == "gateway_stopped"
+    assert lines[-1]["cut"] == 0
+
+
+async def connect_anew(url):
+    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(url):
+                await asyncio.sleep(0.01)
+
+
+async def test_what_does_not_finish_in_time_is_cut(tmp_path, triton):
+    async with running(tmp_path, triton, drain_timeout_s=0.2) as (process, url), aiohttp.ClientSession() as session:
+        body = {"model": "llm", "prompt": "w1 hang", "stream": True}
+        response = await session.post(f"{url}/v1/completions", json=body)
+        await response.content.readuntil(b"\n\n")
+        process.send_signal(signal.SIGTERM)
+        code, lines = await end(process)
+        with pytest.raises(aiohttp.ClientError):
+            await response.read()
+    assert code == 0
+    assert lines[-1]["cut"] == 1
+
+
+async def test_failures_are_logged_without_the_prompt(tmp_path, triton):
+    async with running(tmp_path, triton) as (process, url), aiohttp.ClientSession() as session:
+        for prompt in ("secret stub", "w1 secret stub"):
+            body = {"model": "llm", "prompt": prompt, "stream": True}
+            async with session.post(f"{url}/v1/completions", json=body) as response:
+                await response.read()
+        process.send_signal(signal.SIGTERM)
+        code, lines = await end(process)
+    events = {line["event"]: line for line in lines}
+    assert code == 0
+    assert events["request_failed"]["status"] == 502
+    assert events["request_truncated"]["tokens"] == 1
+    assert events["request_failed"]["request_id"] != events["request_truncated"]["request_id"]
+    assert "secret" not in json.dumps(lines)
+    assert text_of(1) not in json.dumps(lines, ensure_ascii=False)

@@ -1,0 +1,115 @@
+"""An SLO over an interval: counts, the reason when there are none, and nothing from before the start."""
+
+import numpy as np
+import pytest
+
+from sre.errors import SreError
+from sre.metrics.selector import parse_sum
+from sre.slo.evaluate import evaluate
+from sre.slo.model import DrillClock, RatioSli, Slo
+
+TOTAL = parse_sum('req{o=~"ok|error"}')
+AVAILABILITY = RatioSli(total=TOTAL, bad=parse_sum('req{o="error"}'))
+LATENCY = RatioSli(total=parse_sum("ttft_count"), good=parse_sum('ttft_bucket{le="1.0"}'))
+CLOCK = DrillClock(60)
+
+
+def slo(sli, target=0.999):
+    return Slo("a", "A", "", "gateway", target, 28 * 86400.0, sli, "slo/a.yaml")
+
+
+def run(source, sli=AVAILABILITY, *, start=0.0, end=100.0, **options):
+    return evaluate(slo(sli), source, start=start, end=end, clock=CLOCK, **options)
+
+
+def drill(samples, series, *, broken=(40, 50), ends=100):
+    """10 requests a second; all fail while `broken`."""
+    times = np.arange(-5.0, ends + 1)
+    bad = 10 * np.clip(times - broken[0], 0, broken[1] - broken[0])
+    total = 10 * (times + 5)
+    return samples(
+        series("req", times, total - bad, o="ok", job="g"),
+        series("req", times, bad, o="error", job="g"),
+        series("up", times, np.ones_like(times), job="g"),
+    )
+
+
+def test_counts_and_alerts_of_a_drill(samples, series):
+    result = run(drill(samples, series))
+    assert (result.total, result.good, result.error_ratio) == (1000, 900, pytest.approx(0.1))
+    assert result.met is False
+    assert {alert.tier for alert in result.alerts} >= {"page-1h", "page-6h"}
+    page = next(alert for alert in result.alerts if alert.tier == "page-1h")
+    assert page.fired_at == 41
+    assert 50 < page.reset_at <= 56
+    assert result.source == "memory"
+
+
+def test_every_tier_has_a_curve_at_every_step(samples, series):
+    result = run(drill(samples, series), end=20.0, step_s=0.5)
+    assert len(result.curves) == 4
+    for curve in result.curves:
+        assert curve.times.tolist() == [0.5 * k for k in range(1, 41)]
+        assert not np.isnan(curve.long_burn[1:]).any()
+
+
+def test_what_happened_before_the_start_is_not_this_drills(samples, series):
+    result = run(drill(samples, series, broken=(10, 30)), start=30.0, end=100.0)
+    assert (result.total, result.error_ratio, result.alerts) == (700, 0.0, ())
+
+
+def test_good_counters_give_the_same_as_bad_ones(samples, series):
+    times = np.arange(0, 11.0)
+    source = samples(series("ttft_count", times, 5 * times), series("ttft_bucket", times, 4 * times, le="1.0"))
+    result = run(source, LATENCY, end=10.0)
+    assert (result.total, result.good) == (50, 40)
+
+
+def test_an_idle_service_is_unknown_and_says_so(samples, series):
+    result = run(samples(series("req", range(10), [7] * 10, o="ok")), end=9.0)
+    assert (result.total, result.error_ratio, result.met) == (0, None, None)
+    assert "no events" in result.no_data_reason
+
+
+def test_a_counter_nobody_scraped_is_unknown_and_names_itself(samples):
+    result = run(samples())
+    assert result.error_ratio is None
+    assert "holds no req" in result.no_data_reason
+    assert all(np.isnan(curve.long_burn).all() for curve in result.curves)
+
+
+def test_a_service_that_stopped_being_scraped_is_unknown(samples, series):
+    result = run(samples(series("req", [-30, -20], [1, 2], o="ok")))
+    assert "no sample of req" in result.no_data_reason
+
+
+def test_a_label_that_never_occurred_counts_nothing(samples, series):
+    result = run(samples(series("req", range(10), range(10), o="ok")), end=9.0)
+    assert result.error_ratio == 0.0
+
+
+def test_a_misspelt_bad_counter_is_unknown_instead_of_perfect(samples, series):
+    misspelt = RatioSli(total=TOTAL, bad=parse_sum('reqq{o="error"}'))
+    result = run(samples(series("req", range(10), range(10), o="ok")), misspelt, end=9.0)
+    assert result.error_ratio is None
+    assert "holds no reqq" in result.no_data_reason
+
+
+def test_the_first_error_ever_is_counted(samples, series):
+    times = np.arange(0, 11.0)
+    source = samples(
+        series("req", times, 10 * times, o="ok", job="g"),
+        series("req", [6, 7, 8, 9, 10], [3, 3, 3, 3, 3], o="error", job="g"),
+        series("up", times, np.ones_like(times), job="g"),
+    )
+    assert run(source, end=10.0).total - run(source, end=10.0).good == 3
+
+
+def test_a_clock_too_fast_for_the_scrapes_is_refused(samples):
+    with pytest.raises(SreError, match="use at most 150x"):
+        evaluate(slo(AVAILABILITY), samples(), start=0, end=10, clock=DrillClock(600))
+
+
+def test_an_interval_must_have_a_length(samples):
+    with pytest.raises(SreError, match="nothing to evaluate"):
+        run(samples(), start=10, end=10)

@@ -1,0 +1,204 @@
+"""OpenSLO documents: the shipped ones load, and every fault of a bad one is told with its line and its mend."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Histogram
+
+from serving.gateway.metrics import INTER_TOKEN_BUCKETS, TTFT_BUCKETS
+from sre.errors import BadDocument
+from sre.metrics.model import Selector
+from sre.metrics.selector import parse_selector
+from sre.slo.openslo import load_slos, read_slos
+
+ROOT = Path(__file__).parents[3]
+GOOD = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata:
+  name: availability
+  displayName: Requests answered
+  annotations: {sre/runbook: runbooks/a.md, team: sre}
+spec:
+  description: words
+  service: gateway
+  indicator:
+    metadata:
+      name: answered
+    spec:
+      ratioMetric:
+        counter: true
+        bad:
+          metricSource:
+            type: Prometheus
+            spec:
+              query: req{o="error"} + req{o="truncated"}
+        total:
+          metricSource:
+            type: Prometheus
+            spec:
+              query: req
+  timeWindow:
+    - duration: 4w
+      isRolling: true
+  budgetingMethod: Occurrences
+  objectives:
+    - displayName: three nines
+      targetPercent: 99.9
+"""
+
+
+def write(tmp_path, text, name="a.yaml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def faults(path):
+    with pytest.raises(BadDocument) as caught:
+        read_slos(path)
+    return [fault.removeprefix(f"{path.parent}/") for fault in caught.value.faults]
+
+
+def test_reads_what_a_document_says(tmp_path):
+    (slo,) = read_slos(write(tmp_path, GOOD))
+    assert (slo.name, slo.title, slo.service, slo.target) == ("availability", "Requests answered", "gateway", 0.999)
+    assert slo.period_s == 28 * 86400
+    assert slo.sli.bad == (parse_selector('req{o="error"}'), parse_selector('req{o="truncated"}'))
+    assert (slo.sli.total, slo.sli.good) == ((Selector("req"),), ())
+    assert slo.runbook == "runbooks/a.md"
+
+
+def test_a_file_may_hold_several_documents(tmp_path):
+    text = GOOD + "---\n" + GOOD.replace("name: availability", "name: other") + "---\n"
+    assert [slo.name for slo in read_slos(write(tmp_path, text))] == ["availability", "other"]
+
+
+def test_the_title_falls_back_to_the_name(tmp_path):
+    (slo,) = read_slos(write(tmp_path, GOOD.replace("  displayName: Requests answered\n", "")))
+    assert slo.title == "availability"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("openslo/v1", "openslo/v2alpha", "a.yaml:1: apiVersion: is 'openslo/v2alpha': write `openslo/v1`"),
+        ("kind: SLO", "kind: AlertPolicy", "a.yaml:2: kind: is 'AlertPolicy': this kit does not evaluate it"),
+        ("kind: SLO\n", "", "a.yaml:1: kind: missing: write `kind: SLO`"),
+        ("name: availability", "name: Not A Name", "a.yaml:4: metadata.name: is 'Not A Name': use lower-case"),
+        ("  name: availability\n", "", "a.yaml:3: metadata.name: missing"),
+        ("team: sre}", "sre/runbook: 7}", "a.yaml:6: not YAML: the key `sre/runbook` stands here twice"),
+        ("runbooks/a.md", "7", "a.yaml:6: metadata.annotations.sre/runbook: is 7: give the path"),
+        ("  service: gateway\n", "", "a.yaml:7: spec.service: missing: name the service"),
+        ("  service: gateway", "  service: [a]", "a.yaml:9: spec.service: is a list"),
+        ("  description: words", "  descriptin: words", "a.yaml:8: spec.descriptin: unknown key"),
+        ("  budgetingMethod", "  alertPolicies: []\n  budgetingMethod", "spec.alertPolicies: unknown key"),
+        ("Occurrences", "Timeslices", "a.yaml:29: spec.budgetingMethod: is 'Timeslices': write `Occurrences`"),
+        ("ratioMetric:", "thresholdMetric:", "spec.indicator.spec.thresholdMetric: unknown key"),
+        ("counter: true", "counter: false", "a.yaml:15: spec.indicator.spec.ratioMetric.counter: is False"),
+        ("counter: true", 'counter: "true"', "a.yaml:15: spec.indicator.spec.ratioMetric.counter: is 'true'"),
+        ("        bad:", "        god:", "needs exactly one of good, bad"),
+        ("type: Prometheus", "type: Datadog", "a.yaml:18: spec.indicator.spec.ratioMetric.bad.metricSource.type: is"),
+        ("query: req\n", "query: rate(req[5m])\n", "a.yaml:25: "),
+        ("query: req\n", "query: rate(req[5m])\n", "'rate(req[5m])', character 5: no functions"),
+        ("query: req\n", 'query: t_bucket{le="fast"}\n', 'le="fast" is no bucket bound'),
+        ("query: req\n", "query:\n", "metricSource.spec.query: is nothing: write one selector"),
+        ("duration: 4w", "duration: 1 month", "a.yaml:27: spec.timeWindow[0].duration: is '1 month'"),
+        ("duration: 4w", "duration: 0d", "spec.timeWindow[0].duration: is '0d'"),
+        ("isRolling: true", "isRolling: false", "a.yaml:28: spec.timeWindow[0].isRolling: is False: write `true`"),
+        ("      isRolling: true\n", "", "spec.timeWindow[0].isRolling: missing"),
+        ("targetPercent: 99.9", "targetPercent: 100", "a.yaml:32: spec.objectives[0].targetPercent: is 100: write"),
+        ("targetPercent: 99.9", "target: 99.9", "a.yaml:32: spec.objectives[0].target: is 99.9: write a number"),
+        ("targetPercent: 99.9", "target: high", "spec.objectives[0].target: is 'high'"),
+        ("targetPercent: 99.9", "target: true", "spec.objectives[0].target: is True"),
+        ("targetPercent: 99.9", "target: .nan", "spec.objectives[0].target: is nan"),
+        ("targetPercent: 99.9", "targetPercent: 99.9\n      target: 0.999", "needs exactly one of target"),
+        (
+            "    - displayName: three nines\n      targetPercent: 99.9",
+            "    []",
+            "is a list of 0: write a list with exactly",
+        ),
+        ("spec:\n  description", "spec: 5\n  description", "not YAML"),
+    ],
+)
+def test_each_fault_names_its_line_and_its_mend(tmp_path, old, new, expected):
+    assert old in GOOD
+    found = faults(write(tmp_path, GOOD.replace(old, new, 1)))
+    assert any(expected in fault for fault in found), found
+
+
+def test_all_faults_of_a_document_are_told_at_once(tmp_path):
+    text = GOOD.replace("openslo/v1", "v9").replace("counter: true", "counter: no").replace("99.9", "101")
+    places = [fault.split(": ")[:2] for fault in faults(write(tmp_path, text))]
+    assert places == [
+        ["a.yaml:1", "apiVersion"],
+        ["a.yaml:32", "spec.objectives[0].targetPercent"],
+        ["a.yaml:15", "spec.indicator.spec.ratioMetric.counter"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "a.yaml:1: document: is empty"),
+        ("- 1\n", "a.yaml:1: document: is a list"),
+        ("a: [1\n", "a.yaml:2: not YAML"),
+        ("a: &x [*x]\n", "a.yaml:1: not YAML: is nested too deep"),
+        ("a: !!python/object:os.system x\n", "a.yaml:1: "),
+    ],
+)
+def test_what_is_no_document_is_told_too(tmp_path, text, expected):
+    assert faults(write(tmp_path, text))[0].startswith(expected)
+
+
+def test_a_document_blown_up_by_aliases_is_refused(tmp_path):
+    layers = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    assert "repeats itself" in faults(write(tmp_path, "l0: &l0 x\n" + layers))[0]
+
+
+def test_a_missing_file_is_one_fault(tmp_path):
+    assert "cannot be read" in faults(tmp_path / "absent.yaml")[0]
+
+
+def test_two_slos_of_one_name_are_refused(tmp_path):
+    write(tmp_path, GOOD, "a.yaml")
+    write(tmp_path, GOOD, "b.yaml")
+    with pytest.raises(BadDocument, match=r"b\.yaml: metadata\.name: `availability` stands in .*a\.yaml already"):
+        load_slos(tmp_path)
+
+
+def test_a_folder_tells_the_faults_of_all_its_files(tmp_path):
+    write(tmp_path, GOOD.replace("SLO", "Service"), "a.yaml")
+    write(tmp_path, GOOD.replace("4w", "ever"), "b.yml")
+    with pytest.raises(BadDocument) as caught:
+        load_slos(tmp_path)
+    assert [Path(fault.split(":")[0]).name for fault in caught.value.faults] == ["a.yaml", "b.yml"]
+
+
+def test_a_folder_without_slos_is_refused(tmp_path):
+    with pytest.raises(BadDocument, match="holds no SLO"):
+        load_slos(tmp_path)
+    with pytest.raises(BadDocument, match="no such folder"):
+        load_slos(tmp_path / "absent")
+
+
+def test_the_shipped_documents_load():
+    slos = {slo.name: slo for slo in load_slos(ROOT / "slo")}
+    assert {name: slo.target for name, slo in slos.items()} == {
+        "availability": 0.999,
+        "ttft": 0.99,
+        "inter-token": 0.99,
+        "goodput": 0.95,
+    }
+    assert {slo.period_s for slo in slos.values()} == {28 * 86400}
+    assert all(slo.description and slo.runbook for slo in slos.values())
+
+
+@pytest.mark.parametrize(("name", "buckets"), [("ttft", TTFT_BUCKETS), ("inter-token", INTER_TOKEN_BUCKETS)])
+def test_shipped_thresholds_are_buckets_as_the_gateway_writes_them(name, buckets):
+    slo = next(slo for slo in load_slos(ROOT / "slo") if slo.name == name)
+    registry = CollectorRegistry()
+    Histogram("h", "h", buckets=buckets, registry=registry)
+    written = {s.labels["le"] for m in registry.collect() for s in m.samples if s.name == "h_bucket"}
+    (threshold,) = (matcher.value for selector in slo.sli.good for matcher in selector.matchers)
+    assert threshold in written
