@@ -24,6 +24,7 @@ from sre.gameday.prepare import Prepared, write_plan
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import SampleSource
 from sre.metrics.prometheus import PrometheusSamples
+from sre.platforms.interrupts import interrupts_held
 from sre.platforms.local import LocalPlatform, down, footprint_mb, start_load, up
 from sre.platforms.spawn import last_lines
 
@@ -69,7 +70,6 @@ def drive(prepared: Prepared, *, progress: Progress, on_live: OnLive, now: Calla
     Raises SreError when the platform does not come up, or a child fails; nothing is left running in any case.
     """
     folder = DrillFolder(prepared.folder)
-    folder.root.mkdir(parents=True)
     state_dir = prepared.options.state_dir
     up_began_at = now()
     progress.step(f"platform: {prepared.spec.replicas} Triton replicas, gateway")
@@ -77,13 +77,15 @@ def drive(prepared: Prepared, *, progress: Progress, on_live: OnLive, now: Calla
     ready_at = now()
     progress.done(f"{platform.gateway_url}")
     try:
+        folder.root.mkdir(parents=True)
         driven = _under_load(
             prepared, platform, folder, progress=progress, now=now, up_began_at=up_began_at, ready_at=ready_at
         )
         on_live(driven, platform)
     finally:
         progress.step("platform down")
-        report = down(state_dir)
+        with interrupts_held():
+            report = down(state_dir)
         progress.done("nothing left running" if not report.orphans else f"killed {', '.join(report.orphans)}")
     return driven
 

@@ -50,7 +50,12 @@ def run_drill(options: DrillOptions, *, progress: Progress, now: Callable[[], fl
         observed.append(_observe(prepared, driven))
         progress.done(", ".join(observed[0].sources))
 
-    driven = drive(prepared, progress=progress, on_live=observe, now=now)
+    try:
+        driven = drive(prepared, progress=progress, on_live=observe, now=now)
+    except BaseException:
+        if prepared.folder.exists():
+            progress.note(f"what was recorded until then, without a report: {prepared.folder}")
+        raise
     progress.step("report")
     shutil.copyfile(options.state_dir / "events.jsonl", DrillFolder(prepared.folder).events)
     outcome = _write(prepared, assemble(prepared, driven, observed[0]))

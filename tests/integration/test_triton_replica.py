@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +127,7 @@ async def client(replica: Replica) -> AsyncIterator[Any]:
     await opened.close()
 
 
-async def responses(client: Any, prompt: str, sampling: dict[str, Any] | None) -> AsyncIterator[Any]:
+async def responses(client: Any, prompt: str, sampling: dict[str, Any] | None) -> AsyncGenerator[Any, None]:
     async def requests() -> AsyncIterator[dict[str, Any]]:
         yield {"model_name": MODEL_NAME, "inputs": build_inputs(prompt, sampling)}
 

@@ -20,6 +20,7 @@ import psutil
 
 from serving.fleet.model import PlatformSpec
 from sre.errors import EnvironmentLacks, PlatformError, SreError
+from sre.platforms.interrupts import interrupts_held
 from sre.platforms.local.platform import LocalPlatform
 from sre.platforms.local.stop import LOCK_FILE, SUPERVISOR_MODULE, down, is_state_dir
 from sre.platforms.processes import PLATFORM_ID, STATE_DIR, find, marked
@@ -61,7 +62,7 @@ def up(
         try:
             _follow(supervisor, state_dir, log=log, on_progress=on_progress, timeout_s=timeout_s)
         except BaseException:
-            with _interrupts_held():
+            with interrupts_held():
                 down(state_dir)
                 supervisor.wait()
             raise
@@ -204,17 +205,3 @@ def _progress_line(event: dict[str, Any], elapsed_s: float) -> str | None:
         "gateway_ready": f"gateway routes to every replica after {elapsed_s:.1f} s",
     }
     return lines.get(str(name))
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A second Ctrl-C must not leave half a platform behind."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread: no signal arrives here
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
