@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,14 +99,12 @@ def _shared_memory() -> Finding:
 
 
 def _port(port: int) -> Finding:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return Finding(
-                f"port {port}", "optional", False, "in use", "choose another with --port, or 0 for a free one"
-            )
+    from sre.platforms.local import require_port
+
+    try:
+        require_port(port)
+    except SreError as error:
+        return Finding(f"port {port}", "optional", False, "in use", str(error))
     return Finding(f"port {port}", "optional", True, "free")
 
 

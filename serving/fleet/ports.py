@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+import psutil
+
 from serving.errors import EnvironmentLacks
 
 HOST = "127.0.0.1"
@@ -22,12 +24,23 @@ def free_ports(count: int) -> list[int]:
 
 
 def require_free(port: int) -> None:
-    """Raise EnvironmentLacks when `port` cannot be bound on loopback."""
+    """Raise EnvironmentLacks, naming who holds the port when that can be seen, when `port` is taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((HOST, port))
         except OSError as error:
             raise EnvironmentLacks(
-                f"port {port} on {HOST} is in use: stop what holds it, or choose another with --port"
+                f"port {port} on {HOST} is in use{_holder(port)}: stop what holds it, or choose another with --port"
             ) from error
+
+
+def _holder(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and getattr(connection.laddr, "port", None) == port
+            if listens and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return ""
+    return ""

@@ -93,12 +93,12 @@ class Child:
 
 
 def last_lines(log: Path, count: int = 3, limit: int = 400) -> str:
-    """The end of a log as one line, for an error message."""
+    """The end of a log as one line, for an error message; empty when there is nothing."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 8192))
-            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
-        return "(no log)"
-    return " | ".join(line.strip() for line in lines[-count:])[-limit:]
+        return ""
+    return " | ".join([line.strip() for line in lines if line.strip()][-count:])[-limit:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import time
@@ -75,6 +74,16 @@ class Gateway:
             url=f"http://{config.host}:{self.port}",
             replicas=[r.name for r in config.replicas],
         )
+
+    async def wait(self, stopped: asyncio.Event) -> None:
+        """Return when `stopped` is set; raise what a prober died of."""
+        waiter = asyncio.create_task(stopped.wait())
+        try:
+            done, _ = await asyncio.wait({waiter, *self._probers}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+        for task in done:
+            task.result()
 
     async def stop(self) -> None:
         """Refuse new work, let what runs finish for `drain_timeout_s`, then close."""
@@ -159,9 +168,10 @@ def _listen_failure(error: OSError, config: GatewayConfig) -> EnvironmentLacks:
 
 
 async def run(config: GatewayConfig, stopped: asyncio.Event) -> None:
-    """Serve until `stopped` is set."""
+    """Serve until `stopped` is set. A prober that dies is a bug and would leave a health stale: it ends the gateway."""
     gateway = Gateway(config)
     await gateway.start()
-    with contextlib.suppress(asyncio.CancelledError):
-        await stopped.wait()
-    await gateway.stop()
+    try:
+        await gateway.wait(stopped)
+    finally:
+        await gateway.stop()

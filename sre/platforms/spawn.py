@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from serving.fleet.process import last_lines as last_lines
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -42,18 +44,6 @@ def spawn(
             start_new_session=True,
             preexec_fn=_at_parents_end(dies_with_us),
         )
-
-
-def last_lines(log: Path, count: int = 3, limit: int = 400) -> str:
-    """The end of a log as one line, for an error message; empty when there is nothing."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 8192))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return " | ".join([line.strip() for line in lines if line.strip()][-count:])[-limit:]
 
 
 def _at_parents_end(signum: signal.Signals | None) -> Callable[[], None] | None:

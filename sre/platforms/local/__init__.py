@@ -11,6 +11,7 @@ from sre.platforms.local.describe import (
     gpu_of,
     platform_spec,
     profile_source,
+    require_port,
     server_description,
 )
 from sre.platforms.local.load import start_load
@@ -27,6 +28,7 @@ __all__ = [
     "gpu_of",
     "platform_spec",
     "profile_source",
+    "require_port",
     "server_description",
     "start_load",
     "up",

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from serving.errors import EnvironmentLacks as ServingLacks
-from serving.errors import ServingError
 from serving.fleet.model import PlatformSpec, Sidecar
-from sre.errors import EnvironmentLacks, SreError
+from serving.fleet.ports import require_free
+from sre.errors import SreError
+from sre.platforms.local.errors import serving_errors_as_ours
 from sre.platforms.local.platform import LocalPlatform
 from sre.platforms.processes import marked
 
@@ -26,7 +24,7 @@ TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}
 def platform_spec(state_dir: Path, **asked: Any) -> PlatformSpec:
     """A specification with our sample recorder beside the platform. Raises SreError naming every impossible value."""
     recorder = (sys.executable, "-m", "sre.metrics.recorder", "--config", str(state_dir.resolve() / "recorder.json"))
-    with _as_ours():
+    with serving_errors_as_ours():
         spec = PlatformSpec(sidecars=(Sidecar("recorder", recorder),), **asked)
         gpu_of(spec.profile)
     return spec
@@ -36,7 +34,7 @@ def gpu_of(profile: str) -> tuple[str, int]:
     """(GPU name, GPUs a replica) of a profile. Raises SreError, listing the known ones, for an unknown name."""
     from serving.profiles import load
 
-    with _as_ours():
+    with serving_errors_as_ours():
         found = load(profile)
     return found.gpu, found.gpus_per_replica
 
@@ -45,7 +43,7 @@ def profile_source(profile: str) -> str:
     """Where a profile's step times come from and how far to trust them, in its own words."""
     from serving.profiles import load
 
-    with _as_ours():
+    with serving_errors_as_ours():
         return " ".join(load(profile).source.split())
 
 
@@ -56,7 +54,7 @@ def check_load(plan: dict[str, Any], path: Path) -> None:
     from serving.loadgen.plan import Plan
     from serving.loadgen.schedule import build_schedule
 
-    with _as_ours():
+    with serving_errors_as_ours():
         try:
             checked = Plan.model_validate_json(json.dumps(plan))
         except ValidationError as error:
@@ -69,13 +67,19 @@ def server_description() -> str:
     """The Triton server this machine would run. Raises EnvironmentLacks when there is none."""
     from serving.engine.triton import find_triton
 
-    with _as_ours():
+    with serving_errors_as_ours():
         find_triton()
     try:
         wheel = version("nvidia-pytriton")
     except PackageNotFoundError:
         return "tritonserver"
     return f"tritonserver {TRITON_OF_WHEEL.get(wheel, '(unknown version)')} (nvidia-pytriton {wheel})"
+
+
+def require_port(port: int) -> None:
+    """Raises EnvironmentLacks, naming who holds the port when that can be seen. 0 means any port and is always free."""
+    with serving_errors_as_ours():
+        require_free(port)
 
 
 def footprint_mb(platform: LocalPlatform) -> float | None:
@@ -91,14 +95,3 @@ def footprint_mb(platform: LocalPlatform) -> float | None:
         except (psutil.AccessDenied, AttributeError):
             return None
     return total / 2**20 if total else None
-
-
-@contextmanager
-def _as_ours() -> Iterator[None]:
-    """`serving`'s errors as ours: same line, same exit code."""
-    try:
-        yield
-    except ServingLacks as error:
-        raise EnvironmentLacks(str(error)) from error
-    except ServingError as error:
-        raise SreError(str(error)) from error

@@ -7,7 +7,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,11 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from serving.fleet.model import PlatformSpec
 from sre.errors import EnvironmentLacks, PlatformError, SreError
 from sre.platforms.interrupts import interrupts_held
+from sre.platforms.local.describe import require_port
 from sre.platforms.local.platform import LocalPlatform
 from sre.platforms.local.stop import LOCK_FILE, SUPERVISOR_MODULE, down, is_state_dir
 from sre.platforms.processes import PLATFORM_ID, STATE_DIR, find, marked
@@ -28,7 +26,6 @@ from sre.platforms.spawn import last_lines, spawn
 from sre.platforms.state import EVENTS_FILE, EventTail, LocalState, NotUp, read_state
 
 Progress = Callable[[str], None]
-HOST = "127.0.0.1"
 PREVIOUS = "previous"
 EVIDENCE = (EVENTS_FILE, "chaos.jsonl", "samples", "logs")
 WRONG_USE = 2
@@ -68,34 +65,6 @@ def up(
             raise
     supervisor.returncode = 0  # from here on its life is followed through state.json; keeps Popen from warning about it
     return LocalPlatform(state_dir)
-
-
-def require_port(port: int) -> None:
-    """Raises EnvironmentLacks, naming who holds the port when that can be seen. 0 means any port and is always free."""
-    if port == 0:
-        return
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((HOST, port))
-        except OSError as error:
-            raise EnvironmentLacks(
-                f"port {port} on {HOST} is in use{_holder(port)}: stop what holds it, or choose another with --port"
-            ) from error
-
-
-def _holder(port: int) -> str:
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and getattr(connection.laddr, "port", None) == port
-                and connection.pid
-            ):
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        return ""
-    return ""
 
 
 @contextlib.contextmanager
