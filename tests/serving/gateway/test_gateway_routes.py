@@ -216,7 +216,7 @@ async def test_work_goes_to_the_replica_with_the_fewest_outstanding_tokens(start
 async def test_a_client_that_leaves_cancels_the_work(start):
     world = await start("")
     response = await world.session.post(f"{world.url}/v1/completions", json=world.body("w2 hang", stream=True))
-    await response.content.readuntil(b"\n\n")
+    await world.until(lambda: world.value("tokens_total", kind="generation") == 2)
     response.close()
     await world.until(lambda: world.replicas[0].cancelled == 1)
     await world.until(lambda: world.outcomes() == {"cancelled": 1})
