@@ -4,7 +4,7 @@ One object per request, for clarity: this is the reference that a faster version
 is (priority, arrival): the queue is served from its front without overtaking, and when blocks run out the request at
 the very end of that order among the running ones is preempted. A preempted request keeps its emitted tokens and its
 place in the order, and recomputes prompt and emitted tokens when it is admitted again. As in vLLM, a step that
-preempted admits nobody.
+preempted admits nobody, and does not enlarge a prefill by the tokens that the preempted one gave back.
 """
 
 from __future__ import annotations

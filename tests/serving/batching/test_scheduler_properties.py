@@ -139,7 +139,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             account = self.live[allotment.request_id]
             left = account.request.prompt_tokens + account.emitted - account.computed
             assert 1 <= allotment.tokens <= left
-            if allotment.tokens < left:
+            if allotment.tokens < left and not plan.preempted:  # what a preempted one gave back stays unused
                 assert plan.total_tokens == self.config.max_num_batched_tokens, "a prefill was cut without need"
             assert allotment.is_decode is (account.emitted > 0 and left == 1)
         decodes = {r for r in self.running if self._is_decode(self.live[r])}
