@@ -4,7 +4,7 @@
 class ServingError(Exception):
     """Base of every error the platform raises on purpose.
 
-    `exit_code` is the process exit code a command-line entry uses: 2 for wrong use, 3 when the environment lacks something.
+    `exit_code` is what a command-line entry returns: 2 for wrong use, 3 when the environment lacks something.
     """
 
     exit_code = 2
