@@ -209,7 +209,7 @@ def test_nothing_matching_is_an_empty_list(source, recording):
     assert read(source, recording, "no_such_metric")[0] == []
 
 
-@pytest.mark.parametrize("window", [(0, 2), (1, 5), (0, RESTART_S - 0.1), (9.5, 10.5)])
+@pytest.mark.parametrize("window", [(0, 2), (1, 5), (0, RESTART_S - 0.1), (DARK_UNTIL_S + STEP, 10.8)])
 def test_increases_are_the_scripts_within_one_scrape(source, recording, window):
     start, end = window
     seen = increase(source, recording, 'sre_gateway_requests_total{outcome="ok"}', start, end)
