@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -60,6 +61,8 @@ class Plan(_Strict):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"'{url}' is no http:// or https:// address")
+        if not _is_loopback(parts.hostname):
+            raise ValueError(f"'{url}' is not this machine: forward its port here (kubectl port-forward, ssh -L)")
         return url.rstrip("/").removesuffix("/v1")
 
     @model_validator(mode="after")
@@ -70,6 +73,14 @@ class Plan(_Strict):
         if unused:
             raise ValueError(f"'trace' brings its own arrivals and lengths: remove {', '.join(unused)} or the trace")
         return self
+
+
+def _is_loopback(host: str) -> bool:
+    """Load is only ever offered to this machine: a typing error must not become an attack on somebody's server."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_plan(path: Path) -> Plan:

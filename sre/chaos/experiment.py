@@ -41,8 +41,7 @@ def load_drill(path: Path) -> Drill:
     _check_hypothesis(faults.required(root, "steady-state-hypothesis", "say what must hold before and after"), faults)
     _check_activities(root, "method", "say what is done to the platform", faults)
     _check_activities(root, "rollbacks", "say how it is undone; it must be harmless to play twice", faults)
-    for control in _items(_field(root, "controls"), faults):
-        _check_module(_field(_field(control, "provider"), "module"), faults)
+    _check_controls(_field(root, "controls"), faults)
     section = read_drill_section(root, _extension(root, faults), path=path, faults=faults)
     if section is not None:
         _check_blast_radius(root, section.blast_radius, faults)
@@ -85,6 +84,8 @@ def _check_hypothesis(node: Node | None, faults: Faults) -> None:
 
 
 def _check_tolerance(node: Node, faults: Faults) -> None:
+    if node.kind == "nothing":
+        faults.add(node, "is nothing: say which readings are good, e.g. a range")
     if isinstance(node.scalar, float):
         faults.add(node, f"is {node.kind}, which Chaos Toolkit refuses: write a range, e.g. [0.99, 1.0]")
     bounds = node if node.items is not None else _field(node, "range")
@@ -119,6 +120,8 @@ def _check_activity(node: Node, faults: Faults) -> None:
     fields = faults.mapping(node, ACTIVITY)
     if not fields or "ref" in fields:
         return
+    if "pauses" in fields:
+        faults.mapping(fields["pauses"], ("before", "after"))
     faults.text(faults.required(node, "name", "give it a name"), "write text")
     kind = faults.required(node, "type", "write `probe` or `action`")
     if kind is not None and kind.scalar not in ("probe", "action"):
@@ -131,8 +134,15 @@ def _check_activity(node: Node, faults: Faults) -> None:
         faults.add(provider_kind, f"is {provider_kind.kind}: use one of {', '.join(PROVIDERS)}")
     if provider_kind.scalar == "python":
         _check_python(provider, faults)
-    for control in _items(fields.get("controls"), faults):
-        _check_module(_field(_field(control, "provider"), "module"), faults)
+    _check_controls(fields.get("controls"), faults)
+
+
+def _check_controls(node: Node | None, faults: Faults) -> None:
+    """Chaos Toolkit drops a control that it cannot load without a word, so each must name a module that is there."""
+    for control in _items(node, faults):
+        provider = faults.required(control, "provider", "say which module holds the control")
+        if provider is not None:
+            _check_module(faults.required(provider, "module", "name the Python module of the control"), faults)
 
 
 def _check_python(provider: Node, faults: Faults) -> None:
@@ -150,6 +160,9 @@ def _check_python(provider: Node, faults: Faults) -> None:
 
 
 def _check_arguments(node: Node | None, called: Any, *, at: Node, faults: Faults) -> None:
+    if node is not None and node.fields is None and node.kind != "nothing":
+        faults.add(node, f"is {node.kind}: write a mapping of argument names and values")
+        return
     signature = inspect.signature(called)
     injected = {name: None for name in ("configuration", "secrets") if name in signature.parameters}
     given = {} if node is None or node.fields is None else dict.fromkeys(node.fields)

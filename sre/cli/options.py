@@ -15,7 +15,7 @@ StateDir = Annotated[
 Replicas = Annotated[int, typer.Option("--replicas", min=1, max=16, help="Triton replicas to run.")]
 Profile = Annotated[str, typer.Option("--profile", help="GPU profile the emulated engine follows.")]
 TimeScale = Annotated[float, typer.Option("--time-scale", help="Stretch step times: 2 is half speed.")]
-Port = Annotated[int, typer.Option("--port", help="Gateway port on 127.0.0.1; 0 picks a free one.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Gateway port on 127.0.0.1; 0 picks a free one.")]
 Prometheus = Annotated[
     bool, typer.Option("--prometheus/--no-prometheus", help="Start Prometheus when its binary is there.")
 ]

@@ -173,7 +173,7 @@ def _price_notes(prepared: Prepared, at: float) -> tuple[str, ...]:
     price = prepared.price
     early = price.valid_from is not None and day < price.valid_from
     late = price.valid_until is not None and day >= price.valid_until
-    return (f"The price was published for {price.validity}; the drill ran on {day}.",) if early or late else ()
+    return (f"The price was published as valid {price.validity}; the drill ran on {day}.",) if early or late else ()
 
 
 def _platform_facts(prepared: Prepared, driven: Driven) -> PlatformFacts:

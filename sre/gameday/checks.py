@@ -30,7 +30,7 @@ def checks(
     found = [
         Check("experiment", judgement.verdict == "passed", "passed", _with_reasons(judgement)),
         _proof(faults),
-        _alert(expected, faults, primary, failed=incident.impact.failed),
+        _alert(expected, faults, primary),
         _recovery(expected, incident),
         Check(
             "load covers the experiment",
@@ -69,8 +69,12 @@ def _proof(faults: Sequence[FaultWindow]) -> Check:
     return Check("fault proven", all(f.proven for f in faults), "seen from outside", "; ".join(f.proof for f in faults))
 
 
-def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult], *, failed: int) -> Check:
-    """A page in time; or silence, where fewer requests failed than the low-traffic guard asks for."""
+def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult]) -> Check:
+    """A page in time; or silence, where the SLO counted fewer bad events than the low-traffic guard asks for.
+
+    The guard counts what the SLO calls bad, in the samples the alert was computed from: slow requests are no failed
+    ones, and samples that were never had excuse nothing.
+    """
     name = f"{expected.alert_slo} pages"
     wanted = f"within {expected.alert_within_s:g} s of the fault"
     if not faults:
@@ -84,10 +88,14 @@ def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[
         return Check(name, late_s <= expected.alert_within_s, wanted, f"{after.tier} after {late_s:.1f} s")
     if pages:
         return Check(name, False, wanted, "fired before the fault only")
+    blind = next((r.no_data_reason or "no data" for r in concerned if r.error_ratio is None), None)
+    if blind is not None:
+        return Check(name, False, wanted, f"it could not fire: {blind}")
     guard = min((c.tier.min_bad_events for r in concerned for c in r.curves), default=0)
-    if failed < guard:
-        return Check(name, True, wanted, f"silent, rightly: {failed} failed, the low-traffic guard asks for {guard}")
-    return Check(name, False, wanted, f"it did not fire, {failed} requests failed")
+    bad = max((r.total - r.good for r in concerned), default=0.0)
+    if bad < guard:
+        return Check(name, True, wanted, f"silent, rightly: {bad:g} bad events, the low-traffic guard asks for {guard}")
+    return Check(name, False, wanted, f"it did not fire, {bad:g} bad events")
 
 
 def _recovery(expected: Expected, incident: Incident) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,14 @@ from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
 from sre.cost.model import Price
 from sre.cost.prices import shipped_prices
-from sre.errors import BadDocument, SreError
+from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.model import DrillOptions
 from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
+from sre.runbooks.render import require_template
+from sre.slo.evaluate import check_windows
 from sre.slo.model import DrillClock, Slo
 from sre.slo.openslo import load_slos
+from sre.slo.tiers import workbook_tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +57,36 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
             [f"{drill.path}: expected.alert.slo: no SLO is named {drill.expected.alert_slo!r}: use one of {known}"]
         )
     spec = platform_spec(options.state_dir, **_asked(options), prometheus="auto" if options.prometheus else "off")
+    require_template(drill.failure_mode)
+    clock = DrillClock(drill.clock_factor)
+    for slo in slos:
+        check_windows(workbook_tiers(slo.period_s), clock, spec.scrape_interval_s)
     gpu, gpus_per_replica = gpu_of(spec.profile)
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = options.reports_dir / f"{stamp}-{options.experiment.stem}"
     if folder.exists():
         raise SreError(f"{folder}: exists already: wait a second, or choose another --reports")
+    _require_folder(options.reports_dir)
     load = load_plan(drill.workload, options, out=folder)
     check_load(load, options.experiment)
     return Prepared(
         options=options,
         drill=drill,
         slos=slos,
-        clock=DrillClock(drill.clock_factor),
+        clock=clock,
         spec=spec,
         load=load,
         price=price_of(gpu),
         gpus_per_replica=gpus_per_replica,
         folder=folder,
     )
+
+
+def _require_folder(path: Path) -> None:
+    """Raises EnvironmentLacks when nothing can be made at `path`: better now than after the drill."""
+    existing = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise EnvironmentLacks(f"{path}: no folder can be made there: choose another --reports, or mend its permissions")
 
 
 def price_of(gpu: str) -> Price:

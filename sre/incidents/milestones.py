@@ -5,7 +5,8 @@ Definitions (the incident is the first fault of the drill):
 - `impact_start`: the first instant a client could notice: a failed request ended, or an ok one passed a latency limit.
 - `detected`: the first platform signal about the target: the supervisor saw it exit.
 - `alerted`: the first page of the primary source that fired after the fault began.
-- `mitigated`: traffic no longer fails: the end of the last failed request, given that a later request was ok.
+- `mitigated`: traffic no longer fails: the end of the last failed request since the fault began, also of one sent after
+  the fault was over, given that a later request was ok.
 - `recovered`: the target serves again: the supervisor saw it pass an inference, else the ledger's end of the fault.
 - `alert_reset`: no page that fired since the fault is firing any more, in the primary source.
 """
@@ -63,7 +64,7 @@ def milestones(
         _impact_start(fault, concerned, observation),
         _detected(fault, events, observation),
         _alerted(pages, primary, step, observation),
-        _mitigated(concerned, records),
+        _mitigated(fault, records),
         _recovered(fault, events),
         _alert_reset(pages, step, observation),
     )
@@ -93,7 +94,7 @@ def _impact_start(fault: FaultWindow, concerned: Sequence[ClientRecord], watched
     instants = [at for at in chain(failed, slow) if at >= fault.begin]
     if not instants:
         return _missing(
-            "impact_start", "requests.jsonl", "no client request failed or was slower than its limits after the fault"
+            "impact_start", "requests.jsonl", "no client request in flight during the fault failed or was slow"
         )
     return Milestone("impact_start", min(instants), "requests.jsonl")
 
@@ -114,8 +115,8 @@ def _alerted(pages: Sequence[Alert], primary: Sequence[SloResult], step_s: float
     return Milestone("alerted", min(a.fired_at for a in pages), source, uncertainty_s=step_s)
 
 
-def _mitigated(concerned: Sequence[ClientRecord], records: Sequence[ClientRecord]) -> Milestone:
-    last = max((r.finished_at for r in concerned if r.failed), default=None)
+def _mitigated(fault: FaultWindow, records: Sequence[ClientRecord]) -> Milestone:
+    last = max((r.finished_at for r in records if r.failed and r.finished_at >= fault.begin), default=None)
     if last is None:
         return _missing("mitigated", "requests.jsonl", "no client request failed after the fault: nothing to mitigate")
     next_ok = min((r.finished_at for r in records if r.outcome == "ok" and r.finished_at > last), default=None)

@@ -7,10 +7,14 @@ to `x_total`, and Triton's counters have no such suffix.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
+
+
+_EXEMPLAR = re.compile(r' # \{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*\} \S+(?: \S+)?$')
 
 
 class SampleId(NamedTuple):
@@ -65,6 +69,8 @@ class ExpositionParser:
 
 
 def _split(line: str) -> tuple[str, str]:
+    if " # {" in line:
+        line = _EXEMPLAR.sub("", line)
     head, brace, tail = line.rpartition("}")
     if brace:
         return head + brace, tail

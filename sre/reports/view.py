@@ -35,6 +35,7 @@ _ARTEFACTS = {
     "cost.json": "the cost report",
     "events.jsonl": "what the supervisor saw of the processes",
     "chaos.jsonl": "the fault ledger",
+    "chaos.log": "all that Chaos Toolkit said, debug lines included",
     "samples.jsonl": "the metric samples the SLOs were computed from",
 }
 

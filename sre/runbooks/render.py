@@ -23,12 +23,17 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 def render_runbook(facts: RunbookFacts) -> str:
     """The runbook of `facts.failure_mode`; raises BadDocument when there is no template for it."""
-    if facts.failure_mode not in FAILURE_MODES:
-        known = ", ".join(FAILURE_MODES)
-        raise BadDocument([f"no runbook template for failure mode '{facts.failure_mode}'; there are: {known}"])
+    require_template(facts.failure_mode)
     template = _environment().get_template(f"{facts.failure_mode}.md.j2")
     text = template.render(facts=facts, drill=facts.drill, impact=facts.impact, evidence=evidence_hash(facts))
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+
+
+def require_template(failure_mode: str) -> None:
+    """Raises BadDocument, naming those there are, when no runbook can be rendered for this failure mode."""
+    if failure_mode not in FAILURE_MODES:
+        known = ", ".join(FAILURE_MODES)
+        raise BadDocument([f"no runbook template for failure mode '{failure_mode}'; there are: {known}"])
 
 
 def evidence_hash(facts: RunbookFacts) -> str:

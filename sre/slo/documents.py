@@ -62,7 +62,16 @@ class LineLoader(yaml.SafeLoader):
             return Node(path, line, items=tuple(self._convert(n, f"{path}[{i}]") for i, n in enumerate(node.value)))
         if node.tag == "tag:yaml.org,2002:timestamp":
             return Node(path, line, scalar=node.value)
-        return Node(path, line, scalar=self.construct_object(node))
+        return Node(path, line, scalar=self._scalar(node))
+
+    def _scalar(self, node: yaml.Node) -> Scalar:
+        """A tag may promise what the text is not (`!!int x`), and `0x_` looks like a number to the resolver only."""
+        try:
+            value: Scalar = self.construct_object(node)
+        except (ValueError, KeyError, OverflowError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.MarkedYAMLError(problem=f"this is no {kind}", problem_mark=node.start_mark) from error
+        return value
 
     def _refuse_bombs(self, node: yaml.Node, path: str) -> None:
         """A tree written out from aliases may be endless (an alias inside its own anchor) or merely enormous."""
@@ -72,18 +81,26 @@ class LineLoader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
     def _fields(self, node: yaml.MappingNode, path: str) -> dict[str, Node]:
-        self.flatten_mapping(node)
+        self._refuse_twins(node)
+        self.flatten_mapping(node)  # puts what `<<` brings in first: a key written here overrides it
+        node.value = list({str(key.value): (key, value) for key, value in node.value}.values())
         fields: dict[str, Node] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
-            if key in fields:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key `{key}` stands here twice", problem_mark=key_node.start_mark
-                )
             child = self._convert(value_node, f"{path}.{key}" if path else key)
             # a block below its key is reported at the key: that is the line a person looks for
             fields[key] = Node(child.path, key_node.start_mark.line + 1, child.scalar, child.fields, child.items)
         return fields
+
+    def _refuse_twins(self, node: yaml.MappingNode) -> None:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key `{key}` stands here twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
 
 
 def read_documents(path: Path) -> list[Node]:
@@ -92,14 +109,18 @@ def read_documents(path: Path) -> list[Node]:
         loader = LineLoader(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadDocument([f"{path}: cannot be read ({error.strerror}): check the path"]) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except UnicodeDecodeError as error:
         raise BadDocument([f"{path}: not UTF-8 text: save it as UTF-8"]) from error
+    except yaml.YAMLError as error:
+        raise BadDocument([f"{path}: holds control characters: save it as plain text in UTF-8"]) from error
     try:
         return loader.documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise BadDocument([f"{path}:{line}: not YAML: {error.problem or error.context}: mend the syntax"]) from error
+    except RecursionError as error:
+        raise BadDocument([f"{path}: not YAML: is nested too deep: mend the syntax"]) from error
     finally:
         loader.dispose()
 
@@ -152,7 +173,11 @@ class Faults:
         if isinstance(node.scalar, bool) or not isinstance(node.scalar, int | float):
             self.add(node, f"is {node.kind}: {mend}")
             return None
-        return float(node.scalar)
+        try:
+            return float(node.scalar)
+        except OverflowError:
+            self.add(node, f"is far too large: {mend}")
+            return None
 
 
 def _list(keys: Collection[str]) -> str:

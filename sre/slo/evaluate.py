@@ -32,7 +32,7 @@ def evaluate(
     A source without samples gives a result with `no_data_reason`; a source that cannot be read raises.
     """
     chosen = tuple(tiers) if tiers is not None else workbook_tiers(slo.period_s)
-    _check_windows(chosen, clock, step_s)
+    check_windows(chosen, clock, step_s)
     times = _evaluation_times(start, end, step_s)
     try:
         events, reason = read_events(source, slo.sli, start=start, end=end), None
@@ -68,7 +68,8 @@ def _evaluation_times(start: float, end: float, step_s: float) -> FloatArray:
     return start + step_s * np.arange(1, int((end - start) / step_s + 1e-9) + 1, dtype=np.float64)
 
 
-def _check_windows(tiers: Sequence[BurnTier], clock: DrillClock, step_s: float) -> None:
+def check_windows(tiers: Sequence[BurnTier], clock: DrillClock, step_s: float) -> None:
+    """Raises SreError when the drill clock makes the shortest window too short to hold two scrapes."""
     shortest = min((tier.short_s for tier in tiers), default=np.inf)
     if clock.compress(shortest) < 2 * step_s:
         most = shortest / (2 * step_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from sre.metrics.model import FloatArray, Selector
@@ -35,8 +36,8 @@ class Slo:
 
     @property
     def budget(self) -> float:
-        """Allowed error ratio, 1 - target."""
-        return 1.0 - self.target
+        """Allowed error ratio, 1 - target, as written in decimals: in binary 1 - 0.9 is less than 0.1."""
+        return float(1 - Decimal(str(self.target)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def up(
     """
     state_dir = state_dir.resolve()
     _require_ours_or_empty(state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True)
+    _make(state_dir)
     with _alone(state_dir):
         _require_none_up(state_dir)
         require_port(spec.port)
@@ -65,6 +65,15 @@ def up(
             raise
     supervisor.returncode = 0  # from here on its life is followed through state.json; keeps Popen from warning about it
     return LocalPlatform(state_dir)
+
+
+def _make(state_dir: Path) -> None:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"{state_dir}: no folder can be made there ({error.strerror}): choose another --state-dir"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def test_the_contract_page_shows_a_plan_that_loads(tmp_path: Path) -> None:
 
 
 def test_a_version_path_in_the_url_is_not_doubled(tmp_path: Path) -> None:
-    assert load_plan(write_plan(tmp_path, url="http://host:8000/v1/")).url == "http://host:8000"
+    assert load_plan(write_plan(tmp_path, url="http://localhost:8000/v1/")).url == "http://localhost:8000"
 
 
 def test_every_fault_is_named_in_one_line(tmp_path: Path) -> None:
@@ -57,6 +57,8 @@ def test_every_fault_is_named_in_one_line(tmp_path: Path) -> None:
     ("fields", "expected"),
     [
         ({"url": "localhost:8400"}, "no http:// or https:// address"),
+        ({"url": "http://10.0.0.7:8000"}, "forward its port here"),
+        ({"url": "https://api.example.com"}, "forward its port here"),
         ({"prompt_tokens": {"median": 5, "sigma": 1, "min": 16, "max": 64}}, "min <= median <= max"),
         ({"trace": "t.csv", "cv": 2.0}, "'trace' brings its own arrivals and lengths: remove cv"),
         ({"seed": 1.5}, "seed"),

@@ -16,21 +16,23 @@ FAULT = FaultWindow("f-1", "replica-crash", "llm-0", 100.0, 105.0, True, "proces
 WORKLOAD = {"lag_ms": {"p99": 1.0}}
 
 
-def result(*alerts, name="availability"):
+def result(*alerts, name="availability", bad=3.0, no_data=None):
     slo = Slo(name, name, "", "llm", 0.999, 86400.0 * 28, RatioSli((Selector("t"),), bad=(Selector("b"),)), "x.yaml")
     curves = tuple(BurnCurve(t, np.empty(0), np.empty(0), np.empty(0)) for t in workbook_tiers(slo.period_s))
-    return SloResult(slo, "scraper", 0.0, 200.0, 99.0, 100.0, 0.01, None, curves, alerts)
+    total = 100.0 if no_data is None else 0.0
+    ratio = bad / total if total else None
+    return SloResult(slo, "scraper", 0.0, 200.0, total - bad if total else 0.0, total, ratio, no_data, curves, alerts)
 
 
 def page(fired_at, slo="availability"):
     return Alert(slo, "page-1h", "page", fired_at, fired_at + 5)
 
 
-def incident(recovered_at=105.0, failed=3):
+def incident(recovered_at=105.0):
     names = ("fault_begin", "impact_start", "detected", "alerted", "mitigated", "recovered", "alert_reset")
     times = dict.fromkeys(names, 100.0) | {"recovered": recovered_at}
     marks = tuple(Milestone(n, times[n], "x", None if times[n] is not None else "never served") for n in names)
-    impact = Impact(10, failed, failed, 0, 0, 100, 5)
+    impact = Impact(10, 3, 3, 0, 0, 100, 5)
     return Incident("i", "t", "replica-crash", "llm-0", "SEV2", (), marks, durations(marks), impact)
 
 
@@ -78,9 +80,15 @@ def test_a_ticket_is_no_page():
     assert outcome(primary=[result(ticket)])[0] == "deviated"
 
 
-def test_silence_is_right_when_fewer_failed_than_the_low_traffic_guard_asks_for():
-    assert outcome(primary=[result()], incident=incident(failed=1)) == ("passed", ())
-    assert outcome(primary=[result()], incident=incident(failed=2))[0] == "deviated"
+def test_silence_is_right_when_the_slo_counted_fewer_bad_events_than_the_low_traffic_guard_asks_for():
+    assert outcome(primary=[result(bad=1.0)]) == ("passed", ())
+    assert outcome(primary=[result(bad=2.0)])[0] == "deviated"
+
+
+def test_silence_of_an_slo_without_data_is_never_right():
+    verdict_, reasons = outcome(primary=[result(no_data="the scraper saw nothing")])
+    assert verdict_ == "deviated"
+    assert "could not fire: the scraper saw nothing" in reasons[0]
 
 
 def test_a_target_that_never_serves_again_deviates():
