@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform as machine
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sre.chaos.verdict import Evidence, judge
 from sre.cost.allocation import cost_report, replica_use
 from sre.cost.model import CostReport
 from sre.gameday.checks import checks, verdict
-from sre.gameday.drive import Driven
+from sre.gameday.drive import Driven, uncoloured
 from sre.gameday.evaluate import TokenCounts, disagreements
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared
@@ -30,6 +29,7 @@ from sre.incidents.evidence import (
     parse_journal,
     parse_platform_events,
     read_jsonl,
+    read_object,
 )
 from sre.incidents.model import ClientRecord, FaultWindow, Incident, Journal, Observation, PlatformEvent
 from sre.platforms.local import profile_source, server_description
@@ -108,21 +108,21 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
 
 
 def _read(prepared: Prepared, driven: Driven, folder: DrillFolder) -> _Files:
-    journal = json.loads(folder.journal.read_text("utf-8")) if folder.journal.exists() else None
+    journal = read_object(folder.journal) if folder.journal.exists() else None
     ledger = read_ledger(folder.ledger)
     evidence = Evidence(
         journal=journal,
         ledger=ledger,
         returncode=driven.chaos_returncode,
         missing_controls=missing_controls(prepared.options.experiment),
-        log_tail=last_lines(folder.chaos_log, count=2),
+        log_tail=uncoloured(last_lines(folder.chaos_log, count=2)),
     )
     return _Files(
         faults=parse_faults(read_jsonl(folder.ledger)) if folder.ledger.exists() else (),
         events=parse_platform_events(read_jsonl(folder.events)),
         records=parse_client_records(read_jsonl(folder.requests)),
         journal=None if journal is None else parse_journal(journal),
-        workload=json.loads(folder.workload.read_text("utf-8")),
+        workload=read_object(folder.workload),
         judgement=judge(evidence),
     )
 

@@ -60,6 +60,7 @@ class Driven:
     prometheus_url: str | None
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # date and level, and the place in the toolkit's code
 OnLive = Callable[[Driven, LocalPlatform], None]
 
@@ -216,11 +217,17 @@ def _chaos(
 
 def _note_new(log: Path, shown: int, progress: Progress) -> int:
     """Tell the toolkit's new INFO lines; returns how many lines have been looked at."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    lines = uncoloured(text).split("\n")[:-1]  # a line still being written waits for its end
     for line in lines[shown:]:
         if " INFO]" in line or " ERROR]" in line or " CRITICAL]" in line:
             progress.note(_LOG_PREFIX.sub("", line))
     return len(lines)
+
+
+def uncoloured(text: str) -> str:
+    """The toolkit's log without the terminal colours it puts around each line, also into a file."""
+    return _COLOUR.sub("", text)
 
 
 def _finish(load: RunningLoad, *, limit: float, now: Callable[[], float], progress: Progress) -> None:

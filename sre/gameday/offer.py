@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sre.errors import EnvironmentLacks
 from sre.gameday.drive import POLL_S, Progress, load_running, load_summary
 from sre.gameday.prepare import write_plan
 from sre.platforms.local import LocalPlatform, check_load
@@ -28,7 +29,12 @@ def offer_load(plan: dict[str, Any], state_dir: Path, *, progress: Progress) -> 
     platform = LocalPlatform(state_dir)
     path = write_plan(plan, platform.state_dir / "load-plan.json", url=platform.gateway_url)
     out = Path(plan["out"])
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"{out}: no folder can be made there ({error.strerror}): choose another --out"
+        ) from error
     progress.step("load")
     with load_running(platform, path, log=platform.state_dir / "logs" / "load.log") as load:
         while load.process.poll() is None:

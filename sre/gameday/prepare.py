@@ -86,7 +86,7 @@ def _require_folder(path: Path) -> None:
     """Raises EnvironmentLacks when nothing can be made at `path`: better now than after the drill."""
     existing = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise EnvironmentLacks(f"{path}: no folder can be made there: choose another --reports, or mend its permissions")
+        raise EnvironmentLacks(f"{path}: no folder can be made there: choose another --reports")
 
 
 def price_of(gpu: str) -> Price:

@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON Lines file. A cut last line is ignored; any other bad line raises BadDocument."""
-    lines = path.read_text("utf-8").split("\n")
+    lines = _text_of(path).split("\n")
     records, faults = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -39,6 +39,26 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     if faults:
         raise BadDocument(faults)
     return records
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The one JSON object in a file. Raises BadDocument when it is absent, cut short or something else."""
+    try:
+        value = json.loads(_text_of(path))
+    except ValueError as error:
+        raise BadDocument([f"{path}: not JSON ({error}): its writer was cut short; run the drill again"]) from error
+    if not isinstance(value, dict):
+        raise BadDocument([f"{path}: expected an object; run the drill again"])
+    return value
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise BadDocument([f"{path}: cannot be read ({error.strerror}); run the drill again"]) from error
+    except UnicodeDecodeError as error:
+        raise BadDocument([f"{path}: not UTF-8 text (byte {error.start}); run the drill again"]) from error
 
 
 def parse_faults(records: Sequence[Record], where: str = "chaos.jsonl") -> tuple[FaultWindow, ...]:

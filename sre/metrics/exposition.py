@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-
 _EXEMPLAR = re.compile(r' # \{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*\} \S+(?: \S+)?$')
 
 

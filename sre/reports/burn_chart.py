@@ -52,8 +52,9 @@ def _draw(axes: Axes, report: DrillReport, result: SloResult) -> None:
     highest = 10.0
     for curve, colour in zip(_pages(result), _COLOURS, strict=False):
         times = curve.times - report.started_at
-        axes.plot(times, curve.long_burn, color=colour, linewidth=1.7)
-        axes.plot(times, curve.short_burn, color=colour, linewidth=0.9, linestyle=(0, (2.5, 1.5)), alpha=0.85)
+        axes.plot(times, curve.long_burn, color=colour, linewidth=1.7, drawstyle="steps-post")
+        dashed: dict[str, Any] = {"linestyle": (0, (2.5, 1.5)), "linewidth": 0.9, "alpha": 0.85}
+        axes.plot(times, curve.short_burn, color=colour, drawstyle="steps-post", **dashed)
         axes.axhline(curve.tier.factor, color=colour, linewidth=0.8, linestyle=(0, (1, 1.6)))
         ends.append((f"{plain(curve.tier.name, 9)} {multiple(curve.tier.factor)}", curve.tier.factor, colour))
         peaks = [p for p in (curve.long_burn, curve.short_burn) if np.isfinite(p).any()]
@@ -98,7 +99,7 @@ def _key(axes: Axes) -> None:
     entries: tuple[tuple[dict[str, Any], str], ...] = (
         ({"color": INK, "linewidth": 1.7}, "long window"),
         ({"color": INK, "linewidth": 0.9, "linestyle": (0, (2.5, 1.5))}, "short window"),
-        ({"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 1.6))}, "factor: fires when both are above"),
+        ({"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 1.6))}, "factor: a page needs both above"),
         ({"marker": "v", "linestyle": "none", "color": VERMILION, "markersize": 7}, "page fired"),
         (
             {"marker": "v", "linestyle": "none", "color": VERMILION, "markerfacecolor": "none", "markersize": 7},

@@ -35,7 +35,7 @@ def write_manifest(directory: Path) -> Path:
 def verify(directory: Path) -> list[str]:
     """Every difference between the folder and its manifest, one line each; empty when they agree."""
     if not directory.is_dir():
-        return [f"{directory}: no such folder"]
+        return ["no such folder"]
     try:
         listed = _read(directory / NAME)
     except BadDocument as error:

@@ -46,7 +46,8 @@ def alerts(report: DrillReport) -> Table:
     factor = number(report.clock_factor)
     notes = [
         f"Drill clock: windows are divided by {factor} so that rules made for a month are exercised in minutes. "
-        "An alert fires while both windows burn at or above the factor; times are after the fault began.",
+        f"An alert fires while both windows burn at or above the factor{_guard(report)}; times are after the fault "
+        "began.",
     ]
     longest = max((c.tier.long_s for r in report.results for c in r.curves), default=0.0) / report.clock_factor
     if longest > report.ended_at - report.started_at:
@@ -80,6 +81,15 @@ def _alert(report: DrillReport, result: SloResult, alert: Alert) -> Row:
         result.source,
     )
     return Row(cells, "bad" if alert.severity == "page" else "")
+
+
+def _guard(report: DrillReport) -> str:
+    """The low-traffic guard in words: without it a curve above its factor and no alert look like a fault of ours."""
+    guards = sorted({c.tier.min_bad_events for r in report.results for c in r.curves if c.tier.min_bad_events > 1})
+    if not guards:
+        return ""
+    least = f"{guards[0]}" if len(guards) == 1 else f"{guards[0]} to {guards[-1]}"
+    return f" and the long one holds at least {least} bad events (the low-traffic guard)"
 
 
 def _windows(tier: BurnTier, factor: float) -> str:

@@ -180,3 +180,20 @@ def test_what_is_no_experiment_is_one_line(tmp_path, text, said):
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(BadDocument, match="cannot be read"):
         load_drill(tmp_path / "missing.yaml")
+
+
+def test_a_control_that_names_no_module_is_refused(experiment, faults):
+    experiment["controls"][0]["provider"]["modul"] = experiment["controls"][0]["provider"].pop("module")
+    assert faults() == ["controls[0].provider.module: missing: name the Python module of the control"]
+    del experiment["controls"][0]["provider"]
+    assert faults()[0].startswith("controls[0].provider: missing")
+
+
+def test_what_chaos_toolkit_would_overlook_or_refuse_only_when_it_runs_is_refused(experiment, faults):
+    experiment["method"][0]["pauses"] = {"befor": 8}
+    experiment["method"][1]["provider"]["arguments"] = [30]
+    experiment["steady-state-hypothesis"]["probes"][0]["tolerance"] = None
+    said = "\n".join(faults())
+    assert "method[0].pauses.befor: unknown key" in said
+    assert "method[1].provider.arguments: is a list" in said
+    assert "probes[0].tolerance: is nothing" in said

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sre.errors import BadDocument, SreError
+from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.listing import list_experiments
 from sre.gameday.model import DrillOptions
 from sre.gameday.prepare import prepare
@@ -119,3 +119,21 @@ def test_experiments_are_listed_with_what_is_wrong_with_them(workspace):
     assert "broken.yaml" in broken.faults[0]
     assert not good.faults
     assert good.failure_mode == "replica-crash"
+
+
+def test_a_drill_clock_too_fast_for_the_scrapes_is_refused_before_the_drill(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "clock_factor: 60", "clock_factor: 300")
+    with pytest.raises(SreError, match="use at most 150x"):
+        prepare(options(workspace), now=0.0)
+
+
+def test_a_failure_mode_without_a_runbook_template_is_refused_before_the_drill(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "failure_mode: replica-crash", "failure_mode: meteor")
+    with pytest.raises(BadDocument, match=r"meteor.*replica-crash"):
+        prepare(options(workspace), now=0.0)
+
+
+def test_a_reports_folder_that_cannot_be_made_is_refused_before_the_drill(workspace):
+    (workspace / "reports").write_text("a file")
+    with pytest.raises(EnvironmentLacks, match=r"reports: .*choose another --reports"):
+        prepare(options(workspace), now=0.0)

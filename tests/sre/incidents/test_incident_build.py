@@ -107,7 +107,7 @@ def test_without_a_fault_everything_is_unknown_with_a_reason_and_never_zero():
             "alerted",
             "no SLO was read from scraper",
         ),
-        ({"records": ()}, "impact_start", "no client request failed"),
+        ({"records": ()}, "impact_start", "no client request in flight during the fault failed"),
         ({"records": (request(1, BEGIN + 1),)}, "mitigated", "nothing to mitigate"),
         ({"records": RECORDS[:3]}, "mitigated", "no request succeeded after"),
         ({"events": (EXIT,), "faults": (replace(FAULT, end=None),)}, "recovered", "llm-1 did not serve again"),
@@ -117,6 +117,12 @@ def test_what_was_not_seen_is_na_with_its_reason(changes, milestone, reason):
     mark = build(**changes).milestone(milestone)
     assert mark.at is None
     assert reason in mark.reason
+
+
+def test_traffic_that_still_fails_after_recovery_is_not_mitigated_yet():
+    late = request(7, BEGIN + 20, 1.0, "rejected", ttft=None)
+    assert seconds(build(records=(*RECORDS, late, request(8, BEGIN + 30))))["time_to_mitigate"] == 21.0
+    assert build(records=(*RECORDS, late)).milestone("mitigated").at is None
 
 
 def test_other_replicas_and_earlier_lives_do_not_count():

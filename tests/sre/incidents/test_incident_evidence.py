@@ -13,6 +13,7 @@ from sre.incidents.evidence import (
     parse_journal,
     parse_platform_events,
     read_jsonl,
+    read_object,
 )
 
 CRASH = {"fault_id": "f-1", "fault": "replica-crash", "target": "llm-1"}
@@ -118,3 +119,17 @@ def test_the_journal_is_read_with_and_without_a_zone_in_its_times():
 def test_what_is_no_journal_is_refused():
     with pytest.raises(BadDocument, match="not a Chaos Toolkit journal"):
         parse_journal(json.loads('{"run": []}'))
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"status": "comple', b"[1]", b"\xff"])
+def test_a_file_that_is_absent_or_cut_short_is_a_fault_and_no_traceback(tmp_path, content):
+    path = tmp_path / "journal.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadDocument, match=r"journal.json: .*run the drill again"):
+        read_object(path)
+
+
+def test_records_that_are_not_there_are_a_fault(tmp_path):
+    with pytest.raises(BadDocument, match=r"requests.jsonl: cannot be read"):
+        read_jsonl(tmp_path / "requests.jsonl")

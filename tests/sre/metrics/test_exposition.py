@@ -56,6 +56,11 @@ def test_series_that_come_and_go_do_not_pile_up():
     assert len(parser._heads) < 2_000
 
 
+def test_a_timestamp_or_an_exemplar_is_not_the_value():
+    page = 'a{le="1"} 5 # {trace_id="x"} 0.67 1.5\nb 6 # {} 0.7\nc{q=" # {"} 7\nd{q="}"} 8 1700000000\n'
+    assert list(ExpositionParser().parse(page).values()) == [5, 6, 7, 8]
+
+
 @pytest.mark.parametrize("page", ["a\n", "a x\n", 'a{b="c} 1\n', "<html>\n", 'a{b="c"}\n'])
 def test_quotes_the_line_it_cannot_read(page):
     with pytest.raises(MalformedExposition, match="not a sample"):

@@ -86,6 +86,7 @@ def test_alerts_show_both_clocks_and_when_they_fired_after_the_fault(drill, page
     assert "60 s and 5 s (÷ 60)" in text
     assert f"+{fired - drill.faults[0].begin:.2f} s" in text
     assert "Stayed silent (scraper): Time to first token" in text
+    assert "holds at least 2 bad events (the low-traffic guard)" in text
 
 
 def test_an_objective_without_data_says_why_and_shows_no_zero(page):

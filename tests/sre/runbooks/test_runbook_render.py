@@ -74,13 +74,20 @@ def test_a_missing_number_prints_na_with_the_reason(text):
         "sre status\n",
         "curl -s -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:8400/ready",
         "curl -s http://127.0.0.1:8400/metrics | grep '^sre_gateway_replica_up'",
-        "tail -n 50 .sre/logs/llm-1.log",
+        "grep -v '^[+|]' .sre/logs/llm-1.log | tail -n 60",
         "grep llm-1 .sre/events.jsonl | tail -n 5",
     ],
 )
 def test_each_diagnosis_command_stands_in_a_block_and_has_an_expected_output(text, command):
     steps = re.findall(r"```sh\n(.*?)```\n\nExpected: (\S[^\n]*)", section(text, "Diagnosis"), re.DOTALL)
     assert any(command in block for block, _ in steps)
+
+
+def test_nothing_is_restarted_on_the_word_of_a_wrong_address_or_with_other_options(text):
+    diagnosis = section(text, "Diagnosis")
+    assert "compare the address with the line `gateway` of step 1 first" in diagnosis
+    assert "sre down && sre up --port <port> --replicas <n>" in section(text, "Mitigation")
+    assert "the one that holds `.sre`" in text.partition("## Meaning")[0]
 
 
 def test_every_mitigation_states_precondition_radius_verification_and_approval(text):

@@ -1,5 +1,7 @@
 """An SLO over an interval: counts, the reason when there are none, and nothing from before the start."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,13 @@ def test_a_clock_too_fast_for_the_scrapes_is_refused(samples):
 def test_an_interval_must_have_a_length(samples):
     with pytest.raises(SreError, match="nothing to evaluate"):
         run(samples(), start=10, end=10)
+
+
+@pytest.mark.parametrize("target", [0.9, 0.95, 0.99, 0.999, 0.9999])
+def test_an_error_ratio_of_exactly_the_budget_is_met(samples, series, target):
+    bad = round(10_000 * (1 - target))
+    source = samples(series("req", [0, 1], [0, 10_000 - bad], o="ok"), series("req", [0, 1], [0, bad], o="error"))
+    result = evaluate(slo(AVAILABILITY, target), source, start=0.0, end=1.0, clock=CLOCK)
+    assert result.error_ratio == bad / 10_000
+    assert result.met
+    assert not replace(result, error_ratio=(bad + 1) / 10_000).met

@@ -9,6 +9,7 @@ from serving.gateway.metrics import INTER_TOKEN_BUCKETS, TTFT_BUCKETS
 from sre.errors import BadDocument
 from sre.metrics.model import Selector
 from sre.metrics.selector import parse_selector
+from sre.slo.documents import read_documents
 from sre.slo.openslo import load_slos, read_slos
 
 ROOT = Path(__file__).parents[3]
@@ -202,3 +203,34 @@ def test_shipped_thresholds_are_buckets_as_the_gateway_writes_them(name, buckets
     written = {s.labels["le"] for m in registry.collect() for s in m.samples if s.name == "h_bucket"}
     (threshold,) = (matcher.value for selector in slo.sli.good for matcher in selector.matchers)
     assert threshold in written
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("!!int many", "no int"),
+        ("0x_", "no int"),
+        ("!!bool maybe", "no bool"),
+        ("9" * 5000, "no int"),
+        ("9" * 400, "far too large"),
+        ("[" * 3000, "nested too deep"),
+    ],
+    ids=["tag", "hexadecimal", "truth", "5000 digits", "400 digits", "nesting"],
+)
+def test_a_value_that_yaml_itself_trips_over_is_a_fault_and_no_traceback(tmp_path, value, said):
+    file = tmp_path / "slo.yaml"
+    file.write_text(GOOD.replace("targetPercent: 99.9", f"targetPercent: {value}"))
+    assert value in file.read_text()
+    with pytest.raises(BadDocument, match=said):
+        read_slos(file)
+
+
+def test_a_key_written_here_overrides_the_one_merged_in(tmp_path):
+    file = tmp_path / "merged.yaml"
+    file.write_text("a: &a {x: 1, y: 2}\nb: &b\n  <<: *a\n  x: 3\nc: *b\n")
+    (root,) = read_documents(file)
+    for key in ("b", "c"):
+        assert {name: node.scalar for name, node in root.fields[key].fields.items()} == {"x": 3, "y": 2}
+    file.write_text("a: {x: 1}\nb:\n  x: 3\n  x: 4\n")
+    with pytest.raises(BadDocument, match=r"merged.yaml:4: .*`x` stands here twice"):
+        read_documents(file)
