@@ -97,15 +97,22 @@ class EmulatedEngine:
         self._fail_all()
 
     def submit(
-        self, prompt_tokens: int, answer: Answer, receive: EventReceiver, *, max_tokens: int, priority: int = 0
+        self,
+        prompt_tokens: int,
+        make_answer: Callable[[], Answer],
+        receive: EventReceiver,
+        *,
+        max_tokens: int,
+        priority: int = 0,
     ) -> str:
         """Queue a request; `receive` gets its events. Returns the id to cancel it by.
 
         Raises NeverFits for one that exceeds the model with all of `max_tokens`, and BadInput for one without any
-        token.
+        token: before the answer is worked out, whose cost grows with `max_tokens`.
         """
         request_id = str(next(self._ids))
         self._scheduler.require_fits(Request(request_id, prompt_tokens, max_tokens, priority))
+        answer = make_answer()
         request = Request(request_id, prompt_tokens, answer.tokens, priority)
         live = _Live(request, answer, answer.deltas(), receive, self._clock())
         with self._inbox_changed:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from serving.engine.sampling import Sampling
@@ -108,12 +110,11 @@ def _length(voice: Voice, sampling: Sampling) -> tuple[int, FinishReason]:
 
 def _cut_at_stop(plain: Answer, stops: tuple[str, ...]) -> Answer:
     """End the answer with the token that completes the first stop string; the text ends before that string."""
-    text = ""
-    longest = max(map(len, stops))
-    for position in range(plain.tokens):
-        searched_from = max(0, len(text) - longest + 1)
-        text += plain.voice.token(position)
-        starts = [start for stop in stops if (start := text.find(stop, searched_from)) >= 0]
-        if starts:
-            return Answer(plain.voice, position + 1, "stop", min(starts))
-    return plain
+    pieces = [plain.voice.token(position) for position in range(plain.tokens)]
+    text = "".join(pieces)
+    found = [(start, start + len(stop)) for stop in stops if (start := text.find(stop)) >= 0]
+    if not found:
+        return plain
+    token_ends = list(accumulate(map(len, pieces)))
+    position = bisect_left(token_ends, min(end for _, end in found))
+    return Answer(plain.voice, position + 1, "stop", min(start for start, end in found if end <= token_ends[position]))

@@ -76,7 +76,7 @@ class TritonPythonModel:
             raise BadInput("text_input: it holds no word: send at least one")
         stream.request_id = self._engine.submit(
             stream.input_tokens,
-            answer(prompt, sampling),
+            lambda: answer(prompt, sampling),
             lambda event: self._outbox.put((stream, event)),
             max_tokens=sampling.max_tokens,
             priority=sampling.priority,

@@ -9,14 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
-from serving.errors import BadInput, ServingError
+from serving.errors import BadInput, EnvironmentLacks, ServingError
 from serving.fleet.model import PlatformSpec
 from serving.fleet.supervisor import Supervisor, state_files
 
 
 async def _run(spec_path: Path) -> None:
     try:
-        text = spec_path.read_text(encoding="utf-8")
+        text = spec_path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise BadInput(f"{spec_path}: cannot be read ({error.strerror}): give the path of a spec.json") from error
     spec = PlatformSpec.from_json(text, path=str(spec_path))
@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
     except ServingError as error:
         sys.stderr.write(f"serving.fleet: {error}\n")
         return error.exit_code
+    except OSError as error:  # a full disk or process table, met where nothing can be done about it
+        sys.stderr.write(f"serving.fleet: {error}: free what is exhausted, then `sre down` and `sre up`\n")
+        return EnvironmentLacks.exit_code
     return 0
 
 

@@ -7,6 +7,8 @@ import json
 from serving.fleet.model import PlatformState
 from serving.fleet.ports import HOST
 
+GATEWAY_DRAIN_S = 5.0
+
 
 def gateway_config(state: PlatformState) -> str:
     """The content of `gateway.json` (validated by `serving.gateway.config`)."""
@@ -20,6 +22,7 @@ def gateway_config(state: PlatformState) -> str:
             "replicas": [{"name": r.name, "grpc_address": r.grpc_address} for r in state.replicas],
             "ttft_threshold_s": spec.ttft_threshold_s,
             "tpot_threshold_s": spec.tpot_threshold_s,
+            "drain_timeout_s": GATEWAY_DRAIN_S,
         },
         indent=1,
     )

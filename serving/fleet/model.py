@@ -11,6 +11,7 @@ from serving.errors import BadInput
 
 ProcessState = Literal["starting", "ready", "backoff", "stopped"]
 Phase = Literal["starting", "ready", "stopping", "stopped", "failed"]
+_THRESHOLD = "must be above 0 and at most 3600"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class PlatformSpec:
     """The platform asked for.
 
     `port` is the gateway's (0 picks a free one); every other port is picked free. `time_scale` stretches emulated step
-    times. `prometheus` is `auto` (start it when its binary is found) or `off`. Thresholds define goodput.
+    times; above 20 a loaded replica answers no health probe in time. `prometheus` is `auto` (start it when its binary
+    is found) or `off`. Thresholds define goodput.
     """
 
     replicas: int = 3
@@ -46,14 +48,21 @@ class PlatformSpec:
 
     def _faults(self) -> list[tuple[bool, str]]:
         return [
-            (not 1 <= self.replicas <= 16, f"replicas is {self.replicas}: use 1 to 16 on one machine"),
             (
-                not 0.01 <= self.time_scale <= 1000,
-                f"time_scale is {self.time_scale:g}: use 0.01 to 1000 (1 is real time)",
+                type(self.replicas) is not int or not 1 <= self.replicas <= 16,
+                f"replicas is {self.replicas!r}: use 1 to 16 on one machine",
             ),
-            (not 0 <= self.port <= 65535, f"port is {self.port}: use 1 to 65535, or 0 for a free one"),
-            (self.ttft_threshold_s <= 0, f"ttft_threshold_s is {self.ttft_threshold_s:g}: must be above 0"),
-            (self.tpot_threshold_s <= 0, f"tpot_threshold_s is {self.tpot_threshold_s:g}: must be above 0"),
+            (
+                not 0.01 <= self.time_scale <= 20,
+                f"time_scale is {self.time_scale:g}: use 0.01 to 20 (1 is real time)",
+            ),
+            (
+                type(self.port) is not int or not 0 <= self.port <= 65535,
+                f"port is {self.port!r}: use 1 to 65535, or 0 for a free one",
+            ),
+            (not isinstance(self.profile, str), f"profile is {self.profile!r}: use the name of one"),
+            (not 0 < self.ttft_threshold_s <= 3600, f"ttft_threshold_s is {self.ttft_threshold_s:g}: {_THRESHOLD}"),
+            (not 0 < self.tpot_threshold_s <= 3600, f"tpot_threshold_s is {self.tpot_threshold_s:g}: {_THRESHOLD}"),
             (self.prometheus not in {"auto", "off"}, f"prometheus is {self.prometheus!r}: use auto or off"),
             (
                 not 0.2 <= self.scrape_interval_s <= 60,
@@ -78,6 +87,8 @@ class PlatformSpec:
         try:
             data["sidecars"] = tuple(Sidecar(s["name"], tuple(s["argv"])) for s in data.get("sidecars", ()))
             return cls(**data)
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from error
         except (TypeError, KeyError) as error:
             raise BadInput(f"{path}: a value has the wrong type ({error}): write it with `sre up`") from error
 

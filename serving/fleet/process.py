@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ PLATFORM_ID_VARIABLE = "SRE_PLATFORM_ID"
 STATE_DIR_VARIABLE = "SRE_STATE_DIR"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_REAP_TIMEOUT_S = 2.0
+_REAP_POLL_S = 0.01
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -52,6 +55,7 @@ class Child:
         self._process = process
         self.pid = process.pid
         self.created = creation_time(process.pid)
+        self._session_ended = False
 
     @classmethod
     async def spawn(cls, name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Child:
@@ -74,22 +78,47 @@ class Child:
         return self._process.returncode
 
     async def wait(self) -> int:
-        return await self._process.wait()
+        """Wait for its end, then end what it left in its session. Returns its exit code."""
+        returncode = await self._process.wait()
+        await self._end_session()
+        return returncode
 
     async def stop(self, *, grace_s: float) -> None:
-        """SIGTERM, wait up to `grace_s`, then SIGKILL the whole session."""
+        """SIGTERM, wait up to `grace_s`, then SIGKILL the whole session and wait for its end."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace_s)
         self.kill_session()
-        await self._process.wait()
+        await self.wait()
 
     def kill_session(self) -> None:
-        """SIGKILL whatever still lives in the child's session (its process group has the child's pid)."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """SIGKILL whatever still lives in the child's session (its process group has the child's pid).
+
+        No effect once the session has ended: the number may be somebody else's by then.
+        """
+        if not self._session_ended:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def _end_session(self) -> None:
+        """Kill what outlived the child and collect it: we are its reaper, and nobody else's `wait` asks for it."""
+        self.kill_session()
+        self._session_ended = True
+        deadline = time.monotonic() + _REAP_TIMEOUT_S
+        while _orphans_left(self.pid) and time.monotonic() < deadline:
+            await asyncio.sleep(_REAP_POLL_S)
+
+
+def _orphans_left(group: int) -> bool:
+    """Collect the dead of a process group that are our children; True while some of it still live."""
+    try:
+        while os.waitpid(-group, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def last_lines(log: Path, count: int = 3, limit: int = 400) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +60,9 @@ class ReplicaKeeper:
             returncode = await child.wait()
         finally:
             ready.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ready
-        child.kill_session()
+            await asyncio.wait({ready})  # a stop that arrives here must not be taken for the end of `ready`
+        if not ready.cancelled():
+            ready.result()
         remove_segments(self.shm_prefix)
         served_s = 0.0 if self.info.ready_at is None else self.now() - self.info.ready_at
         self._record_exit(child, returncode)

@@ -21,7 +21,7 @@ from serving.engine import triton
 from serving.engine.inference import probe
 from serving.errors import EnvironmentLacks, ServingError
 from serving.fleet import observers
-from serving.fleet.gateway import gateway_config
+from serving.fleet.gateway import GATEWAY_DRAIN_S, gateway_config
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles
 from serving.fleet.ports import HOST, free_ports, require_free
@@ -37,7 +37,7 @@ from serving.fleet.replica import ReplicaKeeper
 
 PROBE_TIMEOUT_S = 2.0
 READY_POLL_S = 0.1
-GATEWAY_GRACE_S = 5.0
+GATEWAY_GRACE_S = GATEWAY_DRAIN_S + 2.0  # else it is killed before it has counted what it had to cut
 OBSERVER_GRACE_S = 3.0
 
 
@@ -45,7 +45,7 @@ def plan(spec: PlatformSpec, *, platform_id: str, started_at: float) -> Platform
     """Choose ports and lay out the state of a platform that has not started yet."""
     if spec.port:
         require_free(spec.port)
-    ports = free_ports(spec.replicas * 3 + 2)
+    ports = [port for port in free_ports(spec.replicas * 3 + 3) if port != spec.port]
     gateway_port = spec.port or ports.pop()
     state = PlatformState(
         platform_id=platform_id,
@@ -97,7 +97,7 @@ class Supervisor:
                 state.phase = "ready"
                 journal.event("platform_ready")
                 await self._serve(journal, stop)
-        except ServingError as error:
+        except (ServingError, OSError) as error:
             state.phase, state.error = "failed", str(error)
             raise
         finally:
@@ -134,7 +134,7 @@ class Supervisor:
                 time_scale=self.spec.time_scale,
                 replica=info.name,
             )
-            shm_prefix = f"sre-{state.platform_id}-{info.name}"
+            shm_prefix = f"sre-{state.platform_id}-{info.name}-"  # llm-1 must not be a prefix of llm-10
             launch = triton.launch(
                 install,
                 name=info.name,
@@ -191,12 +191,14 @@ class Supervisor:
         journal.save()
 
     async def _serve(self, journal: Journal, stop: asyncio.Event) -> None:
-        """Wait for `stop`. A dead gateway ends the platform with an error; a dead observer is only recorded."""
+        """Wait for `stop`. A dead gateway ends the platform with an error, as does a replica that can no longer be
+        supervised; a dead observer is only recorded.
+        """
         gateway, *watchers = (child for child, _ in self._children)
         observers_end = [asyncio.create_task(self._record_end(journal, child)) for child in watchers]
         ends = {asyncio.create_task(stop.wait()), asyncio.create_task(_wait(gateway))}
-        _, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in [*pending, *observers_end]:
+        await asyncio.wait({*ends, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in [*ends, *observers_end]:
             task.cancel()
         if not stop.is_set():
             self._raise_if_dead(gateway)
@@ -226,16 +228,21 @@ class Supervisor:
         failed = journal.state.phase == "failed"
         if not failed:
             journal.state.phase = "stopping"
-        journal.event("platform_stopping")
+        try:
+            journal.event("platform_stopping")
+        finally:  # also when the disk is full
+            await self._stop_processes()
+        if not failed:
+            journal.state.phase = "stopped"
+        journal.event("platform_stopped")
+
+    async def _stop_processes(self) -> None:
         for child, grace_s in self._children[:1]:  # the gateway first: it finishes what is in flight
             await child.stop(grace_s=grace_s)
         for task in self._tasks:
             task.cancel()
         observers_end = [child.stop(grace_s=grace_s) for child, grace_s in self._children[1:]]
         await asyncio.gather(*self._tasks, *observers_end, return_exceptions=True)
-        if not failed:
-            journal.state.phase = "stopped"
-        journal.event("platform_stopped")
 
     async def _spawn(self, state: PlatformState, name: str, argv: tuple[str, ...]) -> Child:
         env = {**os.environ, **self._marks(state)}

@@ -63,6 +63,7 @@ class Gateway:
             interval_s=config.probe_interval_s,
             timeout_s=config.probe_timeout_s,
             idle_s=config.idle_probe_s,
+            stall_s=config.stall_probe_s,
             clock=time.monotonic,
         )
         self._probers = [

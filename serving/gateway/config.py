@@ -31,7 +31,7 @@ class GatewayConfig(BaseModel):
 
     `first_token_timeout_s` bounds one attempt, `deadline_s` all attempts together, both until the first token;
     `idle_timeout_s` is the longest gap between two tokens. `idle_probe_s` is how long a replica may be silent
-    before it is probed.
+    before it is probed, `stall_probe_s` the same for one that has work.
     `default_max_tokens` is used for chat requests that name no limit (completions use OpenAI's 16).
     """
 
@@ -51,6 +51,7 @@ class GatewayConfig(BaseModel):
     probe_interval_s: Seconds = 1.0
     probe_timeout_s: Seconds = 5.0
     idle_probe_s: Seconds = 5.0
+    stall_probe_s: Seconds = 2.0
     drain_timeout_s: Seconds = 5.0
     body_timeout_s: Seconds = 30.0
     max_body_bytes: Annotated[int, Field(ge=1024, le=8 * 1024 * 1024)] = 4 * 1024 * 1024

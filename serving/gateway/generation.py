@@ -1,11 +1,13 @@
 """One job's tokens, from whichever replica serves them: the only place that decides what happens when a replica fails.
 
-Before the first token the job moves to another replica. After it the generation is truncated; replaying the sent tokens
-on another replica belongs into `Generation._move_on`.
+Before the first token the job moves to another replica: when its attempt fails, and also when the health probe takes
+the replica down and another one is up (a frozen process fails no call, it only keeps silent). After the first token
+the generation is truncated; replaying the sent tokens on another replica belongs into `Generation._move_on`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,7 +63,7 @@ class Generation:
             self._attempt(None)
         while True:
             try:
-                piece = await self._current().read(self._timeout_s())
+                piece = await (self._current().read(self._timeout_s()) if self._started else self._read_first())
             except ReplicaFailed as failure:
                 self._move_on(failure)
             except JobRefused as refusal:
@@ -83,6 +85,32 @@ class Generation:
             await stream.finish()
         else:
             stream.cancel()
+
+    async def _read_first(self) -> Piece:
+        """The first piece. Raises ReplicaFailed also when the replica goes down meanwhile and there is another."""
+        replica = self._held().replica
+        lost: list[ReplicaFailed] = []
+        try:
+            async with asyncio.timeout(None) as patience:
+
+                def leave(failure: ReplicaFailed) -> None:
+                    if not lost and self._may_move_on():
+                        lost.append(failure)
+                        patience.reschedule(0.0)
+
+                with replica.telling(leave):
+                    return await self._current().read(self._timeout_s())
+        except TimeoutError as error:
+            raise lost[0] from error
+
+    def _may_move_on(self) -> bool:
+        tries_left = len(self.replicas) < self._limits.max_attempts and self._clock() < self._deadline
+        return tries_left and self._pool.offers(exclude=self.replicas)
+
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise RuntimeError("no attempt is running")
+        return self._lease
 
     def _current(self) -> Stream:
         if self._stream is None:

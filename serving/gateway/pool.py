@@ -7,7 +7,8 @@ the probe's verdict, so that a replica which fails fast (and therefore looks idl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +45,7 @@ class Replica:
         self.outstanding_tokens = 0
         self.served_at = 0.0
         self.needs_probe = asyncio.Event()
+        self._on_down: list[Callable[[ReplicaFailed], None]] = []
 
     def mark_up(self) -> None:
         """An inference passed."""
@@ -59,6 +61,17 @@ class Replica:
         if self.up:
             self.up = False
             emit("replica_down", replica=self.name, reason=failure.reason, detail=failure.detail)
+            for tell in self._on_down:
+                tell(failure)
+
+    @contextmanager
+    def telling(self, tell: Callable[[ReplicaFailed], None]) -> Iterator[None]:
+        """While inside, `tell` hears why the replica went down. It must return at once."""
+        self._on_down.append(tell)
+        try:
+            yield
+        finally:
+            self._on_down.remove(tell)
 
 
 @dataclass(slots=True)
@@ -97,7 +110,7 @@ class Pool:
 
         Equal loads go to the one that waited longest.
         """
-        candidates = [r for r in self._replicas if r.up and r.name not in exclude]
+        candidates = self._candidates(exclude)
         if not candidates:
             return None
         replica = min(candidates, key=lambda r: (r.suspect, r.outstanding_tokens, self._last_turn[r.name]))
@@ -106,6 +119,13 @@ class Pool:
         replica.inflight += 1
         replica.outstanding_tokens += cost_tokens
         return Lease(replica, cost_tokens, replica.life)
+
+    def offers(self, *, exclude: Collection[str]) -> bool:
+        """Whether `acquire` would find a replica."""
+        return bool(self._candidates(exclude))
+
+    def _candidates(self, exclude: Collection[str]) -> list[Replica]:
+        return [r for r in self._replicas if r.up and r.name not in exclude]
 
     def report(self, lease: Lease, failure: ReplicaFailed) -> None:
         """An attempt failed. Ignored when the replica has come up anew since the attempt began."""

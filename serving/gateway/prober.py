@@ -22,18 +22,24 @@ def probe_job(model: str) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """Probes replicas that are down each `interval_s`, suspect ones at once, and silent ones after `idle_s`."""
+    """Probes replicas that are down each `interval_s`, suspect ones at once, and silent ones after `idle_s`.
+
+    A replica with work that is silent for `stall_s` is suspect: a frozen process fails no call.
+    """
 
     job: Job
     interval_s: float
     timeout_s: float
     idle_s: float
+    stall_s: float
     clock: Callable[[], float]
 
     async def watch(self, replica: Replica) -> None:
         """Keep the replica's health current until cancelled."""
         while True:
             replica.needs_probe.clear()
+            if replica.inflight and self._silent_s(replica) >= self.stall_s:
+                replica.suspect = True
             if self._is_due(replica):
                 await self.probe(replica)
             try:
@@ -43,7 +49,10 @@ class Prober:
                 continue
 
     def _is_due(self, replica: Replica) -> bool:
-        return not replica.up or replica.suspect or self.clock() - replica.served_at >= self.idle_s
+        return not replica.up or replica.suspect or self._silent_s(replica) >= self.idle_s
+
+    def _silent_s(self, replica: Replica) -> float:
+        return self.clock() - replica.served_at
 
     async def probe(self, replica: Replica) -> None:
         """One inference decides."""

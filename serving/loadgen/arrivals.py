@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from serving.loadgen.plan import LengthPlan
 
+_METRONOME_CV = 1e-3  # below it the gaps differ by less than a sleep does, and the gamma law's shape overflows
+
 
 def gamma_arrivals(*, rate_rps: float, cv: float, duration_s: float, seed: int) -> tuple[float, ...]:
     """Arrival times in [0, duration_s): gamma gaps of mean 1/rate and coefficient of variation `cv`.
@@ -29,7 +31,7 @@ def gamma_arrivals(*, rate_rps: float, cv: float, duration_s: float, seed: int) 
 
 
 def _gap(rng: random.Random, rate_rps: float, cv: float) -> float:
-    return rng.gammavariate(1.0 / cv**2, cv**2 / rate_rps) if cv > 0 else 1.0 / rate_rps
+    return rng.gammavariate(1.0 / cv**2, cv**2 / rate_rps) if cv > _METRONOME_CV else 1.0 / rate_rps
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from serving.errors import BadInput
 
 DEFAULT_RATE_RPS = 6.0
+MAX_REQUESTS = 1_000_000
+"""All are laid out in memory before the first is sent; more than this one process could not send either."""
 TraceFormat = Literal["auto", "azure", "mooncake"]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -64,6 +66,13 @@ class Plan(_Strict):
         if not _is_loopback(parts.hostname):
             raise ValueError(f"'{url}' is not this machine: forward its port here (kubectl port-forward, ssh -L)")
         return url.rstrip("/").removesuffix("/v1")
+
+    @model_validator(mode="after")
+    def _sendable(self) -> Self:
+        requests = (self.rate_rps or DEFAULT_RATE_RPS) * self.duration_s
+        if self.trace is None and requests > MAX_REQUESTS:
+            raise ValueError(f"{requests:g} requests: lower rate_rps or duration_s, {MAX_REQUESTS} are the most")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -22,6 +22,7 @@ MOONCAKE_BLOCK_TOKENS = 512
 _AZURE_COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 _MOONCAKE_KEYS = ("timestamp", "input_length", "output_length", "hash_ids")
 _MAX_TOKENS = 10_000_000
+_MAX_MS = 1e15
 _MAX_FAULTS = 5
 
 Parsed = tuple[int, TraceRow | str]
@@ -36,6 +37,8 @@ def read_trace(
     Stops after `max_rows` rows, or before the first row `span_s` or more seconds in. Raises BadInput with file:line.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BadInput(f"{path}: cannot read the trace: it is no regular file")
         with path.open(encoding="utf-8-sig", newline="") as file:
             name = detect_format(file, path) if trace_format == "auto" else trace_format
             return _collect(path, _READERS[name](file, path), max_rows=max_rows, span_s=span_s)
@@ -135,13 +138,15 @@ def _mooncake_row(line: str) -> TraceRow | str:
         data = json.loads(line)
     except json.JSONDecodeError as error:
         return f"not JSON: {error.msg} at column {error.colno}"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON that can be read: {error}"
     if not isinstance(data, dict):
         return "not a JSON object"
     missing = [key for key in _MOONCAKE_KEYS if key not in data]
     if missing:
         return f"{', '.join(missing)} is missing"
     at_ms, prompt, output, hash_ids = (data[key] for key in _MOONCAKE_KEYS)
-    if isinstance(at_ms, bool) or not isinstance(at_ms, int | float) or not math.isfinite(at_ms):
+    if isinstance(at_ms, bool) or not isinstance(at_ms, int | float) or not abs(at_ms) < _MAX_MS:
         return f"timestamp {at_ms!r} is no number of milliseconds"
     for key, value in (("input_length", prompt), ("output_length", output)):
         if type(value) is not int or not 1 <= value <= _MAX_TOKENS:

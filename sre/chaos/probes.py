@@ -21,7 +21,7 @@ from sre.platforms.select import select_platform, state_directory
 if TYPE_CHECKING:
     from sre.metrics.files import RecordedSamples
 
-__all__ = ["availability", "goodput", "healthy_replicas", "latency_quantile"]
+__all__ = ["availability", "goodput", "healthy_replicas", "latency_quantile", "unhealthy_replicas"]
 
 SIGNALS = {"ttft": "sre_gateway_ttft_seconds", "inter_token": "sre_gateway_inter_token_seconds"}
 SLO_DIR = "SRE_SLO_DIR"
@@ -50,6 +50,11 @@ def latency_quantile(
 def healthy_replicas(configuration: Configuration | None = None) -> int:
     """Replicas whose process lives and answered a real inference."""
     return _reading(lambda: sum(1 for r in select_platform(configuration).replicas() if r.state == "ready"))
+
+
+def unhealthy_replicas(configuration: Configuration | None = None) -> int:
+    """Replicas that do not serve now: 0 is steady, however many there are."""
+    return _reading(lambda: sum(1 for r in select_platform(configuration).replicas() if r.state != "ready"))
 
 
 def slo_directory(configuration: Configuration | None) -> Path:

@@ -23,7 +23,7 @@ def load(
 ) -> None:
     """Offer open-loop traffic to the running platform. Exit 1 when a request failed."""
     from sre.console import Progress, print_json
-    from sre.gameday.offer import offer_load, plan_of
+    from sre.gameday.load import offer_load, plan_of
 
     asked = {"rate_rps": rate, "duration_s": duration, "seed": seed, "trace": None if trace is None else str(trace)}
     plan = plan_of(asked, out=out or state_dir / "load")

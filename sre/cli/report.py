@@ -18,8 +18,11 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare every file with the manifest's sha256. Exit 1 when one was changed, lost or added."""
+    from sre.errors import SreError
     from sre.reports.manifest import verify as verify_manifest
 
+    if not directory.is_dir():
+        raise SreError(f"{directory}: no such folder: give a report folder, reports/<id>")
     problems = verify_manifest(directory)
     if as_json:
         from sre.console import print_json

@@ -16,12 +16,13 @@ from sre.chaos.verdict import Evidence, judge
 from sre.cost.allocation import cost_report, replica_use
 from sre.cost.model import CostReport
 from sre.gameday.checks import checks, verdict
-from sre.gameday.drive import Driven, uncoloured
+from sre.gameday.drive import Driven
 from sre.gameday.evaluate import TokenCounts, disagreements
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared
 from sre.gameday.records import latency_summaries, request_points
 from sre.gameday.spans import replica_spans
+from sre.gameday.toolkit import uncoloured
 from sre.incidents.build import build_incident
 from sre.incidents.evidence import (
     parse_client_records,

@@ -7,41 +7,27 @@ order, so that rollbacks are played and records are complete.
 from __future__ import annotations
 
 import contextlib
-import json
-import re
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
-from sre.chaos.run import leave, run_chaos
+from sre.chaos.run import run_chaos
 from sre.errors import PlatformError
 from sre.gameday.evaluate import watched_targets
+from sre.gameday.load import POLL_S, RunningLoad, load_running
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared, write_plan
+from sre.gameday.progress import Progress
+from sre.gameday.toolkit import follow
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import SampleSource
 from sre.metrics.prometheus import PrometheusSamples
 from sre.platforms.interrupts import interrupts_held
-from sre.platforms.local import LocalPlatform, down, footprint_mb, start_load, up
-from sre.platforms.spawn import last_lines
+from sre.platforms.local import LocalPlatform, down, footprint_mb, up
 
-POLL_S = 0.25
 LOAD_GRACE_S = 70.0
-CHAOS_GRACE_S = 45.0
 SETTLE_SCRAPES = 3
 BASELINE_TIMEOUT_S = 20.0  # Prometheus hands out its first targets 5 s after its start
-
-
-class Progress(Protocol):
-    """Where a drill tells how far it is; `sre.console.Progress` is one."""
-
-    def step(self, text: str) -> None: ...
-    def detail(self, text: str) -> None: ...
-    def note(self, text: str) -> None: ...
-    def done(self, result: str = "") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +46,6 @@ class Driven:
     prometheus_url: str | None
 
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # date and level, and the place in the toolkit's code
 OnLive = Callable[[Driven, LocalPlatform], None]
 
 
@@ -109,17 +93,27 @@ def _under_load(
     load_began_at = now()
     with load_running(platform, plan, log=logs / "loadgen.log") as load:
         progress.step(f"warm-up: {prepared.warmup_s:g} s of load")
-        _wait(load, until=load_began_at + prepared.warmup_s, now=now, progress=progress)
+        load.watch(until=lambda: now() >= load_began_at + prepared.warmup_s, progress=progress)
         memory_mb = footprint_mb(platform)
         progress.step(f"chaos: {prepared.drill.title}")
         chaos_began_at = now()
-        chaos_returncode = _chaos(prepared, platform, folder, load=load, progress=progress)
+        chaos = run_chaos(
+            prepared.options.experiment,
+            journal=folder.journal,
+            log=folder.chaos_log,
+            state_dir=platform.state_dir,
+            platform_id=platform.platform_id,
+        )
+        chaos_returncode = follow(chaos, folder.chaos_log, progress=progress, tick=lambda: _tick(load, progress))
         chaos_ended_at = now()
         progress.step("load: the rest of it")
-        _finish(load, limit=load_began_at + prepared.duration_s + LOAD_GRACE_S, now=now, progress=progress)
+        limit = load_began_at + prepared.duration_s + LOAD_GRACE_S
+        load.watch(until=lambda: load.ended() or now() > limit, progress=progress)
+    if now() > limit:
+        raise PlatformError(f"load generator did not end {LOAD_GRACE_S:g} s after its last arrival: see {load.log}")
     load_ended_at = now()
     time.sleep(SETTLE_SCRAPES * prepared.spec.scrape_interval_s)  # the last requests must be in the samples
-    progress.done(load_summary(load.log))
+    progress.done(load.summary())
     return Driven(
         up_began_at=up_began_at,
         ready_at=ready_at,
@@ -154,96 +148,6 @@ def _await_targets(source: SampleSource, prepared: Prepared, *, now: Callable[[]
         time.sleep(POLL_S)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningLoad:
-    """The load generator's process; `log` has its progress lines."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def require_alive(self) -> None:
-        """Raises PlatformError when the generator ended with a fault."""
-        code = self.process.poll()
-        if code not in (None, 0):
-            raise PlatformError(f"load generator ended with {code}: {last_lines(self.log, count=1)}")
-
-
-@contextlib.contextmanager
-def load_running(platform: LocalPlatform, plan: Path, *, log: Path) -> Iterator[RunningLoad]:
-    """The load generator for as long as the block lasts; on the way out it is stopped in order."""
-    process = start_load(platform, plan, log=log)
-    try:
-        yield RunningLoad(process, log)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def _wait(load: RunningLoad, *, until: float, now: Callable[[], float], progress: Progress) -> None:
-    while now() < until:
-        load.require_alive()
-        progress.detail(load_summary(load.log))
-        time.sleep(POLL_S)
-
-
-def _chaos(
-    prepared: Prepared, platform: LocalPlatform, folder: DrillFolder, *, load: RunningLoad, progress: Progress
-) -> int:
-    process = run_chaos(
-        prepared.options.experiment,
-        journal=folder.journal,
-        log=folder.chaos_log,
-        state_dir=platform.state_dir,
-        platform_id=platform.platform_id,
-    )
-    shown = 0
-    try:
-        while process.poll() is None:
-            load.require_alive()
-            shown = _note_new(folder.chaos_log, shown, progress)
-            progress.detail(load_summary(load.log))
-            time.sleep(POLL_S)
-    finally:
-        if process.poll() is None:
-            leave(process, timeout_s=CHAOS_GRACE_S)
-    _note_new(folder.chaos_log, shown, progress)
-    return int(process.returncode)
-
-
-def _note_new(log: Path, shown: int, progress: Progress) -> int:
-    """Tell the toolkit's new INFO lines; returns how many lines have been looked at."""
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    lines = uncoloured(text).split("\n")[:-1]  # a line still being written waits for its end
-    for line in lines[shown:]:
-        if " INFO]" in line or " ERROR]" in line or " CRITICAL]" in line:
-            progress.note(_LOG_PREFIX.sub("", line))
-    return len(lines)
-
-
-def uncoloured(text: str) -> str:
-    """The toolkit's log without the terminal colours it puts around each line, also into a file."""
-    return _COLOUR.sub("", text)
-
-
-def _finish(load: RunningLoad, *, limit: float, now: Callable[[], float], progress: Progress) -> None:
-    while load.process.poll() is None:
-        if now() > limit:
-            raise PlatformError(f"load generator did not end {LOAD_GRACE_S:g} s after its last arrival: see {load.log}")
-        progress.detail(load_summary(load.log))
-        time.sleep(POLL_S)
-    load.require_alive()
-
-
-def load_summary(log: Path) -> str:
-    """The generator's last progress line in words; empty while there is none."""
-    text = last_lines(log, count=1)
-    try:
-        seen: dict[str, Any] = json.loads(text)
-        return f"{seen['sent']} sent, {seen['ok']} ok, {seen['failed']} failed, {seen['inflight']} in flight"
-    except (ValueError, KeyError, TypeError):
-        return ""
+def _tick(load: RunningLoad, progress: Progress) -> None:
+    load.ended()
+    progress.detail(load.summary())

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from sre.errors import SreError
 from sre.gameday.assemble import Observed, assemble
-from sre.gameday.drive import Driven, Progress, drive
+from sre.gameday.drive import Driven, drive
 from sre.gameday.evaluate import evaluate_all, prometheus_version, token_counts
 from sre.gameday.model import DrillFolder, DrillOptions
 from sre.gameday.prepare import Prepared, prepare
+from sre.gameday.progress import Progress
 from sre.incidents.build import incident_to_json
 from sre.incidents.codec import encode
 from sre.metrics.files import RecordedSamples
@@ -52,13 +53,13 @@ def run_drill(options: DrillOptions, *, progress: Progress, now: Callable[[], fl
 
     try:
         driven = drive(prepared, progress=progress, on_live=observe, now=now)
+        progress.step("report")
+        shutil.copyfile(options.state_dir / "events.jsonl", DrillFolder(prepared.folder).events)
+        outcome = _write(prepared, assemble(prepared, driven, observed[0]))
     except BaseException:
         if prepared.folder.exists():
             progress.note(f"what was recorded until then, without a report: {prepared.folder}")
         raise
-    progress.step("report")
-    shutil.copyfile(options.state_dir / "events.jsonl", DrillFolder(prepared.folder).events)
-    outcome = _write(prepared, assemble(prepared, driven, observed[0]))
     progress.done(str(outcome.html))
     return outcome
 

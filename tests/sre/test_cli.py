@@ -44,7 +44,7 @@ BAD_CALLS = {
     ),
     "no platform": (("status",), 3, "sre up"),
     "load without a platform": (("load",), 3, "sre up"),
-    "no report": (("report", "verify", "nowhere"), 1, "no such folder"),
+    "no report": (("report", "verify", "nowhere"), 2, "no such folder"),
     "a state directory that is a file": (("up", "--state-dir", __file__), 3, "choose another --state-dir"),
     "a port that does not exist": (("doctor", "--port", "70000"), 2, "--port"),
     "no workspace": (("gameday", "list"), 2, "experiments"),

@@ -71,9 +71,8 @@ class Bench:
     def submit(self, prompt: str, sampling: Sampling, *, client: Client | None = None) -> tuple[Client, str]:
         client = client or Client(self.time)
         tokens = len(prompt.split())
-        reply = answer(prompt, sampling)
         options = {"max_tokens": sampling.max_tokens, "priority": sampling.priority}
-        return client, self.engine.submit(tokens, reply, client, **options)
+        return client, self.engine.submit(tokens, lambda: answer(prompt, sampling), client, **options)
 
     def run(self) -> None:
         while self.engine.step():
@@ -222,6 +221,14 @@ def test_max_tokens_counts_for_fitting_even_when_the_answer_would_be_short() -> 
         bench().submit("short", Sampling(max_tokens=40_000))
 
 
+def test_the_answer_to_a_request_that_never_fits_is_not_worked_out() -> None:
+    """Two billion tokens searched for a stop string would hold the replica for hours."""
+    worked_out: list[int] = []
+    with pytest.raises(NeverFits):
+        bench().engine.submit(3, lambda: worked_out.append(1) or answer("a", forever(1)), print, max_tokens=2**31 - 1)
+    assert not worked_out
+
+
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(BadInput, match="0 prompt"):
         bench().submit("", forever(1))
@@ -279,7 +286,7 @@ def test_its_own_thread_serves_requests_and_idles_in_between() -> None:
     try:
         for _ in range(2):
             waiter = Waiter()
-            engine.submit(3, answer("a b c", forever(5)), waiter, max_tokens=5)
+            engine.submit(3, lambda: answer("a b c", forever(5)), waiter, max_tokens=5)
             assert waiter.over.wait(10)
             assert len(waiter.events) == 5
     finally:
@@ -290,9 +297,9 @@ def test_stopping_ends_what_is_under_way_and_refuses_what_comes_after() -> None:
     engine = EmulatedEngine(PROFILE, time_scale=1000)
     engine.start()
     waiter, late = Waiter(), Waiter()
-    engine.submit(3, answer("a b c", forever(5)), waiter, max_tokens=5)
+    engine.submit(3, lambda: answer("a b c", forever(5)), waiter, max_tokens=5)
     engine.stop()
-    engine.submit(3, answer("a b c", forever(5)), late, max_tokens=5)
+    engine.submit(3, lambda: answer("a b c", forever(5)), late, max_tokens=5)
     assert waiter.events == late.events == [Ended("the engine was stopped")]
 
 
@@ -303,9 +310,9 @@ def test_a_dead_engine_fails_its_requests_instead_of_leaving_them_hanging() -> N
     engine = EmulatedEngine(PROFILE, pause=broken)
     engine.start()
     waiter, late = Waiter(), Waiter()
-    engine.submit(3, answer("a b c", forever(5)), waiter, max_tokens=5)
+    engine.submit(3, lambda: answer("a b c", forever(5)), waiter, max_tokens=5)
     assert waiter.over.wait(10)
-    engine.submit(3, answer("a b c", forever(5)), late, max_tokens=5)
+    engine.submit(3, lambda: answer("a b c", forever(5)), late, max_tokens=5)
     for receiver in (waiter, late):
         (event,) = receiver.events
         assert isinstance(event, Ended)

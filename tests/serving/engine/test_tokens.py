@@ -84,3 +84,9 @@ def test_streamed_pieces_never_show_a_stop_string(prompt: str, stops: list[str])
     assert len(pieces) == reply.tokens
     assert "".join(pieces) == reply.text()
     assert not any(stop in reply.text() for stop in stops)
+
+
+def test_of_two_stop_strings_in_one_token_the_text_ends_before_the_first() -> None:
+    """'both through after found mrs': 'foun' and 'ound' end in the fourth token, 'found mrs' only in the fifth."""
+    reply = answer("hello big world", Sampling(max_tokens=5, ignore_eos=True, stop=("ound", "r found mrs", "foun")))
+    assert (reply.text(), reply.tokens, reply.finish_reason) == ("both through after ", 4, "stop")

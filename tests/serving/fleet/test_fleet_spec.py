@@ -28,6 +28,23 @@ def test_a_malformed_spec_file_is_one_line(text):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"replicas": 2.5}, "replicas is 2.5"),
+        ({"port": 80.5}, "port is 80.5"),
+        ({"profile": 7}, "profile is 7"),
+        ({"ttft_threshold_s": float("nan")}, "ttft_threshold_s is nan"),
+        ({"tpot_threshold_s": 4000.0}, "tpot_threshold_s is 4000"),
+        ({"time_scale": 300.0}, "time_scale is 300: use 0.01 to 20"),
+    ],
+)
+def test_what_the_gateway_or_triton_would_choke_on_is_refused_before_they_start(fields, named):
+    with pytest.raises(BadInput) as caught:
+        PlatformSpec.from_json(json.dumps(fields))
+    assert named in str(caught.value)
+
+
 def test_unknown_keys_are_listed_with_the_known_ones():
     with pytest.raises(BadInput, match=r"unknown keys \(gpus\): known are .*replicas"):
         PlatformSpec.from_json(json.dumps({"gpus": 8}))

@@ -1,6 +1,7 @@
 """One replica is started, proven, watched and restarted; a stop leaves no process. Real processes, fake server."""
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from serving.errors import EnvironmentLacks
 from serving.fleet.backoff import Backoff
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles
-from serving.fleet.process import Child, last_lines
+from serving.fleet.process import Child, adopt_orphans, last_lines
 from serving.fleet.replica import ReplicaKeeper
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
@@ -127,6 +128,50 @@ async def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(tmp_
     await child.stop(grace_s=0.2)
     await until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie")
     assert child.returncode == -signal.SIGKILL
+
+
+async def test_what_outlives_a_killed_child_is_ended_and_collected(tmp_path, adopting_orphans):
+    """A Triton stub whose server was killed: nobody else waits for it, so it would stay a zombie."""
+    code = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
+    log = tmp_path / "x.log"
+    child = await Child.spawn("x", (sys.executable, "-c", code), env=os.environ, log=log)
+    await until(lambda: log.read_text().strip().isdigit())
+    os.kill(child.pid, signal.SIGKILL)
+    assert await child.wait() == -signal.SIGKILL
+    assert not psutil.pid_exists(int(log.read_text()))
+
+
+@pytest.fixture
+def adopting_orphans():
+    set_subreaper = 36
+    adopt_orphans()
+    yield
+    ctypes.CDLL(None).prctl(set_subreaper, 0)
+
+
+async def test_the_number_of_an_ended_session_is_never_signalled_again(tmp_path, monkeypatch):
+    child = await Child.spawn("x", (sys.executable, "-c", ""), env=os.environ, log=tmp_path / "x.log")
+    await child.wait()
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("somebody else's by now"))
+    await child.stop(grace_s=0.1)
+
+
+async def test_a_stop_while_a_dead_server_s_probe_ends_is_heeded(tmp_path):
+    async def lingering(_address):
+        try:
+            await asyncio.sleep(600)
+        finally:
+            await asyncio.sleep(0.2)
+
+    keeper = make_keeper(tmp_path, (sys.executable, "-c", ""), probe=lingering)
+    task = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.info.pid is not None)
+    await asyncio.sleep(0.1)
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert events(StateFiles(tmp_path))[-1] == "replica_exited"
 
 
 def test_children_die_with_a_killed_parent(tmp_path):

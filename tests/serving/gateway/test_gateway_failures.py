@@ -151,3 +151,66 @@ async def test_every_request_under_a_crash_is_counted_once(start):
     assert world.value("goodput_eligible_total") == 20
     received = sum(len(e.choices) - len(e.finish_reasons) for e in events)
     assert world.value("tokens_total", kind="generation") == received
+
+
+FROZEN = {"first_token_timeout_s": 30, "stall_probe_s": 0.1, "probe_timeout_s": 0.3, "idle_probe_s": 60}
+
+
+async def first_token_waits_on(world, replica, prompt="w2"):
+    """A request that waits for its first token on `replica`, which is frozen from now on, probes and all."""
+    replica.script = replica.probe_script = "hang"
+    seen = len(replica.prompts)
+    while True:
+        request = asyncio.create_task(world.post(prompt))
+        await asyncio.sleep(0.05)
+        if len(replica.prompts) > seen:
+            return request
+        await request
+
+
+async def test_a_request_leaves_a_frozen_replica_when_the_probe_takes_it_down(start):
+    world = await start("", "", **FROZEN)
+    request = await first_token_waits_on(world, world.replicas[0])
+    async with asyncio.timeout(5):
+        status, _, headers = await request
+    assert (status, headers["x-sre-replicas"]) == (200, "llm-0,llm-1")
+    assert world.up() == ["llm-1"]
+    assert world.value("retries_total", reason="timeout") == 1
+    assert world.value("replica_requests_total", replica="llm-0", outcome="error") == 1
+    assert world.value("replica_inflight", replica="llm-0") == 0
+    assert "error" not in world.outcomes()
+
+
+async def test_a_frozen_replica_gets_no_more_work_while_the_probe_decides(start):
+    world = await start("", "", **FROZEN | {"probe_timeout_s": 30})
+    request = await first_token_waits_on(world, world.replicas[0])
+    frozen = next(iter(world.gateway.pool))
+    await world.until(lambda: frozen.suspect)
+    for _ in range(4):
+        _, _, headers = await world.post("w1")
+        assert headers["x-sre-replicas"] == "llm-1"
+    request.cancel()
+
+
+async def test_with_nowhere_to_go_a_request_waits_on_at_its_replica(start):
+    """A lone replica that was only slow must not turn every waiting request into an error."""
+    world = await start("", **FROZEN)
+    replica = world.replicas[0]
+    replica.probe_script = "hang"
+    request = asyncio.create_task(world.post("pause w2"))
+    await world.until(lambda: not world.up())
+    replica.release()
+    status, _, headers = await request
+    assert (status, headers["x-sre-replicas"]) == (200, "llm-0")
+
+
+async def test_a_stream_with_tokens_stays_with_a_replica_that_is_taken_down(start):
+    world = await start("", "", **FROZEN)
+    for replica in world.replicas:
+        replica.probe_script = "hang"
+    stream = asyncio.create_task(world.stream("w2 pause w2"))
+    await world.until(lambda: len(world.up()) == 1)
+    for replica in world.replicas:
+        replica.release()
+    events = await stream
+    assert (events.text, events.done) == (text_of(4), True)

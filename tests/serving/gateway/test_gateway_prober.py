@@ -51,7 +51,7 @@ class ScriptedStream:
 
 
 def prober(**changes):
-    settings = {"interval_s": 0.01, "timeout_s": 0.05, "idle_s": 60.0, "clock": lambda: 0.0} | changes
+    settings = {"interval_s": 0.01, "timeout_s": 0.05, "idle_s": 60.0, "stall_s": 60.0, "clock": lambda: 0.0} | changes
     return Prober(probe_job("llm"), **settings)
 
 
@@ -102,3 +102,13 @@ async def test_a_prober_that_dies_ends_the_gateway():
                 await gateway.wait(asyncio.Event())
     finally:
         await gateway.stop()
+
+
+async def test_a_replica_with_work_that_falls_silent_is_suspect_and_probed():
+    replica = Replica("a", ScriptedChannel([ReplicaFailed("timeout", "frozen")]))
+    replica.mark_up()
+    replica.inflight = 1
+    task = asyncio.create_task(prober(clock=lambda: 2.0, stall_s=2.0).watch(replica))
+    await asyncio.sleep(0.005)
+    assert not replica.up
+    task.cancel()

@@ -104,3 +104,8 @@ def test_rescaling_keeps_the_shape_and_meets_the_rate(gaps: list[float], rate_rp
     assert len(scaled) == min(n, len(times))
     assert scaled == pytest.approx([at * factor for at in times[: len(scaled)]])
     assert times[used] * factor * rate_rps == pytest.approx(used)
+
+
+def test_a_burstiness_too_small_for_the_gamma_law_is_a_metronome() -> None:
+    tiny = gamma_arrivals(rate_rps=2.0, cv=1e-200, duration_s=2.0, seed=1)
+    assert tiny == gamma_arrivals(rate_rps=2.0, cv=0.0, duration_s=2.0, seed=1)

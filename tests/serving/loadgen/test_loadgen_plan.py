@@ -56,6 +56,8 @@ def test_every_fault_is_named_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
+        ({"rate_rps": 1e9}, "lower rate_rps or duration_s"),
+        ({"duration_s": 1e300}, "lower rate_rps or duration_s"),
         ({"url": "localhost:8400"}, "no http:// or https:// address"),
         ({"url": "http://10.0.0.7:8000"}, "forward its port here"),
         ({"url": "https://api.example.com"}, "forward its port here"),

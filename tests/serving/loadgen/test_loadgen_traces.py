@@ -95,6 +95,9 @@ def test_a_bad_azure_row_is_named_by_its_line(tmp_path: Path, line: str, expecte
         ({"timestamp": 3}, "mooncake.jsonl:2: input_length, output_length, hash_ids is missing"),
         (row(True), "mooncake.jsonl:2: timestamp True"),
         ('{"timestamp": NaN, "input_length": 1, "output_length": 1, "hash_ids": [1]}', "timestamp nan"),
+        (row(10**400), "timestamp 1000"),
+        ("[" * 100_000, "mooncake.jsonl:2: not JSON"),
+        ('{"timestamp": ' + "9" * 5000 + "}", "mooncake.jsonl:2: not JSON"),
         (row(n=-1), "mooncake.jsonl:2: input_length -1"),
         (row(out=0), "mooncake.jsonl:2: output_length 0"),
         (row(ids=(1,)), "hash_ids has 1 entries, 600 tokens have 2 blocks of 512"),
@@ -160,3 +163,8 @@ def test_the_public_mooncake_trace_is_read_whole() -> None:
     rows = read_trace(public_trace("mooncake_synthetic.jsonl"))
     assert len(rows) == 3_993
     assert rows[-1].at_s == pytest.approx(1022.0, abs=0.1)
+
+
+def test_a_device_is_no_trace() -> None:
+    """It would be read without end."""
+    assert "no regular file" in fault_in(Path("/dev/zero"))

@@ -17,5 +17,6 @@ def test_chaos_toolkit_finds_actions_and_probes_with_their_arguments():
         ("probe", "availability"): ["window_s", "configuration"],
         ("probe", "goodput"): ["window_s", "configuration"],
         ("probe", "healthy_replicas"): ["configuration"],
+        ("probe", "unhealthy_replicas"): ["configuration"],
         ("probe", "latency_quantile"): ["signal", "quantile", "window_s", "configuration"],
     }
