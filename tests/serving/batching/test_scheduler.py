@@ -102,6 +102,18 @@ def test_the_latest_is_preempted_and_recomputes_prompt_and_emitted_tokens() -> N
     assert [e.position for e in emitted] == list(range(30))
 
 
+def test_what_a_preempted_one_gives_back_does_not_enlarge_the_prefill_it_gave_way_to() -> None:
+    subject = scheduler(kv_blocks=6, seqs=2, budget=12, length=150)
+    subject.add(Request("humble", 9, 9, priority=1))
+    step(subject)
+    subject.add(Request("first", 67, 1, priority=0))
+    plan, _ = step(subject)
+    while not plan.preempted:
+        plan, _ = step(subject)
+    assert plan.preempted == ("humble",)
+    assert tokens(plan) == {"first": 11}
+
+
 def test_the_lowest_priority_is_preempted_even_when_it_came_first() -> None:
     subject = scheduler(kv_blocks=4)
     subject.add(Request("batch", 30, 30, priority=1))

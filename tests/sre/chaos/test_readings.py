@@ -152,9 +152,18 @@ def test_a_probe_never_returns_what_is_no_number(configuration, monkeypatch, bad
 
 def test_probes_without_a_platform_say_how_to_start_one(tmp_path):
     configuration = {"state_dir": str(tmp_path)}
-    for probe in (probes.latency_quantile, probes.healthy_replicas):
+    for probe in (probes.latency_quantile, probes.healthy_replicas, probes.unhealthy_replicas):
         with pytest.raises(ActivityFailed, match="sre up"):
             probe(configuration=configuration)
+
+
+def test_a_crashed_replica_is_counted_as_unhealthy_until_it_serves(monkeypatch, platform, clock):
+    monkeypatch.setattr(probes, "select_platform", lambda _: platform)
+    assert (probes.healthy_replicas(), probes.unhealthy_replicas()) == (3, 0)
+    platform.kill_replica("llm-1")
+    assert (probes.healthy_replicas(), probes.unhealthy_replicas()) == (2, 1)
+    clock.at += 3
+    assert probes.unhealthy_replicas() == 0
 
 
 def test_the_shipped_slos_have_what_the_shipped_experiment_and_the_probes_ask_for():
