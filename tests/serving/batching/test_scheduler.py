@@ -106,6 +106,7 @@ def test_what_a_preempted_one_gives_back_does_not_enlarge_the_prefill_it_gave_wa
     subject = scheduler(kv_blocks=6, seqs=2, budget=12, length=150)
     subject.add(Request("humble", 9, 9, priority=1))
     step(subject)
+    step(subject)
     subject.add(Request("first", 67, 1, priority=0))
     plan, _ = step(subject)
     while not plan.preempted:
