@@ -17,7 +17,7 @@ from sre.platforms.local import server_description
 
 ROOT = Path(__file__).resolve().parents[2]
 SRE = Path(sys.executable).parent / "sre"
-TRACE = Path(os.environ.get("SRE_TEST_TRACES", ROOT.parent / "shared" / "data" / "traces")) / "azure_conv.csv"
+TRACE = Path(os.environ.get("SRE_PUBLIC_DATA", ROOT.parent / "shared" / "data")) / "traces" / "azure_conv.csv"
 
 
 def lacks_triton():
@@ -135,7 +135,10 @@ def test_a_kill_9_of_sre_takes_the_platform_along_and_down_cleans_up(workspace):
     assert not (workspace / ".sre" / "state.json").exists()
 
 
-@pytest.mark.skipif(not TRACE.exists(), reason=f"Azure trace absent: {TRACE.name} (see SRE_TEST_TRACES)")
+@pytest.mark.skipif(
+    not TRACE.exists(),
+    reason="the public trace azure_conv.csv is absent (set SRE_PUBLIC_DATA to the folder that holds traces/)",
+)
 def test_a_real_trace_drives_the_platform(workspace):
     up = sre("up", "--port", "0", "--replicas", "1", "--no-prometheus", cwd=workspace)
     assert up.returncode == 0, up.stderr

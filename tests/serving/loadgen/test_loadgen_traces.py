@@ -146,10 +146,10 @@ def test_missing_files_folders_and_binaries_are_one_line(tmp_path: Path) -> None
 
 
 def public_trace(name: str) -> Path:
-    root = os.environ.get("SRE_SHARED_DATA")
+    root = os.environ.get("SRE_PUBLIC_DATA")
     path = (Path(root) if root else Path(__file__).parents[4] / "shared" / "data") / "traces" / name
     if not path.is_file():
-        pytest.skip(f"the public trace {name} is absent (set SRE_SHARED_DATA to the folder that holds traces/)")
+        pytest.skip(f"the public trace {name} is absent (set SRE_PUBLIC_DATA to the folder that holds traces/)")
     return path
 
 
