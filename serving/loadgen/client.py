@@ -126,6 +126,8 @@ class _Exchange:
     def _failure(self) -> Outcome:
         if self.status == 429:
             return "rejected"
+        if self.status is not None and 400 <= self.status < 500:
+            return "invalid"
         return "truncated" if self.stream.events_with_text else "error"
 
     def _silence(self) -> str:

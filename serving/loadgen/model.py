@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["ok", "error", "truncated", "rejected", "timeout", "cancelled"]
+Outcome = Literal["ok", "error", "truncated", "rejected", "timeout", "invalid", "cancelled"]
+"""The client's view. `invalid`: the server refused what was asked (4xx but 429), which is no failure of the service."""
 
 
 @dataclass(frozen=True, slots=True)

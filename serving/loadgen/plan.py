@@ -98,11 +98,16 @@ def load_plan(path: Path) -> Plan:
         text = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: cannot read the plan: {error.strerror}") from error
+    return parse_plan(text, where=str(path))
+
+
+def parse_plan(text: str | bytes, *, where: str) -> Plan:
+    """The plan in `text`. Raises BadInput naming `where` and every fault in it."""
     try:
         return Plan.model_validate_json(text)
     except ValidationError as error:
         faults = "; ".join(_fault(item["loc"], item["msg"]) for item in error.errors())
-        raise BadInput(f"{path}: {faults}") from error
+        raise BadInput(f"{where}: {faults}") from error
 
 
 def _fault(location: tuple[int | str, ...], message: str) -> str:

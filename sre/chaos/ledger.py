@@ -77,6 +77,10 @@ class Ledger:
         """Every record, in the order written; none when there is no ledger yet. Raises BadDocument for a bad line."""
         return read_ledger(self.path)
 
+    def has_fault(self) -> bool:
+        """Whether a fault was ever begun here."""
+        return any(record.event == "fault_begin" for record in self.read())
+
     def open_faults(self) -> tuple[LedgerFault, ...]:
         """Faults that were begun and not ended, oldest first."""
         return tuple(fault for fault in fault_windows(self.read()) if fault.end is None)

@@ -147,7 +147,7 @@ def _state(phase: str, state: Json | None, *, missed: Verdict) -> Iterator[Reaso
             yield "error", f"steady state {phase}: {_name(probe)} read NaN"
         elif not probe.get("tolerance_met"):
             tolerance = (probe.get("activity") or {}).get("tolerance")
-            read = f"{_name(probe)} is {probe.get('output')!r}, tolerated is {_tolerated(tolerance)}"
+            read = f"{_name(probe)} is {_shown(probe.get('output'))}, tolerated is {_tolerated(tolerance)}"
             yield missed, f"steady state {phase}: {read}"
 
 
@@ -206,6 +206,10 @@ def _tolerated(tolerance: Any) -> str:
     if isinstance(tolerance, list) and len(tolerance) == 2:
         return f"{tolerance[0]} to {tolerance[1]}"
     return repr(tolerance)
+
+
+def _shown(output: Any) -> str:
+    return f"{output:.4g}" if isinstance(output, float) else repr(output)
 
 
 def _is_nan(output: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sre.cli.options import DEFAULT_STATE_DIR, Duration, Json, Prometheus, Rate, Seed, StateDir, Trace
+from sre.cli.options import Duration, Json, MaxPromptTokens, Prometheus, Rate, Seed, Trace
 
 if TYPE_CHECKING:
     from sre.gameday.run import DrillOutcome
@@ -26,6 +26,7 @@ def run(
     rate: Rate = None,
     duration: Duration = None,
     seed: Seed = None,
+    max_prompt_tokens: MaxPromptTokens = None,
     replicas: Annotated[int | None, typer.Option("--replicas", min=1, max=16, help="Triton replicas to run.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="GPU profile of the emulated engine.")] = None,
     time_scale: Annotated[float | None, typer.Option("--time-scale", help="Stretch step times.")] = None,
@@ -33,7 +34,9 @@ def run(
     prometheus: Prometheus = True,
     workspace: Workspace = None,
     reports: Annotated[Path | None, typer.Option("--reports", help="Where the report folder goes.")] = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
+    state_dir: Annotated[
+        Path | None, typer.Option("--state-dir", envvar="SRE_STATE_DIR", help="Default: .sre in the workspace.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run one drill from an empty machine to a report. Exit 0 when it passed, 1 when it did not."""
@@ -45,11 +48,12 @@ def run(
     options = DrillOptions(
         experiment=experiment,
         workspace=root,
-        state_dir=state_dir,
+        state_dir=state_dir or root / ".sre",
         reports_dir=reports or root / "reports",
         trace=trace,
         rate_rps=rate,
         duration_s=duration,
+        max_prompt_tokens=max_prompt_tokens,
         seed=seed,
         replicas=replicas,
         profile=profile,
@@ -97,6 +101,8 @@ def workspace_of(experiment: Path) -> Path:
 
 
 def _summary(outcome: DrillOutcome) -> dict[str, Any]:
+    from collections import Counter
+
     report = outcome.report
     return {
         "id": report.id,
@@ -105,8 +111,9 @@ def _summary(outcome: DrillOutcome) -> dict[str, Any]:
         "report": str(outcome.html),
         "runbook": None if outcome.runbook is None else str(outcome.runbook),
         "durations_s": {d.name: d.seconds for d in report.incident.durations},
-        "requests": report.incident.impact.requests,
-        "failed": report.incident.impact.failed,
+        "outcomes": dict(sorted(Counter(point.outcome for point in report.requests).items())),
+        "in_flight_during_fault": report.incident.impact.requests,
+        "failed_during_fault": report.incident.impact.failed,
         "cost": {
             "currency": report.cost.price.currency,
             "total": report.cost.total,
@@ -129,8 +136,8 @@ def _print(outcome: DrillOutcome) -> None:
         value = seconds(duration.seconds) if duration.seconds is not None else f"n/a ({duration.reason})"
         typer.echo(f"  {duration.name.replace('_', ' '):18} {value}")
     typer.echo(f"  report             {_short(outcome.html)}")
-    if outcome.runbook is not None:
-        typer.echo(f"  runbook            {_short(outcome.runbook)}")
+    runbook = "unchanged: only a passed drill rewrites it" if outcome.runbook is None else _short(outcome.runbook)
+    typer.echo(f"  runbook            {runbook}")
 
 
 def _short(path: Path) -> str:

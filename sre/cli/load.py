@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sre.cli.options import DEFAULT_STATE_DIR, Duration, Json, Rate, Seed, StateDir, Trace
+from sre.cli.options import DEFAULT_STATE_DIR, Duration, Json, MaxPromptTokens, Rate, Seed, StateDir, Trace
 
 
 def load(
@@ -15,6 +15,7 @@ def load(
     duration: Duration = None,
     trace: Trace = None,
     seed: Seed = None,
+    max_prompt_tokens: MaxPromptTokens = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for requests.jsonl and workload.json; default: in --state-dir.")
     ] = None,
@@ -25,7 +26,13 @@ def load(
     from sre.console import Progress, print_json
     from sre.gameday.load import offer_load, plan_of
 
-    asked = {"rate_rps": rate, "duration_s": duration, "seed": seed, "trace": None if trace is None else str(trace)}
+    asked = {
+        "rate_rps": rate,
+        "duration_s": duration,
+        "seed": seed,
+        "trace": None if trace is None else str(trace),
+        "max_prompt_tokens": max_prompt_tokens,
+    }
     plan = plan_of(asked, out=out or state_dir / "load")
     summary = offer_load(plan, state_dir, progress=Progress())
     if as_json:
@@ -38,4 +45,6 @@ def load(
 def _print(summary: dict[str, Any]) -> None:
     for label, value in summary["workload"]["lines"]:
         typer.echo(f"{label:18} {value}")
-    typer.echo(f"records            {summary['requests']}")
+    typer.echo(f"{'records':18} {summary['requests']}")
+    for reason, count in summary["errors"].items():
+        typer.echo(f"{'not served':18} {count} x {reason}")

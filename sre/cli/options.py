@@ -23,8 +23,11 @@ Trace = Annotated[
     Path | None,
     typer.Option("--trace", help="Azure LLM trace (.csv) or Mooncake (.jsonl); default: a seeded generator."),
 ]
-Rate = Annotated[float | None, typer.Option("--rate", help="Mean arrival rate, requests a second.")]
-Duration = Annotated[float | None, typer.Option("--duration", help="Seconds of load.")]
+Rate = Annotated[float | None, typer.Option("--rate", help="Mean arrival rate, requests a second; above 0.")]
+Duration = Annotated[float | None, typer.Option("--duration", help="Seconds of load; above 0.")]
+MaxPromptTokens = Annotated[
+    int | None, typer.Option("--max-prompt-tokens", min=1, help="Cut longer prompts of the load to this length.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the generator and of the prompts.")]
 
 DEFAULT_STATE_DIR = Path(".sre")

@@ -88,9 +88,9 @@ def down(state_dir: StateDir = DEFAULT_STATE_DIR, as_json: Json = False) -> None
     if as_json:
         print_json({"ok": True, **asdict(report)})
         return
-    for line in (*report.notes, *(f"killed {orphan}, left over from before" for orphan in report.orphans)):
+    for line in (*report.notes, *(f"killed {orphan}: it did not end with the platform" for orphan in report.orphans)):
         typer.echo(line)
-    typer.echo("nothing is left running" if report.was_up else "no platform was up")
+    typer.echo("nothing is left running" if report.was_up else f"no platform was up in {state_dir.resolve()}")
 
 
 def _status(platform: LocalPlatform) -> dict[str, Any]:

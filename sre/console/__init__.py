@@ -50,9 +50,9 @@ class Progress:
         """Finish the running step."""
         self._end("[green]✓[/green]", result)
 
-    def fail(self) -> None:
+    def fail(self, result: str = "") -> None:
         """Finish the running step as failed."""
-        self._end("[red]✗[/red]", "")
+        self._end("[red]✗[/red]", result)
 
     def _end(self, mark: str, result: str) -> None:
         if self._status is not None:

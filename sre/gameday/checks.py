@@ -39,6 +39,7 @@ def checks(
             "yes" if load_covered_chaos else "the load ended first: give it a longer --duration",
         ),
         _generator(workload),
+        _valid(workload),
     ]
     if len(sources) > 1:
         names = " and ".join(sources)
@@ -48,7 +49,7 @@ def checks(
 
 
 def verdict(judgement: Judgement, found: Sequence[Check]) -> tuple[Verdict, tuple[str, ...]]:
-    """The experiment's verdict; a passed one deviates when another check failed. With every reason."""
+    """The experiment's verdict with its reasons; a passed one deviates when another check failed, with those."""
     failed = tuple(
         f"{check.name}: expected {check.expected}, observed {check.observed}"
         for check in found
@@ -56,7 +57,7 @@ def verdict(judgement: Judgement, found: Sequence[Check]) -> tuple[Verdict, tupl
     )
     if judgement.verdict == "passed" and failed:
         return "deviated", failed
-    return judgement.verdict, (*judgement.reasons, *failed)
+    return judgement.verdict, judgement.reasons
 
 
 def _with_reasons(judgement: Judgement) -> str:
@@ -104,6 +105,14 @@ def _recovery(expected: Expected, incident: Incident) -> Check:
     if took.seconds is None:
         return Check("target recovers", False, wanted, took.reason or "n/a")
     return Check("target recovers", took.seconds <= expected.recovered_within_s, wanted, f"after {took.seconds:.1f} s")
+
+
+def _valid(workload: Mapping[str, Any]) -> Check:
+    """Requests the server refused as impossible say something of the trace, and thin out the load."""
+    run = workload.get("run") or {}
+    refused = run.get("outcomes", {}).get("invalid", 0)
+    observed = f"{refused} of {run.get('sent', 0)} refused, see requests.jsonl (--max-prompt-tokens caps a trace)"
+    return Check("requests are valid", not refused, "none refused as impossible", observed if refused else "yes", False)
 
 
 def _generator(workload: Mapping[str, Any]) -> Check:

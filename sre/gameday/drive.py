@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sre.chaos.ledger import Ledger
 from sre.chaos.run import run_chaos
 from sre.errors import PlatformError
 from sre.gameday.evaluate import watched_targets
@@ -67,6 +68,9 @@ def drive(prepared: Prepared, *, progress: Progress, on_live: OnLive, now: Calla
             prepared, platform, folder, progress=progress, now=now, up_began_at=up_began_at, ready_at=ready_at
         )
         on_live(driven, platform)
+    except BaseException as error:
+        progress.fail("interrupted" if isinstance(error, KeyboardInterrupt) else "")
+        raise
     finally:
         progress.step("platform down")
         with interrupts_held():
@@ -106,11 +110,12 @@ def _under_load(
         )
         chaos_returncode = follow(chaos, folder.chaos_log, progress=progress, tick=lambda: _tick(load, progress))
         chaos_ended_at = now()
-        progress.step("load: the rest of it")
-        limit = load_began_at + prepared.duration_s + LOAD_GRACE_S
-        load.watch(until=lambda: load.ended() or now() > limit, progress=progress)
-    if now() > limit:
-        raise PlatformError(f"load generator did not end {LOAD_GRACE_S:g} s after its last arrival: see {load.log}")
+        if Ledger(platform.state_dir).has_fault():
+            progress.step("load: the rest of it")
+            _finish(load, limit=load_began_at + prepared.duration_s + LOAD_GRACE_S, now=now, progress=progress)
+        else:
+            progress.fail("nothing was broken, so the load ends here")
+            progress.step("load: stopped")
     load_ended_at = now()
     time.sleep(SETTLE_SCRAPES * prepared.spec.scrape_interval_s)  # the last requests must be in the samples
     progress.done(load.summary())
@@ -146,6 +151,12 @@ def _await_targets(source: SampleSource, prepared: Prepared, *, now: Callable[[]
             logs = prepared.options.state_dir / "logs"
             raise PlatformError(f"{source.name} does not see all {targets} targets: see its log in {logs}")
         time.sleep(POLL_S)
+
+
+def _finish(load: RunningLoad, *, limit: float, now: Callable[[], float], progress: Progress) -> None:
+    load.watch(until=lambda: load.ended() or now() > limit, progress=progress)
+    if not load.ended():
+        raise PlatformError(f"load generator did not end {LOAD_GRACE_S:g} s after its last arrival: see {load.log}")
 
 
 def _tick(load: RunningLoad, progress: Progress) -> None:

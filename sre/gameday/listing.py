@@ -32,5 +32,5 @@ def _listed(path: Path) -> Listed:
     try:
         drill = load_drill(path)
     except BadDocument as error:
-        return Listed(path, "cannot be read", "", None, tuple(error.faults))
+        return Listed(path, "invalid", "", None, tuple(error.faults))
     return Listed(path, drill.title, drill.failure_mode, drill.workload.duration_s)

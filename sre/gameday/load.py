@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.gameday.prepare import write_plan
 from sre.gameday.progress import Progress
+from sre.incidents.evidence import read_jsonl
 from sre.platforms.local import LocalPlatform, check_load, start_load
 from sre.platforms.spawn import last_lines
 
@@ -98,6 +100,13 @@ def offer_load(plan: dict[str, Any], state_dir: Path, *, progress: Progress) -> 
     return {
         "ok": set(outcomes) == {"ok"},
         "outcomes": outcomes,
+        "errors": _errors(out / "requests.jsonl"),
         "requests": str(out / "requests.jsonl"),
         "workload": workload,
     }
+
+
+def _errors(records: Path, most: int = 3) -> dict[str, int]:
+    """The commonest reasons why requests were not served, with their counts."""
+    found = Counter(row["error"] for row in read_jsonl(records) if row.get("error"))
+    return dict(found.most_common(most))

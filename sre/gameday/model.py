@@ -18,6 +18,7 @@ class DrillOptions:
     rate_rps: float | None = None
     duration_s: float | None = None
     seed: int | None = None
+    max_prompt_tokens: int | None = None
     replicas: int | None = None
     profile: str | None = None
     time_scale: float | None = None

@@ -101,7 +101,12 @@ def price_of(gpu: str) -> Price:
 
 def load_plan(workload: Workload, options: DrillOptions, *, out: Path) -> dict[str, Any]:
     """The load generator's plan (docs/contracts.md): the experiment's workload with the command line's changes."""
-    asked = {"rate_rps": options.rate_rps, "duration_s": options.duration_s, "seed": options.seed}
+    asked = {
+        "rate_rps": options.rate_rps,
+        "duration_s": options.duration_s,
+        "seed": options.seed,
+        "max_prompt_tokens": options.max_prompt_tokens,
+    }
     plan: dict[str, Any] = {
         "url": "http://127.0.0.1:1",  # replaced when the gateway's port is known
         "out": str(out.resolve()),

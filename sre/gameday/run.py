@@ -33,7 +33,7 @@ BASELINE_S = 2.0  # samples this long before the load are kept: the counters' ba
 
 @dataclass(frozen=True, slots=True)
 class DrillOutcome:
-    """A finished drill: report, path of its HTML, runbook rendered from it (None when the drill proved nothing)."""
+    """A finished drill: report, path of its HTML, runbook rendered from it (None unless the drill passed)."""
 
     report: DrillReport
     html: Path
@@ -110,8 +110,8 @@ def _write(prepared: Prepared, report: DrillReport) -> DrillOutcome:
 
 
 def _write_runbook(prepared: Prepared, report: DrillReport) -> Path | None:
-    """Only a drill whose fault was proven may speak for the runbook."""
-    if not report.faults or report.verdict in ("void", "aborted", "interrupted", "error"):
+    """Only a passed drill may speak for the runbook: a proven page is not replaced by a doubtful one."""
+    if report.verdict != "passed":
         return None
     directory = prepared.options.workspace / "runbooks"
     try:

@@ -42,6 +42,7 @@ _OUTCOME_COLOURS = {
     "truncated": PURPLE,
     "timeout": "#7a3b00",
     "rejected": ORANGE,
+    "invalid": "#7f7f7f",
     "cancelled": GREY,
 }
 _STATE_COLOURS = {"ready": GREEN, "starting": ORANGE, "down": VERMILION}

@@ -70,6 +70,8 @@ def summary(report: DrillReport) -> tuple[str, ...]:
 def _traffic(report: DrillReport) -> tuple[Figure, ...]:
     failed = [r.outcome for r in report.requests if r.outcome in FAILED_OUTCOMES]
     kinds = ", ".join(f"{failed.count(kind)} {kind}" for kind in sorted(set(failed))) or "none of any kind"
+    invalid = sum(r.outcome == "invalid" for r in report.requests)
+    kinds += f"; {invalid} more were refused as invalid" if invalid else ""
     found = availability(report)
     return (
         Figure("requests", f"{len(report.requests):,}", f"{number(report.workload.rate_rps)} offered per second"),
@@ -141,7 +143,8 @@ def _counted(n: int | None, what: str) -> str:
 
 def _what_happened(report: DrillReport) -> str:
     fault = first_fault(report)
-    load = f"{number(report.workload.rate_rps)} requests per second were offered"
+    rate = number(report.workload.rate_rps)
+    load = f"{rate} {'request' if rate == '1' else 'requests'} per second were offered"
     if fault is None:
         return f"No fault was injected while {load} to {plural(len(report.platform.replicas), 'replica')}."
     lasted = "had not ended when observation did" if fault.end is None else f"lasted {seconds(fault.end - fault.begin)}"

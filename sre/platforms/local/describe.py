@@ -12,7 +12,6 @@ import psutil
 
 from serving.fleet.model import PlatformSpec, Sidecar
 from serving.fleet.ports import require_free
-from sre.errors import SreError
 from sre.platforms.local.errors import serving_errors_as_ours
 from sre.platforms.local.platform import LocalPlatform
 from sre.platforms.processes import marked
@@ -49,17 +48,11 @@ def profile_source(profile: str) -> str:
 
 def check_load(plan: dict[str, Any], path: Path) -> None:
     """Read a load plan, and the trace it names, as the generator will. Raises SreError with the place of a fault."""
-    from pydantic import ValidationError
-
-    from serving.loadgen.plan import Plan
+    from serving.loadgen.plan import parse_plan
     from serving.loadgen.schedule import build_schedule
 
     with serving_errors_as_ours():
-        try:
-            checked = Plan.model_validate_json(json.dumps(plan))
-        except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise SreError(f"{path}: load: {faults}") from error
+        checked = parse_plan(json.dumps(plan), where=str(path))
         build_schedule(checked)
 
 
