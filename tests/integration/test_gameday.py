@@ -114,13 +114,15 @@ def under_load(workspace):
     return path is not None and path.stat().st_size > 0
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing_running(workspace):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_in_the_middle_leaves_nothing_running(workspace, number):
     with start(workspace, "gameday", "run", "experiments/replica-crash.yaml") as drill:
         until(lambda: under_load(workspace), 60)
         assert len(marked(workspace)) >= 8
-        drill.send_signal(signal.SIGINT)
+        drill.send_signal(number)
         said, _ = drill.communicate(timeout=60)
     assert drill.returncode == 130, said
+    assert "interrupted" in said
     assert "Traceback" not in said
     assert marked(workspace) == []
 

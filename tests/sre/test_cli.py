@@ -96,3 +96,11 @@ def test_the_shipped_experiments_are_listed(tmp_path):
 
 def test_the_version_is_told(tmp_path):
     assert sre("--version", cwd=tmp_path).stdout.strip()[0].isdigit()
+
+
+def test_with_json_an_error_is_an_object_too(tmp_path):
+    done = sre("status", "--json", cwd=tmp_path)
+    said = json.loads(done.stdout)
+    assert done.returncode == said["exit_code"] == 3
+    assert said["ok"] is False
+    assert "sre up" in said["errors"][0]

@@ -93,6 +93,10 @@ async def too_many(request: web.Request) -> web.StreamResponse:
     return web.json_response({"error": {"message": "queue is full"}}, status=429, headers={"Retry-After": "1"})
 
 
+async def too_long(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": {"message": "prompt exceeds the model's length"}}, status=400)
+
+
 async def unavailable(request: web.Request) -> web.StreamResponse:
     return web.json_response({"error": {"message": "no replica"}}, status=503, headers={"x-sre-replicas": "llm-2"})
 
@@ -136,6 +140,7 @@ async def test_a_complete_answer_is_ok(serve: Start) -> None:
         (cut_before_any_token, "error", 200, "Client"),
         (done_without_tokens, "error", 200, "the stream ended without a token"),
         (too_many, "rejected", 429, "queue is full"),
+        (too_long, "invalid", 400, "prompt exceeds"),
         (unavailable, "error", 503, "no replica"),
         (bare_500, "error", 500, "HTTP 500"),
     ],

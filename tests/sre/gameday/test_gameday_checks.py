@@ -118,3 +118,15 @@ def test_doubts_about_the_measurement_are_shown_but_do_not_decide():
 
 def test_one_source_alone_has_nothing_to_agree_with():
     assert "sources agree" not in {c.name for c in found(sources=("scraper",))}
+
+
+def test_refused_requests_are_a_doubt_about_the_trace_not_about_the_platform():
+    thin = WORKLOAD | {"run": {"sent": 120, "outcomes": {"ok": 106, "invalid": 14}}}
+    rows = {c.name: c for c in found(workload=thin)}
+    assert "14 of 120" in rows["requests are valid"].observed
+    assert outcome(workload=thin) == ("passed", ())
+
+
+def test_what_follows_from_an_abort_is_no_further_reason():
+    aborted = Judgement("aborted", ("the steady state was not met",), ())
+    assert outcome(aborted, faults=[], primary=[result()]) == ("aborted", ("the steady state was not met",))
