@@ -14,7 +14,7 @@ from sre.reports.model import DrillReport, RequestPoint
 OUTCOME_ORDER = ("error", "truncated", "timeout", "rejected", "invalid", "cancelled", "ok")
 MAX_BINS = 160
 MAX_DOTS = 1200
-NICE_WIDTHS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+NICE_WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
