@@ -101,10 +101,6 @@ class Pool:
     def __iter__(self) -> Iterator[Replica]:
         return iter(self._replicas)
 
-    @property
-    def any_up(self) -> bool:
-        return any(replica.up for replica in self._replicas)
-
     def acquire(self, cost_tokens: int, *, exclude: Collection[str] = ()) -> Lease | None:
         """A lease on the least loaded replica that is up and not excluded; None when there is none.
 

@@ -32,6 +32,10 @@ def run(
     time_scale: Annotated[float | None, typer.Option("--time-scale", help="Stretch step times.")] = None,
     port: Annotated[int, typer.Option("--port", help="Gateway port; 0 picks a free one.")] = 0,
     prometheus: Prometheus = True,
+    prices: Annotated[
+        Path | None,
+        typer.Option("--prices", help="Your own price book, in the form of sre/cost/price_books/."),
+    ] = None,
     workspace: Workspace = None,
     reports: Annotated[Path | None, typer.Option("--reports", help="Where the report folder goes.")] = None,
     state_dir: Annotated[
@@ -60,6 +64,7 @@ def run(
         time_scale=time_scale,
         port=port,
         prometheus=prometheus,
+        prices=prices,
     )
     progress = Progress()
     try:

@@ -18,7 +18,6 @@ import yaml
 from sre.cost.model import Price
 from sre.errors import BadDocument
 
-DEFAULT_PRICE = "aws-capacity-block-h100"
 _REQUIRED = ("name", "gpu", "per_gpu_hour", "currency", "source")
 _OPTIONAL = ("valid_from", "valid_until")
 _NULL = "tag:yaml.org,2002:null"
@@ -50,12 +49,13 @@ def load_book(path: Path) -> tuple[Price, ...]:
     return parse_book(text, where=str(path))
 
 
-def find_price(name: str, prices: Sequence[Price]) -> Price:
-    """The price called `name`; BadDocument lists those that exist."""
+def price_of(gpu: str, prices: Sequence[Price]) -> Price:
+    """The first price of a GPU model. Raises BadDocument, naming the models that have one."""
     for price in prices:
-        if price.name == name:
+        if price.gpu == gpu:
             return price
-    raise BadDocument([f"no price is called '{name}'; there are: {', '.join(p.name for p in prices) or 'none'}"])
+    known = ", ".join(sorted({price.gpu for price in prices})) or "none"
+    raise BadDocument([f"no price for GPU {gpu!r} in the price book: there is one for {known}"])
 
 
 def parse_book(text: str, *, where: str) -> tuple[Price, ...]:

@@ -24,6 +24,7 @@ class DrillOptions:
     time_scale: float | None = None
     port: int | None = None
     prometheus: bool = True
+    prices: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

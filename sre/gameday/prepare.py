@@ -12,7 +12,7 @@ from typing import Any
 from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
 from sre.cost.model import Price
-from sre.cost.prices import shipped_prices
+from sre.cost.prices import load_book, price_of, shipped_prices
 from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.model import DrillOptions
 from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
@@ -76,7 +76,7 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
         clock=clock,
         spec=spec,
         load=load,
-        price=price_of(gpu),
+        price=price_of(gpu, load_book(options.prices) if options.prices else shipped_prices()),
         gpus_per_replica=gpus_per_replica,
         folder=folder,
     )
@@ -87,16 +87,6 @@ def _require_folder(path: Path) -> None:
     existing = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise EnvironmentLacks(f"{path}: no folder can be made there: choose another --reports")
-
-
-def price_of(gpu: str) -> Price:
-    """The shipped price of a GPU model. Raises BadDocument, naming those that have one."""
-    prices = shipped_prices()
-    for price in prices:
-        if price.gpu == gpu:
-            return price
-    known = ", ".join(sorted({price.gpu for price in prices}))
-    raise BadDocument([f"no price for GPU {gpu!r} in the shipped price books: there is one for {known}"])
 
 
 def load_plan(workload: Workload, options: DrillOptions, *, out: Path) -> dict[str, Any]:

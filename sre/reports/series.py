@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sre.incidents.model import FAILED_OUTCOMES
 from sre.metrics.model import FloatArray
 from sre.reports.model import DrillReport, RequestPoint
 
@@ -103,10 +102,6 @@ def drill_span(report: DrillReport) -> float:
     """Seconds the time axis covers: the drill, or longer when a request ended later."""
     last = max((p.at + p.e2e_s for p in report.requests), default=report.started_at)
     return float(max(report.ended_at, last) - report.started_at) or 1.0
-
-
-def is_failure(outcome: str) -> bool:
-    return outcome in FAILED_OUTCOMES
 
 
 def _times(points: Sequence[RequestPoint], zero: float) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sre.cost.prices import DEFAULT_PRICE, find_price, load_book, parse_book, shipped_prices
+from sre.cost.prices import load_book, parse_book, price_of, shipped_prices
 from sre.errors import BadDocument
 
 BOOK = """schema: 1
@@ -38,7 +38,7 @@ def test_a_price_keeps_the_digits_that_were_written() -> None:
 
 
 def test_the_shipped_price_is_the_published_one() -> None:
-    price = find_price(DEFAULT_PRICE, shipped_prices())
+    price = price_of("H100-80GB", shipped_prices())
     assert price.per_gpu_hour == Decimal("4.916")
     assert abs(price.per_gpu_hour - Decimal("39.33") / 8) < Decimal("0.001")
     assert (price.gpu, price.currency, price.validity) == ("H100-80GB", "USD", "until 2025-01-01")
@@ -52,8 +52,8 @@ def test_every_shipped_price_is_dated_sourced_and_named_once() -> None:
 
 
 def test_an_unknown_price_lists_those_that_exist() -> None:
-    with pytest.raises(BadDocument, match=f"no price is called 'h900'; there are: {DEFAULT_PRICE}"):
-        find_price("h900", shipped_prices())
+    with pytest.raises(BadDocument, match=r"no price for GPU 'H900' in the price book: there is one for .*H100-80GB"):
+        price_of("H900", shipped_prices())
 
 
 @pytest.mark.parametrize(

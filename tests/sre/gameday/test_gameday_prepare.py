@@ -112,6 +112,18 @@ def test_a_missing_slo_folder_is_refused(workspace):
         prepare(options(workspace), now=0.0)
 
 
+def test_a_price_book_of_ones_own_is_used(workspace):
+    book = workspace / "prices.yaml"
+    book.write_text(
+        "schema: 1\nprices:\n  - {name: lab, gpu: H100-80GB, per_gpu_hour: '1.50', currency: EUR, source: our ledger}\n"
+    )
+    price = prepare(options(workspace, prices=book), now=0.0).price
+    assert (str(price.per_gpu_hour), price.currency) == ("1.50", "EUR")
+    book.write_text(book.read_text().replace("H100-80GB", "A100-40GB"))
+    with pytest.raises(BadDocument, match="no price for GPU 'H100-80GB'"):
+        prepare(options(workspace, prices=book), now=0.0)
+
+
 def test_experiments_are_listed_with_what_is_wrong_with_them(workspace):
     (workspace / "experiments" / "broken.yaml").write_text("title: [\n")
     broken, good = list_experiments(workspace)
