@@ -13,13 +13,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-PLATFORM_ID_VARIABLE = "SRE_PLATFORM_ID"
-STATE_DIR_VARIABLE = "SRE_STATE_DIR"
+PLATFORM_ID = "SRE_PLATFORM_ID"
+STATE_DIR = "SRE_STATE_DIR"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _REAP_TIMEOUT_S = 2.0
@@ -27,10 +27,19 @@ _REAP_POLL_S = 0.01
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to SIGKILL this process when its parent dies (Linux; runs between fork and exec)."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def at_parents_end(signum: signal.Signals) -> Callable[[], None] | None:
+    """What a child runs between fork and exec so that the kernel sends it `signum` when we die; None without Linux."""
+    libc = _LIBC
+    if libc is None:
+        return None
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signum)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(143)
+
+    return ask_kernel
 
 
 def adopt_orphans() -> None:
@@ -69,7 +78,7 @@ class Child:
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=at_parents_end(signal.SIGKILL),
             )
         return cls(name, process)
 

@@ -26,8 +26,8 @@ from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles
 from serving.fleet.ports import HOST, free_ports, require_free
 from serving.fleet.process import (
-    PLATFORM_ID_VARIABLE,
-    STATE_DIR_VARIABLE,
+    PLATFORM_ID,
+    STATE_DIR,
     Child,
     adopt_orphans,
     creation_time,
@@ -87,7 +87,7 @@ class Supervisor:
         Raises ServingError when the platform cannot start or the gateway dies; the state file then says why.
         """
         adopt_orphans()
-        platform_id = os.environ.get(PLATFORM_ID_VARIABLE) or uuid.uuid4().hex[:8]
+        platform_id = os.environ.get(PLATFORM_ID) or uuid.uuid4().hex[:8]
         state = plan(self.spec, platform_id=platform_id, started_at=self.now())
         journal = Journal(self.files, state, now=self.now)
         journal.event("platform_starting")
@@ -249,7 +249,7 @@ class Supervisor:
         return await Child.spawn(name, argv, env=env, log=self.files.logs / f"{name}.log")
 
     def _marks(self, state: PlatformState) -> dict[str, str]:
-        return {PLATFORM_ID_VARIABLE: state.platform_id, STATE_DIR_VARIABLE: str(self.files.root)}
+        return {PLATFORM_ID: state.platform_id, STATE_DIR: str(self.files.root)}
 
 
 async def _probe(grpc_address: str) -> None:

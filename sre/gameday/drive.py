@@ -15,10 +15,10 @@ from sre.chaos.ledger import Ledger
 from sre.chaos.run import run_chaos
 from sre.errors import PlatformError
 from sre.gameday.evaluate import watched_targets
-from sre.gameday.load import POLL_S, RunningLoad, load_running
+from sre.gameday.load import RunningLoad, load_running
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared, write_plan
-from sre.gameday.progress import Progress
+from sre.gameday.progress import POLL_S, Progress
 from sre.gameday.toolkit import follow
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import SampleSource

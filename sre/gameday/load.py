@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sre.errors import EnvironmentLacks, PlatformError
-from sre.gameday.prepare import write_plan
-from sre.gameday.progress import Progress
+from sre.gameday.prepare import NO_GATEWAY_YET, write_plan
+from sre.gameday.progress import POLL_S, Progress
 from sre.incidents.evidence import read_jsonl
 from sre.platforms.local import LocalPlatform, check_load, start_load
 from sre.platforms.spawn import last_lines
 
-POLL_S = 0.25
 STOP_GRACE_S = 10.0
 
 
@@ -71,7 +70,7 @@ def load_running(platform: LocalPlatform, plan: Path, *, log: Path) -> Iterator[
 
 def plan_of(asked: dict[str, Any], *, out: Path) -> dict[str, Any]:
     """A load plan of what was asked for; what is None keeps the generator's default. Raises SreError when it is bad."""
-    plan = {"url": "http://127.0.0.1:1", "out": str(out.resolve())}
+    plan = {"url": NO_GATEWAY_YET, "out": str(out.resolve())}
     plan |= {key: value for key, value in asked.items() if value is not None}
     check_load(plan, Path("load"))
     return plan

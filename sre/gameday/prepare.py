@@ -22,6 +22,9 @@ from sre.slo.model import DrillClock, Slo
 from sre.slo.openslo import load_slos
 from sre.slo.tiers import workbook_tiers
 
+NO_GATEWAY_YET = "http://127.0.0.1:1"
+"""Stands in a plan that is checked before the gateway's port is known; `write_plan` replaces it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -98,7 +101,7 @@ def load_plan(workload: Workload, options: DrillOptions, *, out: Path) -> dict[s
         "max_prompt_tokens": options.max_prompt_tokens,
     }
     plan: dict[str, Any] = {
-        "url": "http://127.0.0.1:1",  # replaced when the gateway's port is known
+        "url": NO_GATEWAY_YET,
         "out": str(out.resolve()),
         "rate_rps": workload.rate_rps,
         "duration_s": workload.duration_s,

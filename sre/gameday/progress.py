@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+POLL_S = 0.25
+"""How often a step that waits looks again."""
+
 
 class Progress(Protocol):
     """`sre.console.Progress` is one; a test may use a list."""

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sre.chaos.run import leave
-from sre.gameday.progress import Progress
+from sre.gameday.progress import POLL_S, Progress
 
-POLL_S = 0.25
 CHAOS_GRACE_S = 45.0
 CHAOS_LIMIT_S = 1800.0
 _LOG_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")  # date and level, and the place in the toolkit's code

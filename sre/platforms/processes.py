@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
-PLATFORM_ID = "SRE_PLATFORM_ID"
-STATE_DIR = "SRE_STATE_DIR"
+from serving.fleet.process import PLATFORM_ID as PLATFORM_ID
+from serving.fleet.process import STATE_DIR as STATE_DIR
+
 CREATED_TOLERANCE_S = 2.0  # psutil derives it from the boot time, which shifts when the clock is set
 _POLL_S = 0.02
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from serving.fleet.process import at_parents_end
 from serving.fleet.process import last_lines as last_lines
-
-_PR_SET_PDEATHSIG = 1
 
 
 def spawn(
@@ -42,19 +38,5 @@ def spawn(
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_at_parents_end(dies_with_us),
+            preexec_fn=None if dies_with_us is None else at_parents_end(dies_with_us),
         )
-
-
-def _at_parents_end(signum: signal.Signals | None) -> Callable[[], None] | None:
-    if signum is None or sys.platform != "linux":
-        return None
-    parent = os.getpid()
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signum)
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(143)
-
-    return ask_kernel
