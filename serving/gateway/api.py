@@ -7,7 +7,6 @@ fields are ignored, as clients send many.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -148,7 +147,7 @@ def _job(body: CompletionBody | ChatBody, request_id: str, model: str, max_token
         value = getattr(body, name)
         if value is not None:
             sampling[name] = value
-    return Job(request_id, model, prompt, json.dumps(sampling), max_tokens, prompt_tokens_estimate=len(prompt.split()))
+    return Job(request_id, model, prompt, sampling, max_tokens, prompt_tokens_estimate=len(prompt.split()))
 
 
 def _refuse_unsupported(extra: dict[str, Any]) -> None:

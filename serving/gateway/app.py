@@ -35,7 +35,7 @@ class Gateway:
         self.metrics = GatewayMetrics(
             ttft_threshold_s=config.ttft_threshold_s, tpot_threshold_s=config.tpot_threshold_s
         )
-        self.pool = Pool([Replica(r.name, ReplicaChannel(r.grpc_address)) for r in config.replicas])
+        self.pool = Pool([Replica(r.name, ReplicaChannel(r.grpc_address or "")) for r in config.replicas])
         for replica in self.pool:
             self._publish(replica)
         self._handler = GenerationHandler(config, self.pool, self.metrics, Clocks(time.monotonic, time.time))
@@ -60,10 +60,10 @@ class Gateway:
         self.port = self._runner.addresses[0][1]
         prober = Prober(
             probe_job(config.model),
-            interval_s=config.probe_interval_s,
-            timeout_s=config.probe_timeout_s,
-            idle_s=config.idle_probe_s,
-            stall_s=config.stall_probe_s,
+            interval_s=config.health.probe_interval_s,
+            timeout_s=config.health.probe_timeout_s,
+            idle_s=config.health.idle_probe_s,
+            stall_s=config.health.stall_min_s,
             clock=time.monotonic,
         )
         self._probers = [

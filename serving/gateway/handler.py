@@ -42,7 +42,7 @@ class GenerationHandler:
         self._metrics = metrics
         self._clocks = clocks
         self._limits = Limits(
-            config.max_attempts, config.first_token_timeout_s, config.idle_timeout_s, config.deadline_s
+            config.failover.max_attempts, config.first_token_timeout_s, config.idle_timeout_s, config.deadline_s
         )
         self.inflight = 0
         self.draining = False

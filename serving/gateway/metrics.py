@@ -13,6 +13,10 @@ from serving.gateway.model import FAILURE_REASONS, OUTCOMES, FailureReason, Outc
 
 TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 INTER_TOKEN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2)
+REPLAY_RESULTS = ("ok", "failed", "refused")
+PREFIX_RESULTS = ("hit", "overflow", "failover", "new")
+REJECTION_REASONS = ("queue_full", "queue_timeout", "shed", "rate_limit", "too_many", "draining")
+EXPIRY_STAGES = ("queue", "engine", "stream")
 E2E_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60)
 
 
@@ -66,6 +70,65 @@ class GatewayMetrics:
         )
         self._attempts = Counter(
             "sre_gateway_replica_requests_total", "Attempts by result.", ["replica", "outcome"], registry=registry
+        )
+
+        self._resilience(registry)
+        self._admission(registry)
+
+    def _resilience(self, registry: CollectorRegistry) -> None:
+        replays = Counter(
+            "sre_gateway_replays_total", "Changes of replica after the first token.", ["result"], registry=registry
+        )
+        self.replays = {result: replays.labels(result) for result in REPLAY_RESULTS}
+        replayed = Counter(
+            "sre_gateway_replayed_tokens_total", "Tokens computed again by replays.", ["kind"], registry=registry
+        )
+        self.replayed_prompt_tokens = replayed.labels("prompt")
+        self.replayed_generation_tokens = replayed.labels("generation")
+        self.budget = Gauge("sre_gateway_retry_budget", "Retries the fleet may still spend now.", registry=registry)
+        hedges = Counter(
+            "sre_gateway_hedges_total", "Second attempts for late first tokens.", ["result"], registry=registry
+        )
+        self.hedges = {result: hedges.labels(result) for result in ("won", "lost")}
+        self._state = Gauge(
+            "sre_gateway_replica_state", "1 for the state it is in.", ["replica", "state"], registry=registry
+        )
+        self._ejections = Counter(
+            "sre_gateway_ejections_total", "Times taken out of rotation.", ["replica", "reason"], registry=registry
+        )
+        routed = Counter(
+            "sre_gateway_prefix_routes_total", "Prompts by where their prefix led.", ["result"], registry=registry
+        )
+        self.prefix_routes = {result: routed.labels(result) for result in PREFIX_RESULTS}
+        self.prefix_lost_blocks = Counter(
+            "sre_gateway_prefix_lost_blocks_total",
+            "Prefix blocks known on a replica that could not be used because it was out.",
+            registry=registry,
+        )
+
+    def _admission(self, registry: CollectorRegistry) -> None:
+        self.queue_depth = Gauge("sre_gateway_queue_depth", "Requests waiting for a place.", registry=registry)
+        self.queue_tokens = Gauge("sre_gateway_queue_tokens", "Most tokens those can occupy.", registry=registry)
+        self.queue_seconds = Histogram(
+            "sre_gateway_queue_seconds", "Wait for a place.", buckets=TTFT_BUCKETS, registry=registry
+        )
+        self.predicted_ttft = Gauge(
+            "sre_gateway_predicted_ttft_seconds",
+            "First-token time a request arriving now can expect.",
+            registry=registry,
+        )
+        rejections = Counter("sre_gateway_rejections_total", "Refused by admission.", ["reason"], registry=registry)
+        self.rejections = {reason: rejections.labels(reason) for reason in REJECTION_REASONS}
+        expired = Counter("sre_gateway_expired_total", "Deadlines passed, by where.", ["stage"], registry=registry)
+        self.expired = {stage: expired.labels(stage) for stage in EXPIRY_STAGES}
+        self._tenants = Counter(
+            "sre_gateway_tenant_requests_total",
+            "Finished requests by tenant.",
+            ["tenant", "outcome"],
+            registry=registry,
+        )
+        self._tenant_tokens = Counter(
+            "sre_gateway_tenant_tokens_total", "Tokens by tenant.", ["tenant", "kind"], registry=registry
         )
 
     def request(self, outcome: Outcome) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from serving.gateway.errors import JobRefused, ReplicaFailed
 from serving.gateway.model import Job
 from serving.gateway.pool import Replica
 
-_SAMPLING = json.dumps({"max_tokens": 1, "ignore_eos": True, "priority": -1})
+_SAMPLING = {"max_tokens": 1, "ignore_eos": True, "priority": -1}
 
 
 def probe_job(model: str) -> Job:

@@ -5,6 +5,7 @@ Tensors are packed and parsed by hand: with one message a token, tritonclient's 
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import Any
 
@@ -19,7 +20,7 @@ _INVALID = "INVALID_ARG:"
 def encode_request(job: Job) -> Any:
     """The ModelInferRequest of `job`."""
     request = service_pb2.ModelInferRequest(model_name=job.model, id=job.request_id)
-    for name, text in (("text_input", job.prompt), ("sampling_parameters", job.sampling_json)):
+    for name, text in (("text_input", job.prompt), ("sampling_parameters", json.dumps(dict(job.sampling)))):
         request.inputs.add(name=name, datatype="BYTES", shape=[1])
         request.raw_input_contents.append(_pack(text))
     return request
