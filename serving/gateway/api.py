@@ -1,22 +1,27 @@
 """OpenAI's request bodies, checked at the edge and turned into jobs.
 
 Fields that would change the answer's shape or meaning and that the model cannot honour are refused. Sampling fields
-(`temperature`, `top_p`, penalties) are checked and then ignored: the model's contract has no place for them. Unknown
-fields are ignored, as clients send many.
+(`temperature`, `top_p`, penalties) are checked; the vLLM engine gets them, the emulated one has no use for them.
+Unknown fields are ignored, as clients send many.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from serving.gateway.config import GatewayConfig
 from serving.gateway.errors import ApiError, invalid
-from serving.gateway.model import Job
+from serving.gateway.model import Job, Replay
+from serving.gateway.routing import prefix_hashes
 from serving.gateway.sse import Api
+from serving.gateway.tenants import Tenant
 
 _COMPLETION_MAX_TOKENS = 16  # OpenAI's default for /v1/completions
+_VLLM_CHARS_PER_TOKEN = 4  # of English text; words alone would let a prompt without blanks pass for one token
+_VLLM_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "n": (1,),
     "best_of": (1,),
@@ -120,7 +125,49 @@ def render_chat(messages: list[Message]) -> str:
     return "".join(f"<|{message.role}|>\n{message.text()}\n" for message in messages) + "<|assistant|>\n"
 
 
-def parse_order(raw: bytes, *, api: Api, request_id: str, model: str, default_max_tokens: int) -> Order:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request it is; `deadline_at` (Unix seconds) and `traceparent` are what its headers said."""
+
+    request_id: str
+    tenant: Tenant | None = None
+    deadline_at: float | None = None
+    traceparent: str | None = None
+
+    def priority(self, asked: int | None) -> int:
+        """A tenant's requests may go behind its own priority, not before it."""
+        return self.tenant.clamp(asked) if self.tenant else asked or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gateway's configuration says about every request. No prefix is hashed when `block_chars` is None."""
+
+    model: str
+    default_max_tokens: int
+    engine: Literal["emulated", "vllm"] = "emulated"
+    block_chars: int | None = None
+    continues: bool = True
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> Self:
+        block_chars = config.routing.block_chars if config.routing.affinity else None
+        continues = config.failover.unreplayable == "continue"
+        return cls(config.model, config.default_max_tokens, config.engine, block_chars, continues)
+
+    def replay(self, temperature: float | None) -> Replay:
+        """The emulated engine and greedy sampling give the same bytes again; OpenAI's default temperature is 1."""
+        if self.engine == "emulated" or temperature == 0:
+            return "exact"
+        return "continuation" if self.continues else "off"
+
+    def prompt_tokens(self, prompt: str) -> int:
+        """Estimated; exact for the emulated engine, whose tokens are words."""
+        words = len(prompt.split())
+        return words if self.engine == "emulated" else max(words, len(prompt) // _VLLM_CHARS_PER_TOKEN)
+
+
+def parse_order(raw: bytes, *, api: Api, caller: Caller, rules: Rules) -> Order:
     """Check a request body. Raises ApiError, shaped as OpenAI's own refusals."""
     body: CompletionBody | ChatBody
     try:
@@ -128,26 +175,53 @@ def parse_order(raw: bytes, *, api: Api, request_id: str, model: str, default_ma
     except ValidationError as error:
         raise _refusal(error) from error
     _refuse_unsupported(body.model_extra or {})
-    if body.model != model:
-        message = f"The model {body.model!r} does not exist: this gateway serves {model!r}"
+    if body.model != rules.model:
+        message = f"The model {body.model!r} does not exist: this gateway serves {rules.model!r}"
         raise invalid(message, param="model", code="model_not_found", status=404)
     if body.stream_options is not None and not body.stream:
         raise invalid("stream_options is only allowed when stream is true", param="stream_options")
     include_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-    job = _job(body, request_id, model, body.limit(default_max_tokens))
-    return Order(api, job, stream=bool(body.stream), include_usage=include_usage)
+    return Order(api, _job(body, caller, rules), stream=bool(body.stream), include_usage=include_usage)
 
 
-def _job(body: CompletionBody | ChatBody, request_id: str, model: str, max_tokens: int) -> Job:
+def _job(body: CompletionBody | ChatBody, caller: Caller, rules: Rules) -> Job:
     prompt = body.text()
+    max_tokens = body.limit(rules.default_max_tokens)
+    return Job(
+        caller.request_id,
+        rules.model,
+        prompt,
+        _sampling(body, caller, rules, max_tokens),
+        max_tokens,
+        rules.prompt_tokens(prompt),
+        messages=tuple(_plain(message) for message in body.messages) if isinstance(body, ChatBody) else (),
+        priority=caller.priority(body.priority),
+        tenant=caller.tenant.name if caller.tenant else "",
+        deadline_at=caller.deadline_at,
+        prefix=() if rules.block_chars is None else prefix_hashes(prompt, rules.block_chars),
+        replay=rules.replay(body.temperature),
+        traceparent=caller.traceparent,
+    )
+
+
+def _sampling(body: CompletionBody | ChatBody, caller: Caller, rules: Rules, max_tokens: int) -> dict[str, Any]:
+    """The model's `sampling_parameters`: what was asked for, without defaults."""
     sampling: dict[str, Any] = {"max_tokens": max_tokens}
     if body.stop:
         sampling["stop"] = [body.stop] if isinstance(body.stop, str) else body.stop
-    for name in ("ignore_eos", "priority", "seed"):
+    for name in ("ignore_eos", "seed", *(_VLLM_SAMPLING if rules.engine == "vllm" else ())):
         value = getattr(body, name)
         if value is not None:
             sampling[name] = value
-    return Job(request_id, model, prompt, sampling, max_tokens, prompt_tokens_estimate=len(prompt.split()))
+    if body.priority is not None or caller.priority(None):
+        sampling["priority"] = caller.priority(body.priority)
+    if caller.deadline_at is not None:
+        sampling["deadline_at"] = caller.deadline_at
+    return sampling
+
+
+def _plain(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.text()}
 
 
 def _refuse_unsupported(extra: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ a task to feed it.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import grpc
@@ -14,8 +15,8 @@ import grpc.aio
 from tritonclient.grpc import service_pb2
 
 from serving.engine.inference import CHANNEL_OPTIONS
-from serving.gateway.errors import JobRefused, ReplicaFailed
-from serving.gateway.model import Job, Piece
+from serving.gateway.errors import DeadlinePassed, JobRefused, ReplicaFailed
+from serving.gateway.model import Job, Piece, Resume
 from serving.gateway.wire import decode_response, encode_request, failure_of
 
 _METHOD = "/inference.GRPCInferenceService/ModelStreamInfer"
@@ -38,9 +39,9 @@ class ReplicaChannel:
             response_deserializer=service_pb2.ModelStreamInferResponse.FromString,
         )
 
-    def start(self, job: Job) -> TokenStream:
+    def start(self, job: Job, resume: Resume | None = None) -> TokenStream:
         """Send the job. Failures, also to connect, show at the first read."""
-        return TokenStream(self._infer(encode_request(job)))
+        return TokenStream(self._infer(encode_request(job, resume)))
 
     async def close(self) -> None:
         await self._channel.close()
@@ -53,10 +54,16 @@ class TokenStream:
         self._call = call
 
     async def read(self, timeout_s: float) -> Piece:
-        """The next piece. Raises JobRefused or ReplicaFailed (also when late); then the stream is over."""
+        """The next piece; `timeout_s` may be infinite, which is cheaper.
+
+        Raises JobRefused, DeadlinePassed or ReplicaFailed (also when late); then the stream is over.
+        """
         try:
-            async with asyncio.timeout(timeout_s):
+            if timeout_s == math.inf:
                 message = await self._call.read()
+            else:
+                async with asyncio.timeout(timeout_s):
+                    message = await self._call.read()
         except TimeoutError as error:
             raise ReplicaFailed("timeout", f"no token within {timeout_s:g} s") from error
         except grpc.aio.AioRpcError as error:
@@ -80,7 +87,7 @@ class TokenStream:
         self._call.cancel()
 
 
-def _failure_of_status(error: Any) -> JobRefused | ReplicaFailed:
+def _failure_of_status(error: Any) -> JobRefused | DeadlinePassed | ReplicaFailed:
     details = error.details() or error.code().name
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return ReplicaFailed("connect", details)

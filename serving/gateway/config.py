@@ -1,6 +1,7 @@
 """The gateway's configuration file, validated at the edge so that the rest may trust it.
 
-Every fault of the file is reported at once. The listener refuses anything but loopback: there is no authentication yet.
+Every fault of the file is reported at once. The listener refuses anything but loopback: keys and answers
+would travel in plain text.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class FailoverConfig(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     max_replays: Annotated[int, Field(ge=0, le=10)] = 3
     budget_ratio: Annotated[float, Field(ge=0, le=10)] = 0.2
-    budget_min_per_s: Annotated[float, Field(ge=0, le=10_000)] = 10.0
+    budget_min_per_s: Annotated[float, Field(ge=0, le=10_000)] = 50.0
     budget_window_s: Seconds = 10.0
     unreplayable: Literal["continue", "fail"] = "continue"
     hedge_after_s: Seconds | None = None
@@ -162,7 +163,7 @@ class GatewayConfig(BaseModel):
     @classmethod
     def _loopback(cls, host: str) -> str:
         if host != "localhost" and not _is_loopback(host):
-            raise ValueError(f"{host!r} is not a loopback address: use 127.0.0.1 (the gateway has no authentication)")
+            raise ValueError(f"{host!r} is not a loopback address: use 127.0.0.1 (the gateway speaks plain HTTP)")
         return host
 
     @model_validator(mode="after")

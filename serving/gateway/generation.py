@@ -1,22 +1,27 @@
 """One job's tokens, from whichever replica serves them: the only place that decides what happens when a replica fails.
 
-Before the first token the job moves to another replica: when its attempt fails, and also when the health probe takes
-the replica down and another one is up (a frozen process fails no call, it only keeps silent). After the first token
-the generation is truncated; replaying the sent tokens on another replica belongs into `Generation._move_on`.
+Before the first token the job starts anew elsewhere. After it, the generation goes on elsewhere with what was sent
+already (`Resume`): the reader of `next` sees a gap and nothing else. Both are bounded, for the job by its own limits
+and for all jobs together by the pool's retry budget; what an operator moves on purpose is free.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, Self
 
+from serving.gateway.attempt import Attempt
+from serving.gateway.config import GatewayConfig
 from serving.gateway.errors import ApiError, JobRefused, ReplicaFailed, Truncated, unavailable
+from serving.gateway.hedge import race
 from serving.gateway.metrics import GatewayMetrics
-from serving.gateway.model import Job, Piece
-from serving.gateway.pool import Lease, Pool, Stream
+from serving.gateway.model import Finish, Job, Piece, Resume
+from serving.gateway.pool import Pool
+from serving.gateway.replica import Lease, Moved
 
 _RETRY_AFTER_S = 1
+_NO_BUDGET = "the retry budget is used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +29,38 @@ class Limits:
     """How long and how often a generation is tried, seconds (see `GatewayConfig`)."""
 
     max_attempts: int
+    max_replays: int
     first_token_timeout_s: float
     idle_timeout_s: float
     deadline_s: float
+    unreplayable: Literal["continue", "fail"] = "continue"
+    hedge_after_s: float | None = None
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> Self:
+        failover = config.failover
+        return cls(
+            failover.max_attempts,
+            failover.max_replays,
+            config.first_token_timeout_s,
+            config.idle_timeout_s,
+            config.deadline_s,
+            failover.unreplayable,
+            failover.hedge_after_s,
+        )
 
 
 class Generation:
     """Call `next` until a piece carries `finish`, then `close`.
 
-    `tried` is the caller's list to which the names of replicas are added in the order tried.
+    `lease` is the job's place on its first replica; None takes one. `tried` is the caller's list to which the names of
+    replicas are added in the order tried.
     """
 
     def __init__(
         self,
         job: Job,
+        lease: Lease | None,
         pool: Pool,
         limits: Limits,
         metrics: GatewayMetrics,
@@ -46,121 +69,226 @@ class Generation:
         clock: Callable[[], float],
     ) -> None:
         self._job = job
+        self._lease = lease
         self._pool = pool
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
         self._deadline = clock() + limits.deadline_s
-        self._lease: Lease | None = None
-        self._stream: Stream | None = None
+        self._attempt: Attempt | None = None
+        self._failure: ReplicaFailed | None = None
+        self._lives: dict[str, int] = {}
+        self._texts: list[str] = []
+        self._token_ids: list[int] = []
+        self._tokens = 0
+        self._attempts = 0
+        self._replays = 0
+        self._is_replay = False
         self._started = False
         self._finished = False
+        self._last_at = clock()
         self.replicas = tried
+        pool.budget.request(clock())
 
     async def next(self) -> Piece:
-        """The next piece. Raises ApiError (no replica could begin), Truncated (it was cut later) or JobRefused."""
-        if self._stream is None:
-            self._attempt(None)
+        """The next piece.
+
+        Raises ApiError (no replica could begin), Truncated (cut later, and not continued), JobRefused or
+        DeadlinePassed.
+        """
         while True:
             try:
-                piece = await (self._current().read(self._timeout_s()) if self._started else self._read_first())
+                attempt = self._attempt
+                if attempt is not None and not self._is_replay:
+                    piece = await attempt.read()
+                else:
+                    piece = await self._begin()
             except ReplicaFailed as failure:
-                self._move_on(failure)
+                self._lost(failure)
             except JobRefused as refusal:
-                if not self._started:
-                    self._release()
-                    raise
-                self._move_on(ReplicaFailed("error", f"refused after tokens were produced: {refusal}"))
+                self._refused(refusal)
             else:
                 self._received(piece)
                 return piece
 
     async def close(self) -> None:
         """End the attempt: an unfinished one is cancelled on its replica. Safe to call twice."""
-        stream, self._stream = self._stream, None
-        self._release()
-        if stream is None:
-            return
-        if self._finished:
-            await stream.finish()
-        else:
-            stream.cancel()
-
-    async def _read_first(self) -> Piece:
-        """The first piece. Raises ReplicaFailed also when the replica goes down meanwhile and there is another."""
-        replica = self._held().replica
-        lost: list[ReplicaFailed] = []
-        try:
-            async with asyncio.timeout(None) as patience:
-
-                def leave(failure: ReplicaFailed) -> None:
-                    if not lost and self._may_move_on():
-                        lost.append(failure)
-                        patience.reschedule(0.0)
-
-                with replica.telling(leave):
-                    return await self._current().read(self._timeout_s())
-        except TimeoutError as error:
-            raise lost[0] from error
-
-    def _may_move_on(self) -> bool:
-        tries_left = len(self.replicas) < self._limits.max_attempts and self._clock() < self._deadline
-        return tries_left and self._pool.offers(exclude=self.replicas)
-
-    def _held(self) -> Lease:
-        if self._lease is None:
-            raise RuntimeError("no attempt is running")
-        return self._lease
-
-    def _current(self) -> Stream:
-        if self._stream is None:
-            raise RuntimeError("the generation is closed")
-        return self._stream
-
-    def _timeout_s(self) -> float:
-        if self._started:
-            return self._limits.idle_timeout_s
-        return min(self._limits.first_token_timeout_s, max(0.0, self._deadline - self._clock()))
-
-    def _attempt(self, failure: ReplicaFailed | None) -> None:
-        """Start on the least loaded replica not tried yet; `failure` ended the attempt before."""
-        lease = self._pool.acquire(self._job.cost_tokens, exclude=self.replicas)
-        if lease is None:
-            raise _exhausted(failure, self.replicas)
-        if failure is not None:
-            self._metrics.retry(failure.reason)
-        self._lease = lease
-        self.replicas.append(lease.replica.name)
-        self._stream = lease.replica.channel.start(self._job)
-
-    def _move_on(self, failure: ReplicaFailed) -> None:
-        """The current attempt failed: continue on another replica, or raise what the client is told."""
-        if self._lease is not None:
-            self._pool.report(self._lease, failure)
-            self._metrics.attempt(self._lease.replica.name, ok=False)
-        self._release()
-        self._current().cancel()
-        self._stream = None
-        if self._started:
-            raise Truncated(f"replica {self.replicas[-1]} failed after tokens were produced ({failure.reason})")
-        if len(self.replicas) >= self._limits.max_attempts or self._clock() >= self._deadline:
-            raise _exhausted(failure, self.replicas)
-        self._attempt(failure)
-
-    def _received(self, piece: Piece) -> None:
-        self._started = True
-        if self._lease is None:
-            return
-        self._lease.replica.served_at = self._clock()
-        if piece.finish is not None:
-            self._finished = True
-            self._metrics.attempt(self._lease.replica.name, ok=True)
-            self._release()
-
-    def _release(self) -> None:
         if self._lease is not None:
             self._lease.release()
             self._lease = None
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
+            return
+        if self._finished:
+            await attempt.finish()
+        else:
+            attempt.abandon()
+
+    async def _begin(self) -> Piece:
+        """The first piece of an attempt, started here."""
+        if self._started and self._tokens >= self._job.max_tokens:
+            self._finished = True  # all is there but the last word
+            return Piece("", Finish("length", self._job.prompt_tokens_estimate, self._tokens), (), 0)
+        if self._attempt is None:
+            lease = await self._place()
+            self._attempt = self._start(lease)
+        if self._started or self._limits.hedge_after_s is None:
+            return await self._attempt.read()
+        return await self._hedged(self._attempt, self._limits.hedge_after_s)
+
+    def _start(self, lease: Lease) -> Attempt:
+        now = self._clock()
+        lease.first_due_at = now + self._limits.first_token_timeout_s
+        if not self._started:
+            lease.first_due_at = min(lease.first_due_at, self._deadline)
+        self._attempts += 1
+        self._lives[lease.replica.name] = lease.life
+        self.replicas.append(lease.replica.name)
+        resume = Resume(self._tokens, "".join(self._texts), tuple(self._token_ids)) if self._started else None
+        self._is_replay = self._started
+        return Attempt(lease, self._job, resume, clock=self._clock, stays=self._stays)
+
+    async def _hedged(self, first: Attempt, after_s: float) -> Piece:
+        """Race a second attempt against a late first token."""
+        outcome = await race(first, after_s, self._hedge, self._drop)
+        self._attempt = outcome.attempt
+        if outcome.hedged:
+            self._metrics.hedges["won" if outcome.attempt is not first else "lost"].inc()
+        if isinstance(outcome.result, ReplicaFailed):
+            raise outcome.result
+        return outcome.result
+
+    def _hedge(self) -> Attempt | None:
+        """A second attempt, when another replica has room for it and the budget allows."""
+        if self._attempts >= self._limits.max_attempts:
+            return None
+        lease = self._pool.acquire(self._job, exclude=self._excluded())
+        if lease is None:
+            return None
+        if not self._pool.budget.spend(self._clock()):
+            lease.release()
+            return None
+        return self._start(lease)
+
+    # where to go
+
+    async def _place(self) -> Lease:
+        """A place for the next attempt. Raises ApiError or Truncated when there is to be none."""
+        failure = self._failure
+        if failure is None:
+            lease, self._lease = self._lease or self._pool.acquire(self._job), None
+            if lease is None:
+                raise _exhausted(None, self.replicas)
+            return lease
+        why_not = self._why_not_again(failure)
+        if why_not is not None:
+            raise self._given_up(failure, why_not)
+        lease = await self._elsewhere(failure)
+        if self._started:
+            self._replays += not isinstance(failure, Moved)
+        elif not isinstance(failure, Moved):
+            self._metrics.retry(failure.reason)
+        return lease
+
+    def _why_not_again(self, failure: ReplicaFailed) -> str | None:
+        """What forbids another attempt; the retry is paid for when nothing does."""
+        if self._started and not self._is_replayable():
+            return "its kind of request is not continued elsewhere"
+        if isinstance(failure, Moved):
+            return None
+        if self._started and self._replays >= self._limits.max_replays:
+            return f"it was continued {self._replays} times already"
+        if not self._started and (self._attempts >= self._limits.max_attempts or self._clock() >= self._deadline):
+            return "it was tried often enough"
+        return None if self._pool.budget.spend(self._clock()) else _NO_BUDGET
+
+    async def _elsewhere(self, failure: ReplicaFailed) -> Lease:
+        """A place on a replica that did not fail this job in its present life; wait for one while none is up."""
+        since = self._last_at if self._started else self._clock()
+        until = since + self._limits.idle_timeout_s
+        if not self._started:
+            until = min(until, self._deadline)
+        while True:
+            lease = self._pool.acquire(self._job, exclude=self._excluded(), forced=True)
+            if lease is None and failure.reason == "error":
+                lease = self._pool.acquire(self._job, forced=True)  # it may have been the moment's fault
+            if lease is not None:
+                return lease
+            left_s = until - self._clock()
+            if left_s <= 0:
+                raise self._given_up(failure, "no other replica came up in time", result="failed")
+            await self._pool.arrival(left_s)
+
+    def _excluded(self) -> list[str]:
+        lives = self._pool.lives()
+        return [name for name, life in self._lives.items() if lives.get(name) == life]
+
+    def _is_replayable(self) -> bool:
+        replay = self._job.replay
+        return replay == "exact" or (replay == "continuation" and self._limits.unreplayable == "continue")
+
+    def _stays(self, failure: ReplicaFailed) -> bool:
+        return isinstance(failure, Moved) and self._started and not self._is_replayable()
+
+    # what happened
+
+    def _received(self, piece: Piece) -> None:
+        if self._is_replay:
+            self._is_replay = False
+            self._metrics.replayed(self._job.prompt_tokens_estimate, self._tokens)
+        self._started = True
+        self._tokens += piece.tokens
+        self._texts.append(piece.text)
+        if piece.token_ids:
+            self._token_ids.extend(piece.token_ids)
+        attempt = self._attempt
+        if attempt is None:
+            return
+        self._last_at = attempt.lease.last_at
+        if piece.finish is not None:
+            self._finished = True
+            self._metrics.attempt(attempt.lease.replica.name, ok=True)
+            attempt.lease.release()
+
+    def _lost(self, failure: ReplicaFailed) -> None:
+        """The current attempt failed."""
+        if self._attempt is not None:
+            self._drop(self._attempt, failure)
+            self._attempt = None
+        if self._is_replay:
+            self._metrics.replays["failed"].inc()
+            self._is_replay = False
+        self._failure = failure
+
+    def _drop(self, attempt: Attempt, failure: ReplicaFailed) -> None:
+        self._pool.report(attempt.lease, failure)
+        if isinstance(failure, Moved):
+            self._attempts -= 1
+            self._lives.pop(attempt.lease.replica.name, None)  # it did nothing wrong: it may serve again
+        else:
+            self._metrics.attempt(attempt.lease.replica.name, ok=False)
+        attempt.abandon()
+
+    def _refused(self, refusal: JobRefused) -> None:
+        """Before the first token it is the client's fault; after it, this replica cannot go on with the job."""
+        if not self._started:
+            raise refusal
+        self._metrics.replays["failed"].inc()
+        raise Truncated(f"replica {self.replicas[-1]} refused to go on with the answer: {refusal}") from refusal
+
+    def _given_up(
+        self, failure: ReplicaFailed, why: str, *, result: Literal["failed", "refused"] = "refused"
+    ) -> ApiError | Truncated:
+        if self._started:
+            self._metrics.replays[result].inc()
+            return Truncated(f"replica {self.replicas[-1]} failed after tokens were produced ({failure.reason}); {why}")
+        if why == _NO_BUDGET:
+            return unavailable(
+                f"the replicas tried ({', '.join(self.replicas)}) failed, and {why}: try again later",
+                code="retry_budget_exhausted",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        return _exhausted(failure, self.replicas)
 
 
 def _exhausted(failure: ReplicaFailed | None, tried: list[str]) -> ApiError:

@@ -1,51 +1,81 @@
-"""The two generation routes: read, check, admit, generate; each request is counted exactly once."""
+"""The two generation routes: who asks, what for, may it now, and where; each request is counted and logged once."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
 from serving.gateway.accounting import Account
-from serving.gateway.api import Order, parse_order
+from serving.gateway.admission import Admission, Clocks
+from serving.gateway.api import Caller, Order, Rules, parse_order
 from serving.gateway.config import GatewayConfig
-from serving.gateway.delivery import Delivery, error_response, response_headers
-from serving.gateway.errors import ApiError, invalid, unavailable
+from serving.gateway.delivery import Delivery, Terms, error_response
+from serving.gateway.errors import ApiError, invalid
+from serving.gateway.forecast import Forecast
+from serving.gateway.gate import Gate
 from serving.gateway.generation import Generation, Limits
-from serving.gateway.log import emit
+from serving.gateway.headers import client_request_id, timeout_s, traceparent
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.model import Outcome
 from serving.gateway.pool import Pool
 from serving.gateway.sse import Api, Reply
+from serving.gateway.tenants import Tenant
+from serving.gateway.tracing import NoTracing, Tracing
+from serving.gateway.visit import Visit, operation_of
 
-_RETRY_AFTER_S = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """`monotonic` times requests, `unix` dates them; both in seconds."""
-
-    monotonic: Callable[[], float]
-    unix: Callable[[], float]
+__all__ = ["Clocks", "GenerationHandler"]
 
 
 class GenerationHandler:
-    """Serves both APIs. While `draining`, new work is refused and what runs may finish."""
+    """Serves both APIs. While `draining`, new work is refused and what runs may finish; `closing` ends that grace."""
 
-    def __init__(self, config: GatewayConfig, pool: Pool, metrics: GatewayMetrics, clocks: Clocks) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        pool: Pool,
+        metrics: GatewayMetrics,
+        clocks: Clocks,
+        *,
+        tenants: Sequence[Tenant] = (),
+        tracing: Tracing | None = None,
+    ) -> None:
         self._config = config
+        self._rules = Rules.of(config)
+        self._limits = Limits.of(config)
         self._pool = pool
         self._metrics = metrics
         self._clocks = clocks
-        self._limits = Limits(
-            config.failover.max_attempts, config.first_token_timeout_s, config.idle_timeout_s, config.deadline_s
+        self._tracing = tracing or NoTracing()
+        self._forecast = Forecast(clocks.monotonic())
+        self._admission = Admission(pool, config.admission, metrics, self._forecast, clocks=clocks)
+        self._gate = Gate(
+            tenants,
+            max_inflight=config.max_inflight,
+            retry_after_s=self._admission.retry_after_s,
+            metrics=metrics,
+            clock=clocks.monotonic,
         )
-        self.inflight = 0
-        self.draining = False
+        self.closing = False
+
+    @property
+    def inflight(self) -> int:
+        """Requests that are waiting or running."""
+        return self._gate.inflight
+
+    @property
+    def draining(self) -> bool:
+        return self._gate.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._gate.draining = value
+
+    def authenticate(self, headers: Mapping[str, str]) -> None:
+        """Raises ApiError 401 when tenants are configured and the request has no key of theirs."""
+        self._gate.identify(headers)
 
     async def completions(self, http: web.Request) -> web.StreamResponse:
         return await self._serve(http, "completion")
@@ -54,79 +84,87 @@ class GenerationHandler:
         return await self._serve(http, "chat")
 
     async def _serve(self, http: web.Request, api: Api) -> web.StreamResponse:
-        request_id = uuid.uuid4().hex
-        tried: list[str] = []
-        account = Account(self._metrics, self._clocks.monotonic())
+        visit = self._arrival(http, api)
+        account = visit.account
         try:
-            order = await self._read_order(http, api, request_id)
-            with self._admitted():
-                return await self._generate(http, order, account, tried)
+            return await self._answer(http, visit)
         except ApiError as error:
-            account.settle(error.outcome, self._clocks.monotonic())
-            _log_failure(request_id, error, tried)
-            return error_response(error, response_headers(request_id, tried))
+            visit.error = error
+            self._count(error, account)
+            return error_response(error, visit.headers())
         except (asyncio.CancelledError, ConnectionError):
             account.settle(self._outcome_of_cut(account), self._clocks.monotonic())
             raise
         finally:
-            account.settle("error", self._clocks.monotonic())  # whatever nobody thought of is our failure
+            now = self._clocks.monotonic()
+            account.settle("error", now)  # whatever nobody thought of is our failure
+            visit.close(now)
 
-    async def _read_order(self, http: web.Request, api: Api, request_id: str) -> Order:
-        config = self._config
+    def _arrival(self, http: web.Request, api: Api) -> Visit:
+        return Visit(
+            uuid.uuid4().hex,
+            client_request_id(http.headers),
+            api,
+            Account(self._metrics, self._clocks.monotonic(), self._forecast),
+            self._tracing.request(f"{operation_of(api)} {self._rules.model}", traceparent(http.headers)),
+            self._gate.allowances,
+        )
+
+    async def _answer(self, http: web.Request, visit: Visit) -> web.StreamResponse:
+        visit.tenant = tenant = self._gate.identify(http.headers)
+        visit.account.tenant = tenant.name if tenant else ""
+        limit_s = timeout_s(http.headers)
+        deadline_at = None if limit_s is None else self._clocks.unix() + limit_s
+        with self._gate.place(tenant):
+            caller = Caller(visit.request_id, tenant, deadline_at, visit.span.traceparent)
+            order = parse_order(await self._read_body(http), api=visit.api, caller=caller, rules=self._rules)
+            visit.job, visit.stream = order.job, order.stream
+            with self._gate.charge(tenant, order.job, visit.account):
+                return await self._generate(http, order, visit, limit_s)
+
+    async def _read_body(self, http: web.Request) -> bytes:
         try:
-            async with asyncio.timeout(config.body_timeout_s):
-                raw = await http.read()
+            async with asyncio.timeout(self._config.body_timeout_s):
+                return await http.read()
         except TimeoutError as error:
             raise invalid("the body did not arrive in time", status=408) from error
         except web.HTTPRequestEntityTooLarge as error:
-            message = f"the body is larger than {config.max_body_bytes} bytes"
+            message = f"the body is larger than {self._config.max_body_bytes} bytes"
             raise invalid(message, status=413, code="request_too_large") from error
         except web.RequestPayloadError as error:
             raise invalid("the body cannot be decoded: check Content-Encoding and Transfer-Encoding") from error
-        return parse_order(
-            raw, api=api, request_id=request_id, model=config.model, default_max_tokens=config.default_max_tokens
-        )
-
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Hold one of the gateway's places."""
-        if self.draining:
-            raise unavailable("the gateway is shutting down", code="shutting_down", retry_after_s=_RETRY_AFTER_S)
-        if self.inflight >= self._config.max_inflight:
-            raise ApiError(
-                429,
-                f"{self.inflight} requests are in flight, as many as are allowed: try again",
-                outcome="rejected",
-                kind="rate_limit_error",
-                code="rate_limit_exceeded",
-                retry_after_s=_RETRY_AFTER_S,
-            )
-        self.inflight += 1
-        try:
-            yield
-        finally:
-            self.inflight -= 1
 
     async def _generate(
-        self, http: web.Request, order: Order, account: Account, tried: list[str]
+        self, http: web.Request, order: Order, visit: Visit, limit_s: float | None
     ) -> web.StreamResponse:
-        clock = self._clocks.monotonic
-        generation = Generation(order.job, self._pool, self._limits, self._metrics, tried=tried, clock=clock)
-        reply = Reply(order.api, order.job.request_id, int(self._clocks.unix()), order.job.model)
-        delivery = Delivery(http, reply, generation, account, clock)
+        clock, account, job = self._clocks.monotonic, visit.account, order.job
+        queued_at = clock()
+        with visit.span.queue():
+            lease = await self._admission.admit(job)
+        begun_at = clock()
+        visit.queued_s = begun_at - queued_at
+        self._forecast.begin(account, begun_at)
+        generation = Generation(job, lease, self._pool, self._limits, self._metrics, tried=visit.tried, clock=clock)
+        reply = Reply(order.api, job.request_id, int(self._clocks.unix()), job.model)
+        deadline_at = None if limit_s is None else account.accepted_at + limit_s
+        terms = Terms(visit.headers, self._config.write_timeout_s, deadline_at)
+        delivery = Delivery(http, reply, generation, account, terms, clock)
         try:
             return await (delivery.stream(include_usage=order.include_usage) if order.stream else delivery.whole())
         finally:
-            account.close_usage(order.job.prompt_tokens_estimate)
+            account.close_usage(job.prompt_tokens_estimate)
+            self._forecast.end(account, clock())
             await generation.close()
 
+    def _count(self, error: ApiError, account: Account) -> None:
+        if error.rejection is not None:
+            self._metrics.rejections[error.rejection].inc()
+        if error.expired is not None:
+            account.expired(error.expired)
+        account.settle(error.outcome, self._clocks.monotonic())
+
     def _outcome_of_cut(self, account: Account) -> Outcome:
-        """The handler was cancelled: the client went away or, while draining, we could not wait any longer."""
-        if not self.draining:
+        """The handler was cancelled: the client went away or, at the end of a drain, we could not wait any longer."""
+        if not self.closing:
             return "cancelled"
         return "truncated" if account.tokens else "error"
-
-
-def _log_failure(request_id: str, error: ApiError, tried: list[str]) -> None:
-    if error.outcome == "error":
-        emit("request_failed", request_id=request_id, status=error.status, code=error.code, replicas=tried)

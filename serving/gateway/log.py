@@ -9,9 +9,9 @@ import sys
 _LOGGER = logging.getLogger("serving.gateway")
 
 
-def emit(event: str, /, **fields: object) -> None:
+def emit(event: str, /, *, level: int = logging.INFO, **fields: object) -> None:
     """Log `event` with its fields, which must be JSON values."""
-    _LOGGER.info(event, extra={"fields": fields})
+    _LOGGER.log(level, event, extra={"fields": fields})
 
 
 class JsonFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from serving.gateway.health import EJECTIONS, STATES, Ejection, State
 from serving.gateway.model import FAILURE_REASONS, OUTCOMES, FailureReason, Outcome
 
 TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
@@ -131,6 +132,20 @@ class GatewayMetrics:
             "sre_gateway_tenant_tokens_total", "Tokens by tenant.", ["tenant", "kind"], registry=registry
         )
 
+    def watch_tenant(self, name: str) -> None:
+        """Create the tenant's series. Configured tenants only: that bounds the label."""
+        for outcome in OUTCOMES:
+            self._tenants.labels(name, outcome)
+        for kind in ("prompt", "generation"):
+            self._tenant_tokens.labels(name, kind)
+
+    def tenant_request(self, name: str, outcome: Outcome) -> None:
+        self._tenants.labels(name, outcome).inc()
+
+    def tenant_tokens(self, name: str, *, prompt: int, generation: int) -> None:
+        self._tenant_tokens.labels(name, "prompt").inc(prompt)
+        self._tenant_tokens.labels(name, "generation").inc(generation)
+
     def request(self, outcome: Outcome) -> None:
         self._requests[outcome].inc()
 
@@ -140,12 +155,44 @@ class GatewayMetrics:
     def attempt(self, replica: str, *, ok: bool) -> None:
         self._attempts.labels(replica, "ok" if ok else "error").inc()
 
-    def watch_replica(self, name: str, *, up: Callable[[], float], inflight: Callable[[], float]) -> None:
+    def replayed(self, prompt_tokens: int, generation_tokens: int) -> None:
+        """A generation goes on elsewhere; so many tokens were computed again for it."""
+        self.replays["ok"].inc()
+        self.replayed_prompt_tokens.inc(prompt_tokens)
+        self.replayed_generation_tokens.inc(generation_tokens)
+
+    def ejected(self, replica: str, reason: Ejection) -> None:
+        self._ejections.labels(replica, reason).inc()
+
+    def routed(self, result: str, lost_blocks: int) -> None:
+        """A prompt with known blocks was routed."""
+        self.prefix_routes[result].inc()
+        self.prefix_lost_blocks.inc(lost_blocks)
+
+    def watch_replica(
+        self,
+        name: str,
+        *,
+        up: Callable[[], float],
+        inflight: Callable[[], float],
+        state: Callable[[], State] = lambda: "down",
+    ) -> None:
         """Create the replica's series; its gauges are read when scraped."""
         self._up.labels(name).set_function(up)
         self._inflight.labels(name).set_function(inflight)
+        for value in STATES:
+            self._state.labels(name, value).set_function(lambda value=value: float(state() == value))  # type: ignore[misc]
         for outcome in ("ok", "error"):
             self._attempts.labels(name, outcome)
+        for reason in EJECTIONS:
+            self._ejections.labels(name, reason)
+
+    def forget_replica(self, name: str) -> None:
+        """Its gauges go; its counters stay, as counters must not fall."""
+        self._up.remove(name)
+        self._inflight.remove(name)
+        for value in STATES:
+            self._state.remove(name, value)
 
 
 def _with(buckets: Iterable[float], threshold: float) -> tuple[float, ...]:

@@ -72,8 +72,10 @@ class Piece(NamedTuple):
     """One response of the replica: new text, and `finish` on the last. A tuple because there is one a token.
 
     `token_ids` are those of this piece, where the engine tells them (a real model; the emulated one needs none).
+    `tokens` is how many there are: a server may put several into one chunk, and a final piece without text has none.
     """
 
     text: str
     finish: Finish | None
     token_ids: tuple[int, ...] = ()
+    tokens: int = 1

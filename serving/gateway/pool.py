@@ -1,135 +1,298 @@
-"""The replicas as the gateway sees them: who is up, how loaded, and who gets the next job.
+"""The replicas of the gateway: who may get the next job, who is taken out of rotation, and where its jobs go then.
 
-A connection failure takes a replica down at once; other failures make it *suspect*: it is probed, and chosen last until
-the probe's verdict, so that a replica which fails fast (and therefore looks idle) does not attract the traffic.
+Replicas come and go while the gateway runs. One that has to be left keeps its jobs until another can take them: with
+nowhere to go, waiting is all that can help.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
+from serving.gateway.budget import RetryBudget
+from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, ReplicaConfig, RoutingConfig
 from serving.gateway.errors import ReplicaFailed
+from serving.gateway.health import Ejection
 from serving.gateway.log import emit
-from serving.gateway.model import Job, Piece
+from serving.gateway.metrics import GatewayMetrics
+from serving.gateway.model import Job
+from serving.gateway.replica import Channel, Lease, Moved, Replica
+from serving.gateway.routing import Candidate, PrefixIndex, Standing, choose
 
 
-class Stream(Protocol):
-    """What `backend.TokenStream` offers."""
+@dataclass(frozen=True, slots=True)
+class PoolRules:
+    """The sections of the configuration that the pool follows."""
 
-    async def read(self, timeout_s: float) -> Piece: ...
-    async def finish(self) -> None: ...
-    def cancel(self) -> None: ...
-
-
-class Channel(Protocol):
-    """What `backend.ReplicaChannel` offers."""
-
-    def start(self, job: Job) -> Stream: ...
-    async def close(self) -> None: ...
-
-
-class Replica:
-    """One replica's health and load. Down until its first inference. `life` grows each time it comes up."""
-
-    def __init__(self, name: str, channel: Channel) -> None:
-        self.name = name
-        self.channel = channel
-        self.up = False
-        self.suspect = False
-        self.life = 0
-        self.inflight = 0
-        self.outstanding_tokens = 0
-        self.served_at = 0.0
-        self.needs_probe = asyncio.Event()
-        self._on_down: list[Callable[[ReplicaFailed], None]] = []
-
-    def mark_up(self) -> None:
-        """An inference passed."""
-        self.suspect = False
-        if not self.up:
-            self.up = True
-            self.life += 1
-            emit("replica_up", replica=self.name)
-
-    def mark_down(self, failure: ReplicaFailed) -> None:
-        """No more work until an inference passes."""
-        self.suspect = False
-        if self.up:
-            self.up = False
-            emit("replica_down", replica=self.name, reason=failure.reason, detail=failure.detail)
-            for tell in self._on_down:
-                tell(failure)
-
-    @contextmanager
-    def telling(self, tell: Callable[[ReplicaFailed], None]) -> Iterator[None]:
-        """While inside, `tell` hears why the replica went down. It must return at once."""
-        self._on_down.append(tell)
-        try:
-            yield
-        finally:
-            self._on_down.remove(tell)
-
-
-@dataclass(slots=True)
-class Lease:
-    """A job's share of a replica's load, given back once."""
-
-    replica: Replica
-    tokens: int
-    life: int
-    open: bool = True
-
-    def release(self) -> None:
-        if self.open:
-            self.open = False
-            self.replica.inflight -= 1
-            self.replica.outstanding_tokens -= self.tokens
+    health: HealthConfig
+    failover: FailoverConfig
+    admission: AdmissionConfig
+    routing: RoutingConfig
 
 
 class Pool:
-    """All replicas of the gateway."""
+    """All replicas, those in use by name. `clock` gives monotonic seconds, `connect` opens the way to a replica."""
 
-    def __init__(self, replicas: Sequence[Replica]) -> None:
-        self._replicas = tuple(replicas)
+    def __init__(
+        self,
+        rules: PoolRules,
+        metrics: GatewayMetrics,
+        *,
+        connect: Callable[[ReplicaConfig], Channel],
+        clock: Callable[[], float],
+    ) -> None:
+        self.rules = rules
+        self._metrics = metrics
+        self._connect = connect
+        self._clock = clock
+        self._replicas: dict[str, Replica] = {}
+        self._retired: list[Replica] = []
+        self._prefixes = PrefixIndex(rules.routing.max_blocks)
         self._turn = 0
-        self._last_turn = dict.fromkeys((r.name for r in replicas), 0)
+        self._listeners: list[Callable[[], None]] = []
+        self._arrival: asyncio.Future[None] | None = None
+        self.attention = asyncio.Event()
+        """Set when a replica should be looked at before the watcher's next round."""
+        failover = rules.failover
+        self.budget = RetryBudget(
+            ratio=failover.budget_ratio,
+            min_per_s=failover.budget_min_per_s,
+            window_s=failover.budget_window_s,
+            now=clock(),
+        )
+        metrics.budget.set_function(lambda: self.budget.balance(clock()))
 
     def __iter__(self) -> Iterator[Replica]:
-        return iter(self._replicas)
+        return iter(self._replicas.values())
 
-    def acquire(self, cost_tokens: int, *, exclude: Collection[str] = ()) -> Lease | None:
-        """A lease on the least loaded replica that is up and not excluded; None when there is none.
+    def __len__(self) -> int:
+        return len(self._replicas)
 
-        Equal loads go to the one that waited longest.
+    def get(self, name: str) -> Replica | None:
+        return self._replicas.get(name)
+
+    # who is there
+
+    def put(self, configs: Iterable[ReplicaConfig]) -> None:
+        """Make these the replicas. One whose address changed is another one; missing ones leave at once."""
+        wanted = {config.name: config for config in configs}
+        for name, replica in list(self._replicas.items()):
+            if name not in wanted or _address(wanted[name]) != _address(replica.config):
+                self._retire(replica)
+        for name, config in wanted.items():
+            known = self._replicas.get(name)
+            if known is not None:
+                known.config = config
+            else:
+                self._replicas[name] = Replica(config, self._connect(config), self.rules.health, self._clock())
+                self._publish(self._replicas[name])
+                emit("replica_added", replica=name)
+        self.evacuate()
+        self.attention.set()
+        self._tell()
+
+    def _publish(self, replica: Replica) -> None:
+        self._metrics.watch_replica(
+            replica.name,
+            up=lambda: float(replica.health.routable),
+            inflight=lambda: float(replica.inflight),
+            state=lambda: replica.health.state,
+        )
+
+    def _retire(self, replica: Replica) -> None:
+        del self._replicas[replica.name]
+        self._retired.append(replica)
+        self._prefixes.forget(replica.name)
+        self._metrics.forget_replica(replica.name)
+        replica.leaving = Moved("the replica was removed")
+        emit("replica_removed", replica=replica.name, inflight=replica.inflight)
+
+    def everyone(self) -> list[Replica]:
+        """Those in use, and the removed ones on which something still runs."""
+        return [*self._replicas.values(), *self._retired]
+
+    def take_retired(self) -> list[Replica]:
+        """The removed replicas on which nothing runs any more: theirs is the caller's to close."""
+        over = [replica for replica in self._retired if not replica.leases]
+        self._retired = [replica for replica in self._retired if replica.leases]
+        return over
+
+    async def close(self) -> None:
+        for replica in self.everyone():
+            await replica.channel.close()
+
+    # who gets a job
+
+    def any_up(self) -> bool:
+        return any(replica.health.routable for replica in self)
+
+    def has_room(self, job: Job) -> bool:
+        """Whether some replica in rotation has a free place for `job`."""
+        return any(replica.health.routable and self._fits(replica, job) for replica in self)
+
+    def could_ever_fit(self, job: Job) -> bool:
+        """Whether `job` alone fits into some replica's KV cache, as far as its size is known."""
+        most = max(1.0, self.rules.admission.kv_overcommit)
+        sizes = [replica.config.kv_tokens for replica in self]
+        return not sizes or any(size is None or job.cost_tokens <= size * most for size in sizes)
+
+    def acquire(self, job: Job, *, exclude: Collection[str] = (), forced: bool = False) -> Lease | None:
+        """A lease on the best replica in rotation that is not excluded; None when there is none.
+
+        `forced` ignores room: work that was admitted once and lost its replica.
         """
-        candidates = self._candidates(exclude)
-        if not candidates:
+        affine = self.rules.routing.affinity
+        candidates = [
+            Candidate(
+                replica.name,
+                replica.outstanding_tokens,
+                replica.last_turn,
+                self._prefixes.matched(replica.name, job.prefix) if affine else 0,
+                self._standing(replica, job, exclude, forced),
+            )
+            for replica in self
+        ]
+        choice = choose(candidates, overflow_tokens=self.rules.routing.overflow_tokens)
+        if choice is None:
             return None
-        replica = min(candidates, key=lambda r: (r.suspect, r.outstanding_tokens, self._last_turn[r.name]))
+        if affine and job.prefix:
+            self._metrics.routed(choice.route, choice.lost_blocks)
+            self._prefixes.note(choice.name, job.prefix)
         self._turn += 1
-        self._last_turn[replica.name] = self._turn
-        replica.inflight += 1
-        replica.outstanding_tokens += cost_tokens
-        return Lease(replica, cost_tokens, replica.life)
+        replica = self._replicas[choice.name]
+        replica.last_turn = self._turn
+        return Lease(replica, job, self._clock(), self._tell)
 
-    def offers(self, *, exclude: Collection[str]) -> bool:
-        """Whether `acquire` would find a replica."""
-        return bool(self._candidates(exclude))
+    def _standing(self, replica: Replica, job: Job, exclude: Collection[str], forced: bool) -> Standing:
+        if not replica.health.routable or replica.name in exclude:
+            return "out"
+        fits = self._fits(replica, job)
+        if not fits and not forced:
+            return "full"
+        strained = not fits and replica.health.state == "half_open"
+        return "spare" if replica.health.suspect or strained else "free"
 
-    def _candidates(self, exclude: Collection[str]) -> list[Replica]:
-        return [r for r in self._replicas if r.up and r.name not in exclude]
+    def _fits(self, replica: Replica, job: Job) -> bool:
+        return replica.has_room(
+            job,
+            kv_overcommit=self.rules.admission.kv_overcommit,
+            half_open_requests=self.rules.health.half_open_requests,
+        )
+
+    def lives(self) -> dict[str, int]:
+        """The present life of each replica by name: a job may come back to one that came up anew."""
+        return {replica.name: replica.health.life for replica in self}
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """`tell` is called whenever room may have appeared. It must return at once."""
+        self._listeners.append(tell)
+
+    async def arrival(self, timeout_s: float) -> None:
+        """Return when a replica came into rotation, at the latest after `timeout_s`."""
+        if self._arrival is None:
+            self._arrival = asyncio.get_running_loop().create_future()
+        await asyncio.wait([self._arrival], timeout=max(0.0, timeout_s))
+
+    def _tell(self) -> None:
+        for tell in self._listeners:
+            tell()
+
+    def _came_up(self) -> None:
+        if self._arrival is not None:
+            self._arrival.set_result(None)
+            self._arrival = None
+        self.evacuate()
+        self._tell()
+
+    # who is well
 
     def report(self, lease: Lease, failure: ReplicaFailed) -> None:
-        """An attempt failed. Ignored when the replica has come up anew since the attempt began."""
+        """An attempt failed. Ignored when the replica has come up anew since the attempt began, or is out already."""
         replica = lease.replica
-        if lease.life != replica.life or not replica.up:
+        health = replica.health
+        if lease.life != health.life or not health.serving or isinstance(failure, Moved):
             return
         if failure.reason == "connect":
-            replica.mark_down(failure)
+            self.lose(replica, failure)
+        elif health.attempt_failed() and self.may_eject(replica):
+            self.eject(replica, "error", failure)
+        self.attention.set()
+
+    def may_eject(self, replica: Replica) -> bool:
+        """The floor: never the last one in rotation, never more than `max_ejected_share` of all."""
+        others = [other for other in self if other is not replica]
+        ejected = 1 + sum(other.health.state == "ejected" for other in others)
+        share = self.rules.health.max_ejected_share
+        return any(other.health.routable for other in others) and ejected <= share * len(self)
+
+    def eject(self, replica: Replica, reason: Ejection, failure: ReplicaFailed) -> None:
+        """Take it out and move its jobs; those of a slow one may stay, as it does serve them."""
+        if replica.health.eject(self._clock(), reason):
+            self._out(replica, reason, failure)
+            replica.leaving = None if reason == "slow" else failure
+            self.evacuate()
+
+    def lose(self, replica: Replica, failure: ReplicaFailed) -> None:
+        """Its connection is gone."""
+        if replica.health.lose_connection(self._clock()):
+            self._out(replica, "connect", failure)
+        replica.leaving = failure
+        self.evacuate()
+
+    def _out(self, replica: Replica, reason: Ejection, failure: ReplicaFailed) -> None:
+        self._metrics.ejected(replica.name, reason)
+        emit("replica_down", replica=replica.name, reason=reason, detail=failure.detail, inflight=replica.inflight)
+        self.attention.set()
+
+    def probe_passed(self, replica: Replica) -> None:
+        if not replica.health.probe_passed(self._clock()):
+            return
+        replica.leaving = None
+        self._prefixes.forget(replica.name)  # its KV cache is as new, or was given to others meanwhile
+        emit("replica_up", replica=replica.name, state=replica.health.state)
+        self._came_up()
+
+    def probe_failed(self, replica: Replica, failure: ReplicaFailed) -> None:
+        """A failed inference is no suspicion but a finding: the floor does not hold against it."""
+        if failure.reason == "connect":
+            self.lose(replica, failure)
         else:
-            replica.suspect = True
-        replica.needs_probe.set()
+            self.eject(replica, "probe", failure)
+
+    # who is to go
+
+    def drain(self, replica: Replica, grace_s: float) -> None:
+        """No new work; what runs may finish within the grace, then it moves. A second call sets the grace anew."""
+        if not replica.health.draining:
+            emit("replica_draining", replica=replica.name, grace_s=grace_s, inflight=replica.inflight)
+        replica.health.draining = True
+        replica.drain_until = self._clock() + grace_s
+        self.attention.set()
+
+    def undrain(self, replica: Replica) -> None:
+        replica.health.draining = False
+        replica.drain_until = None
+        if isinstance(replica.leaving, Moved):
+            replica.leaving = None
+        if replica.health.routable:
+            emit("replica_undrained", replica=replica.name)
+            self._came_up()
+
+    def end_graces(self, now: float) -> None:
+        for replica in self:
+            if replica.drain_until is not None and now >= replica.drain_until and replica.leaving is None:
+                replica.leaving = Moved("the replica is drained")
+
+    def evacuate(self) -> None:
+        """Tell the jobs of replicas that are to be left, when there is another one in rotation."""
+        if not self.any_up():
+            return
+        for replica in self.everyone():
+            if replica.leaving is not None and not (replica.health.routable and replica.name in self._replicas):
+                for lease in list(replica.leases):
+                    lease.lose(replica.leaving)
+
+
+def _address(config: ReplicaConfig) -> tuple[str | None, str | None]:
+    return config.grpc_address, config.url

@@ -19,6 +19,8 @@ from serving.gateway.app import Gateway
 from serving.gateway.config import GatewayConfig
 
 _WITHIN_S = 10.0
+_NESTED = ("health", "failover", "admission", "routing")
+_SECTIONS = {name: GatewayConfig.model_fields[name].annotation for name in _NESTED}
 FAST = {"probe_interval_s": 0.05, "probe_timeout_s": 1.0, "drain_timeout_s": 2.0}
 
 
@@ -34,6 +36,18 @@ def _load_fake() -> Any:
 
 
 fake_triton = _load_fake()
+
+
+def nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as `GatewayConfig` takes them: one that belongs to a section is put there, so that tests stay short."""
+    fields: dict[str, Any] = {}
+    for key, value in settings.items():
+        owner = next((name for name, section in _SECTIONS.items() if key in section.model_fields), None)
+        if owner is None:
+            fields[key] = value
+        else:
+            fields.setdefault(owner, {})[key] = value
+    return fields
 
 
 @dataclass
@@ -135,10 +149,11 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
         replicas = [fake_triton.FakeTriton(script) for script in scripts]
         for replica in replicas:
             await replica.start()
+        each = settings.pop("replica", {})
         config = GatewayConfig(
             port=0,
-            replicas=[{"name": f"llm-{n}", "grpc_address": r.address} for n, r in enumerate(replicas)],
-            **(FAST | settings),
+            replicas=[{"name": f"llm-{n}", "grpc_address": r.address} | each for n, r in enumerate(replicas)],
+            **nested(FAST | settings),
         )
         world = World(Gateway(config), replicas, aiohttp.ClientSession())
         worlds.append(world)

@@ -1,15 +1,17 @@
 """A Triton server as the gateway sees it: real gRPC on loopback, the model `llm` replaced by scripts.
 
 What a prompt gets is written in the prompt itself, word by word, so that a test reads as one line:
-`w5` five tokens; `pause` a wait until `release()`; `die` the whole server goes (as after kill -9); `crash` a status
-UNAVAILABLE; `stub` the model's error for a dead stub; `hang` silence; `bad` the model refuses; `eof` the stream ends;
-`junk` an unreadable response; `slow` 50 ms. Anything else is answered like `w3`. The replica's `script` is played
-before the prompt's.
+`w5` five tokens; `forever` tokens until released, one each 20 ms; `pause` a wait until `release()`; `die` the whole
+server goes (as after kill -9); `crash` a status UNAVAILABLE; `stub` the model's error for a dead stub; `hang` silence;
+`bad` the model refuses; `eof` the stream ends; `junk` an unreadable response; `slow` 50 ms. Anything else is answered
+like `w3`. The replica's `script` is played before the prompt's. A resumed request plays the rest of its prompt: what
+happened up to its position, a fault there included, is passed over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -32,11 +34,14 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.probe_script = ""
         self.prompts: list[str] = []
         self.samplings: list[str] = []
+        self.resumed: list[int] = []
         self.probes = 0
         self.cancelled = 0
         self.ended = 0
         self.port = 0
         self._released = asyncio.Event()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
         self._server: Any = None
         self._deaths: set[asyncio.Task[None]] = set()
 
@@ -54,6 +59,17 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     async def stop(self) -> None:
         await self._server.stop(None)
 
+    async def kill(self) -> None:
+        """As kill -9: every connection is cut."""
+        await self._server.stop(None)
+
+    def freeze(self) -> None:
+        """As SIGSTOP: nothing more is sent, calls stay open."""
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
     def release(self) -> None:
         """Let everything that waits at `pause` go on."""
         self._released.set()
@@ -61,25 +77,29 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelStreamInfer(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         async for request in requests:
             prompt, sampling = (raw[4:].decode() for raw in request.raw_input_contents)
-            script = self._script_of(prompt, sampling)
+            sent = json.loads(sampling).get("resume", {}).get("output_tokens", 0)
+            script = self._script_of(prompt, sampling, sent)
             try:
-                async for response in self._play(script, prompt, context):
+                async for response in self._play(script, prompt, sent, context):
+                    await self._thawed.wait()
                     yield response
             except asyncio.CancelledError:
                 self.cancelled += 1
                 raise
         self.ended += 1
 
-    def _script_of(self, prompt: str, sampling: str) -> str:
+    def _script_of(self, prompt: str, sampling: str, sent: int) -> str:
         if prompt == PROBE_PROMPT:
             self.probes += 1
             return self.probe_script or "w1"
         self.prompts.append(prompt)
         self.samplings.append(sampling)
-        return f"{self.script} {prompt}"
+        if sent:
+            self.resumed.append(sent)
+        return f"{self.script} {left_of(prompt if _makes_tokens(f'{self.script} {prompt}') else f'{prompt} w3', sent)}"
 
-    async def _play(self, script: str, prompt: str, context: Any) -> AsyncIterator[Any]:
-        produced = 0
+    async def _play(self, script: str, prompt: str, sent: int, context: Any) -> AsyncIterator[Any]:
+        produced = sent
         steps: dict[str, Callable[[], Any]] = {
             "pause": self._released.wait,
             "slow": lambda: asyncio.sleep(0.05),
@@ -87,16 +107,18 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "die": self._die,
             "crash": lambda: context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed"),
         }
-        words = script.split()
-        if not any(re.fullmatch(r"w\d+", word) for word in words):
-            words.append("w3")
-        for word in words:
+        for word in script.split():
             if word in steps:
                 await steps[word]()
             elif re.fullmatch(r"w\d+", word):
                 for _ in range(int(word[1:])):
                     yield response_of(token_text(produced))
                     produced += 1
+            elif word == "forever":
+                while not self._released.is_set():
+                    yield response_of(token_text(produced))
+                    produced += 1
+                    await asyncio.sleep(0.02)
             elif word == "eof":
                 return
             elif word in _ERRORS:
@@ -112,6 +134,30 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         await asyncio.sleep(3600)
 
 
+def _makes_tokens(script: str) -> bool:
+    return any(re.fullmatch(r"w\d+|forever", word) for word in script.split())
+
+
+def left_of(prompt: str, sent: int) -> str:
+    """The script of `prompt` after its first `sent` tokens, without the faults that came before the next one."""
+    words = prompt.split()
+    if not sent:
+        return prompt
+    position = 0
+    while position < sent:
+        word = words.pop(0)
+        if word == "forever":
+            return " ".join([word, *words])
+        count = int(word[1:]) if re.fullmatch(r"w\d+", word) else 0
+        if position + count > sent:
+            return " ".join([f"w{position + count - sent}", *words])
+        position += count
+    until_next = next((n for n, word in enumerate(words) if re.fullmatch(r"w\d+|forever", word)), len(words))
+    happened = next((n + 1 for n in range(until_next) if words[n] in _FAULTS), 0)
+    return " ".join(words[happened:])
+
+
+_FAULTS = {"die", "crash", "stub", "eof", "junk", "hang"}
 _ERRORS = {"stub": STUB_ERROR, "bad": "INVALID_ARG: sampling_parameters: max_tokens is 0"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serving.gateway.accounting import Account
+from serving.gateway.forecast import Forecast
 from serving.gateway.metrics import E2E_BUCKETS, INTER_TOKEN_BUCKETS, TTFT_BUCKETS, GatewayMetrics
 from serving.gateway.model import OUTCOMES, Finish
 
@@ -113,3 +114,46 @@ def test_the_prompt_of_a_lost_request_is_counted_by_estimate_if_it_was_read(metr
     assert value(metrics, "tokens_total", kind="prompt") == 50
     run(metrics, 100.1).close_usage(50)
     assert value(metrics, "tokens_total", kind="prompt") == 57
+
+
+def test_tokens_that_came_together_share_their_gap(metrics):
+    account = Account(metrics, 100.0)
+    account.token(100.5, 2)
+    account.token(100.7, 4)
+    assert account.tokens == value(metrics, "tokens_total", kind="generation") == 6
+    assert value(metrics, "inter_token_seconds_count") == 4
+    assert value(metrics, "inter_token_seconds_sum") == pytest.approx(0.2)
+
+
+def test_the_time_a_client_held_us_up_is_no_gap_and_does_not_spoil_goodput(metrics):
+    account = Account(metrics, 100.0)
+    account.token(100.1)
+    account.held(5.0, 105.1)
+    account.token(105.12)
+    account.settle("ok", 105.12)
+    assert value(metrics, "inter_token_seconds_sum") == pytest.approx(0.02)
+    assert account.mean_inter_token_s == pytest.approx(0.02)
+    assert value(metrics, "goodput_good_total") == 1
+
+
+def test_a_tenant_s_requests_and_tokens_are_its_own(metrics):
+    metrics.watch_tenant("a")
+    account = Account(metrics, 100.0)
+    account.tenant = "a"
+    account.token(100.5)
+    account.close_usage(7)
+    account.settle("truncated", 101.0)
+    assert value(metrics, "tenant_requests_total", tenant="a", outcome="truncated") == 1
+    assert value(metrics, "tenant_tokens_total", tenant="a", kind="prompt") == 7
+    assert value(metrics, "tenant_tokens_total", tenant="a", kind="generation") == 1
+
+
+def test_the_forecast_learns_from_first_tokens_and_from_all_tokens(metrics):
+    forecast = Forecast(100.0)
+    account = Account(metrics, 100.0, forecast)
+    forecast.begin(account, 100.0)
+    account.token(100.4)
+    account.token(101.0)
+    account.usage(Finish("length", 8, 2))
+    assert forecast.first_tokens.expected_s(101.0) == pytest.approx(0.4)
+    assert forecast.rate.per_s(101.0) == pytest.approx(10.0, rel=0.1)

@@ -29,7 +29,11 @@ def test_everything_but_the_replicas_has_a_default():
         ({"host": "example.org"}, "not a loopback address"),
         ({"port": 70000}, "port: Input should be less than or equal to 65535"),
         ({"port": "8400"}, "port: Input should be a valid integer"),
-        ({"replicas": []}, "replicas: List should have at least 1 item"),
+        ({"replicas": [{"name": "a", "url": "http://a"}] * 65}, "replicas: List should have at most 64 items"),
+        ({"replicas": [{"name": "a"}]}, "give either grpc_address (Triton) or url"),
+        ({"health": {"stall_steps": 1}}, "health.stall_steps: Input should be greater than or equal to 2"),
+        ({"failover": {"unreplayable": "maybe"}}, "failover.unreplayable: Input should be 'continue' or 'fail'"),
+        ({"control": {"port": 0, "token": "short"}}, "control.token: String should have at least 16"),
         ({"replicas": [{"name": "a b", "grpc_address": "nowhere"}]}, "replicas.0.grpc_address"),
         ({"replicas": REPLICAS * 2}, "replica names must be unique: llm-0"),
         ({"max_atempts": 3}, "max_atempts: Extra inputs are not permitted"),
@@ -42,6 +46,10 @@ def test_a_fault_is_named_with_its_place(fields, words):
     assert str(caught.value).startswith("gateway.json: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_gateway_may_start_without_replicas():
+    assert parse(replicas=[]).replicas == []
 
 
 def test_all_faults_come_at_once():

@@ -27,7 +27,7 @@ async def triton():
 
 async def spawn(tmp_path, **fields):
     path = tmp_path / "gateway.json"
-    path.write_text(json.dumps({"port": 0, "probe_interval_s": 0.1} | fields), encoding="utf-8")
+    path.write_text(json.dumps({"port": 0, "health": {"probe_interval_s": 0.1}} | fields), encoding="utf-8")
     command = (sys.executable, "-m", "serving.gateway", "--config", str(path))
     return await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
 
@@ -97,8 +97,22 @@ async def test_a_signal_lets_running_requests_finish(tmp_path, triton, number):
     assert lines[-1]["cut"] == 0
 
 
+async def test_a_stopping_gateway_is_first_not_ready_and_serves_on(tmp_path, triton):
+    async with running(tmp_path, triton) as (process, url), aiohttp.ClientSession() as session:
+        process.send_signal(signal.SIGTERM)
+        while json.loads(await process.stderr.readline())["event"] != "gateway_stopping":
+            pass
+        async with session.get(f"{url}/ready") as response:
+            assert response.status == 503
+        async with session.post(f"{url}/v1/completions", json={"model": "llm", "prompt": "w1"}) as response:
+            assert response.status == 200
+        code, _ = await end(process)
+    assert code == 0
+
+
 async def connect_anew(url):
-    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession(connector=connector) as session:
         while True:
             async with session.get(url):
                 await asyncio.sleep(0.01)
@@ -118,17 +132,18 @@ async def test_what_does_not_finish_in_time_is_cut(tmp_path, triton):
 
 
 async def test_failures_are_logged_without_the_prompt(tmp_path, triton):
-    async with running(tmp_path, triton) as (process, url), aiohttp.ClientSession() as session:
+    once = {"failover": {"max_attempts": 1, "max_replays": 0}}
+    async with running(tmp_path, triton, **once) as (process, url), aiohttp.ClientSession() as session:
         for prompt in ("secret stub", "w1 secret stub"):
             body = {"model": "llm", "prompt": prompt, "stream": True}
             async with session.post(f"{url}/v1/completions", json=body) as response:
                 await response.read()
         process.send_signal(signal.SIGTERM)
         code, lines = await end(process)
-    events = {line["event"]: line for line in lines}
+    failed, truncated = (line for line in lines if line["event"] == "request")
     assert code == 0
-    assert events["request_failed"]["status"] == 502
-    assert events["request_truncated"]["tokens"] == 1
-    assert events["request_failed"]["request_id"] != events["request_truncated"]["request_id"]
+    assert (failed["outcome"], failed["level"], failed["status"]) == ("error", "error", 502)
+    assert (truncated["outcome"], truncated["level"], truncated["tokens"]) == ("truncated", "error", 1)
+    assert failed["request_id"] != truncated["request_id"]
     assert "secret" not in json.dumps(lines)
     assert text_of(1) not in json.dumps(lines, ensure_ascii=False)

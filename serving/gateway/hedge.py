@@ -1,0 +1,74 @@
+"""Two attempts at one late first token: the first piece wins, the other attempt is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serving.gateway.attempt import Attempt
+from serving.gateway.errors import ReplicaFailed
+from serving.gateway.model import Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Who came first, with what; a failure when none is left. `hedged`: there was a second attempt."""
+
+    attempt: Attempt
+    result: Piece | ReplicaFailed
+    hedged: bool
+
+
+async def race(
+    first: Attempt,
+    after_s: float,
+    second: Callable[[], Attempt | None],
+    drop: Callable[[Attempt, ReplicaFailed], None],
+) -> Outcome:
+    """The first piece of `first`, or after `after_s` of whichever of it and `second()` is quicker.
+
+    `drop` gets an attempt that failed while the other still runs. Losers are abandoned, and both attempts when a read
+    raises another error or the caller is cancelled.
+    """
+    running = {asyncio.create_task(first.read()): first}
+    hedge: Attempt | None = None
+    try:
+        done, _ = await asyncio.wait(running, timeout=after_s)
+        hedge = None if done else second()
+        if hedge is not None:
+            running[asyncio.create_task(hedge.read())] = hedge
+        winner = await _first_of(running, drop)
+    except BaseException:
+        if hedge is not None:
+            hedge.abandon()
+        raise
+    finally:
+        await _end(running)
+    return Outcome(winner[0], winner[1], hedge is not None)
+
+
+async def _first_of(
+    running: dict[asyncio.Task[Piece], Attempt], drop: Callable[[Attempt, ReplicaFailed], None]
+) -> tuple[Attempt, Piece | ReplicaFailed]:
+    """The winner; it is taken out of `running`, losers stay in."""
+    while True:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            attempt = running.pop(task)
+            try:
+                return attempt, task.result()
+            except ReplicaFailed as failure:
+                if not running:
+                    return attempt, failure
+                drop(attempt, failure)
+
+
+async def _end(losers: dict[asyncio.Task[Piece], Attempt]) -> None:
+    for task in losers:
+        task.cancel()
+    for task, attempt in losers.items():
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        attempt.abandon()
