@@ -20,6 +20,7 @@ class SchedulerConfig:
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048
     max_model_len: int = 32768
+    enable_prefix_caching: bool = True
 
     def __post_init__(self) -> None:
         for name in ("kv_blocks", "block_size_tokens", "max_num_seqs", "max_num_batched_tokens", "max_model_len"):
@@ -42,19 +43,28 @@ class Request:
 
     `output_tokens` is how many tokens it will produce; a clock-free core has to be told, because no model decides it.
     The scheduler uses it to end the request and to refuse one that can never fit, never to plan ahead. Lower
-    `priority` goes first.
+    `priority` goes first. `resumed_tokens` of the output were made elsewhere: they are prefilled with the prompt, and
+    the first emission has that position. `block_hashes` name the full blocks of the tokens known at the start (prompt
+    and resumed ones), each hash standing for all tokens up to the block's end; without them nothing is shared.
     """
 
     id: str
     prompt_tokens: int
     output_tokens: int
     priority: int = 0
+    resumed_tokens: int = 0
+    block_hashes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.prompt_tokens < 1 or self.output_tokens < 1:
             raise BadInput(
                 f"request {self.id}: {self.prompt_tokens} prompt and {self.output_tokens} output tokens: "
                 "give at least 1 of each"
+            )
+        if not 0 <= self.resumed_tokens < self.output_tokens:
+            raise BadInput(
+                f"request {self.id}: {self.resumed_tokens} of {self.output_tokens} output tokens are there already: "
+                "resume with at least one left"
             )
 
 
@@ -71,8 +81,9 @@ class Allotment:
 class StepPlan:
     """One engine iteration.
 
-    `context_tokens` is the KV length before the step, summed over the batch. `admitted` left the queue in this step,
-    `preempted` lost their blocks and went back to it.
+    `context_tokens` is the KV length before the step, summed over the batch, `decode_context_tokens` over its decodes.
+    `admitted` left the queue in this step, with `hit_tokens` of each found in the prefix cache; `preempted` lost their
+    blocks and went back to it.
     """
 
     number: int
@@ -80,7 +91,9 @@ class StepPlan:
     decode_seqs: int
     prefill_tokens: int
     context_tokens: int
+    decode_context_tokens: int
     admitted: tuple[str, ...]
+    hit_tokens: tuple[int, ...]
     preempted: tuple[str, ...]
 
     @property

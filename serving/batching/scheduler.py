@@ -5,44 +5,20 @@ is (priority, arrival): the queue is served from its front without overtaking, a
 the very end of that order among the running ones is preempted. A preempted request keeps its emitted tokens and its
 place in the order, and recomputes prompt and emitted tokens when it is admitted again. As in vLLM, a step that
 preempted admits nobody, and does not enlarge a prefill by the tokens that the preempted one gave back.
+
+With prefix caching a request is admitted with the longest run of known blocks already computed, but for its last
+token, which must be computed to get the next. Blocks are registered when the step that fills them is planned, as in
+vLLM: requests admitted together share what the first of them computes in that same step.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from serving.batching.kv import BlockPool
-from serving.batching.model import Allotment, Emission, NeverFits, Request, SchedulerConfig, StepOutcome, StepPlan
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """A request under way.
-
-    `computed_tokens` have their KV in `blocks`; `scheduled_tokens` is its part of the open step.
-    """
-
-    request: Request
-    arrival: int
-    computed_tokens: int = 0
-    emitted_tokens: int = 0
-    scheduled_tokens: int = 0
-    is_running: bool = False
-    blocks: list[int] = field(default_factory=list)
-
-    @property
-    def known_tokens(self) -> int:
-        return self.request.prompt_tokens + self.emitted_tokens
-
-    @property
-    def is_decode(self) -> bool:
-        """Only the last emitted token is left to compute."""
-        return self.emitted_tokens > 0 and self.known_tokens - self.computed_tokens == 1
-
-
-def _order(sequence: Sequence) -> tuple[int, int]:
-    return sequence.request.priority, sequence.arrival
+from serving.batching.model import Emission, NeverFits, Request, SchedulerConfig, StepOutcome, StepPlan
+from serving.batching.sequence import Sequence, Step, order
 
 
 class Scheduler:
@@ -60,6 +36,8 @@ class Scheduler:
         self._open: tuple[StepPlan, list[Sequence]] | None = None
         self._arrivals = 0
         self._steps = 0
+        self.prefix_queries_tokens = 0
+        self.prefix_hits_tokens = 0
 
     @property
     def running_count(self) -> int:
@@ -99,10 +77,11 @@ class Scheduler:
         if request.id in self._sequences:
             raise ValueError(f"request {request.id} is already under way")
         self.require_fits(request)
-        sequence = Sequence(request, self._arrivals)
+        hashes = list(request.block_hashes) if self.config.enable_prefix_caching else []
+        sequence = Sequence(request, self._arrivals, request.resumed_tokens, hashes)
         self._arrivals += 1
         self._sequences[request.id] = sequence
-        insort(self._waiting, sequence, key=_order)
+        insort(self._waiting, sequence, key=order)
 
     def cancel(self, request_id: str) -> bool:
         """Forget a request and free its blocks at once; a step under way emits nothing for it.
@@ -115,12 +94,28 @@ class Scheduler:
         self._remove(sequence)
         return True
 
+    def add_hashes(self, request_id: str, hashes: Iterable[int]) -> None:
+        """Name the next full blocks of a request's tokens, generated ones by now. Ignored for an unknown request."""
+        sequence = self._sequences.get(request_id)
+        if sequence is not None and self.config.enable_prefix_caching:
+            sequence.hashes.extend(hashes)
+
+    def limit_blocks(self, blocks: int | None) -> None:
+        """Use no more than `blocks` from the next plan on (None: all of the pool); who is too many is preempted there.
+
+        A request that needs more than these by itself waits until the limit is lifted, and all behind it.
+        """
+        self.pool.limit = self.pool.total if blocks is None else blocks
+
     def plan(self) -> StepPlan:
-        """Decide the next step: hand out blocks and tokens, admit, preempt. Empty when there is nothing to do."""
+        """Decide the next step: hand out blocks and tokens, admit, preempt. Empty when nothing can be done."""
         if self._open is not None:
             raise RuntimeError("the previous plan is not completed")
-        step = _Step(self.config.max_num_batched_tokens)
+        step = Step(self.config.max_num_batched_tokens)
+        while self.pool.used > self.pool.limit:
+            self._preempt(self._running[-1], step)
         self._schedule_running(step)
+        self._register(step.batch)
         if not step.preempted:
             self._admit_waiting(step)
         plan = step.to_plan(self._steps)
@@ -152,7 +147,7 @@ class Scheduler:
             self._remove(sequence)
         return Emission(sequence.request.id, position, is_last)
 
-    def _schedule_running(self, step: _Step) -> None:
+    def _schedule_running(self, step: Step) -> None:
         """Give every decode its token, then the prefills under way as much of the budget as is left."""
         decodes = [sequence for sequence in self._running if sequence.is_decode]
         prefills = [sequence for sequence in self._running if not sequence.is_decode]
@@ -164,7 +159,17 @@ class Scheduler:
                 if self._make_room(sequence, tokens, step):
                     step.schedule(sequence, tokens)
 
-    def _make_room(self, sequence: Sequence, tokens: int, step: _Step) -> bool:
+    def _register(self, batch: Iterable[Sequence]) -> None:
+        """Make the blocks findable that this step fills. Only for sequences that stay in the batch."""
+        for sequence in batch:
+            if sequence.registered < len(sequence.hashes):
+                tokens = sequence.computed_tokens + sequence.scheduled_tokens
+                full = min(tokens // self.config.block_size_tokens, len(sequence.hashes))
+                for index in range(sequence.registered, full):
+                    self.pool.register(sequence.blocks[index], sequence.hashes[index])
+                sequence.registered = max(sequence.registered, full)
+
+    def _make_room(self, sequence: Sequence, tokens: int, step: Step) -> bool:
         """Get blocks for `tokens` more, preempting from the end of the order.
 
         False when that end is the sequence itself.
@@ -179,70 +184,63 @@ class Scheduler:
     def _grow(self, sequence: Sequence, tokens: int) -> bool:
         """Take the blocks `tokens` more need beyond those already held; a new block only when the last is full."""
         missing = self.config.blocks_for(sequence.computed_tokens + tokens) - len(sequence.blocks)
+        if missing <= 0:
+            return True
         if missing > self.pool.free:
             return False
-        if missing > 0:
-            sequence.blocks += self.pool.take(missing)
+        sequence.blocks += self.pool.take(missing)
         return True
 
-    def _preempt(self, sequence: Sequence, step: _Step) -> None:
+    def _preempt(self, sequence: Sequence, step: Step) -> None:
         self._running.remove(sequence)
         step.withdraw(sequence)
         step.preempted.append(sequence.request.id)
         sequence.is_running = False
-        sequence.computed_tokens = 0
+        sequence.computed_tokens = sequence.registered = 0
         self.pool.give_back(sequence.blocks)
-        insort(self._waiting, sequence, key=_order)
+        insort(self._waiting, sequence, key=order)
 
-    def _admit_waiting(self, step: _Step) -> None:
+    def _admit_waiting(self, step: Step) -> None:
         """Admit from the front of the queue while budget, seats and blocks last. Nobody overtakes the front."""
         while self._waiting and step.budget > 0 and len(self._running) < self.config.max_num_seqs:
             sequence = self._waiting[0]
-            tokens = min(sequence.known_tokens, step.budget)
-            if not self._grow(sequence, tokens):
+            if not self._admit(sequence, step):
                 return
             self._waiting.pop(0)
             sequence.is_running = True
-            insort(self._running, sequence, key=_order)
-            step.schedule(sequence, tokens)
-            step.admitted.append(sequence.request.id)
+            insort(self._running, sequence, key=order)
+            self._register((sequence,))
+
+    def _admit(self, sequence: Sequence, step: Step) -> bool:
+        """Give a waiting sequence its known blocks and room for the part of the rest that the budget allows."""
+        if self.pool.free == 0:
+            return False
+        known = self._known_blocks(sequence)
+        hit_tokens = len(known) * self.config.block_size_tokens
+        tokens = min(sequence.known_tokens - hit_tokens, step.budget)
+        missing = self.config.blocks_for(hit_tokens + tokens) - len(known)
+        if missing > self.pool.free - self.pool.count_idle(known):
+            return False
+        self.pool.share(known)
+        sequence.blocks = known + self.pool.take(missing)
+        sequence.computed_tokens, sequence.registered = hit_tokens, len(known)
+        if sequence.hashes:
+            self.prefix_queries_tokens += sequence.known_tokens
+            self.prefix_hits_tokens += hit_tokens
+        step.schedule(sequence, tokens)
+        step.admitted.append(sequence.request.id)
+        step.hit_tokens.append(hit_tokens)
+        return True
+
+    def _known_blocks(self, sequence: Sequence) -> list[int]:
+        """Blocks of its first tokens that are in the cache; never the one with the last known token."""
+        if not sequence.hashes:
+            return []
+        most = (sequence.known_tokens - 1) // self.config.block_size_tokens
+        return self.pool.find(sequence.hashes[:most])
 
     def _remove(self, sequence: Sequence) -> None:
         (self._running if sequence.is_running else self._waiting).remove(sequence)
         sequence.is_running = False
         self.pool.give_back(sequence.blocks)
         del self._sequences[sequence.request.id]
-
-
-class _Step:
-    """A step being put together."""
-
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.batch: list[Sequence] = []
-        self.admitted: list[str] = []
-        self.preempted: list[str] = []
-
-    def schedule(self, sequence: Sequence, tokens: int) -> None:
-        sequence.scheduled_tokens = tokens
-        self.budget -= tokens
-        self.batch.append(sequence)
-
-    def withdraw(self, sequence: Sequence) -> None:
-        """Take a preempted sequence out of the batch again, giving its tokens back to the budget."""
-        if sequence.scheduled_tokens:
-            self.budget += sequence.scheduled_tokens
-            sequence.scheduled_tokens = 0
-            self.batch.remove(sequence)
-
-    def to_plan(self, number: int) -> StepPlan:
-        allotments = tuple(Allotment(s.request.id, s.scheduled_tokens, s.is_decode) for s in self.batch)
-        return StepPlan(
-            number=number,
-            allotments=allotments,
-            decode_seqs=sum(a.is_decode for a in allotments),
-            prefill_tokens=sum(a.tokens for a in allotments if not a.is_decode),
-            context_tokens=sum(s.computed_tokens for s in self.batch),
-            admitted=tuple(self.admitted),
-            preempted=tuple(self.preempted),
-        )

@@ -1,8 +1,9 @@
 """How long one engine step takes on the emulated GPU: measured tables, linear between their knots.
 
 A batch that mixes prefill and decode costs more than its parts run apart (the attention kernels of the two
-interfere), hence a factor on their sum. Known limit: the KV length of the batch is not in the model, so long-context
-decodes come out too fast.
+interfere), hence a factor on their sum. Decodes also read the KV of their whole context, which the memory's bandwidth
+bounds: a term in proportion to the context tokens. Known limit: a prefill's attention to the context of its earlier
+chunks costs nothing.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ class StepTimeModel:
     """Step duration from the batch: `decode_ms` over sequences, `prefill_ms` over tokens, both of pure batches.
 
     Below its first knot the prefill curve runs down to a decode step of one sequence at one token, which is what such
-    a prefill is.
+    a prefill is. `decode_ms` holds for contexts of `kv_included_tokens` a sequence; each 1,000 context tokens of the
+    batch beyond these add `kv_ms_per_1k_tokens`.
     """
 
     decode_ms: Curve
     prefill_ms: Curve
     mixed_factor: float = 1.0
     host_overhead_ms: float = 0.0
+    kv_ms_per_1k_tokens: float = 0.0
+    kv_included_tokens: int = 0
 
     @classmethod
     def from_tables(
@@ -53,22 +57,30 @@ class StepTimeModel:
         prefill_ms: dict[int, float],
         mixed_factor: float = 1.0,
         host_overhead_ms: float = 0.0,
+        kv_ms_per_1k_tokens: float = 0.0,
+        kv_included_tokens: int = 0,
     ) -> StepTimeModel:
         """Tables of {sequences: ms} and {tokens: ms}."""
         decode = Curve(tuple(sorted(decode_ms.items())))
         floor = {1: decode.at(1)} if min(prefill_ms) > 1 else {}
         prefill = Curve(tuple(sorted({**prefill_ms, **floor}.items())))
-        return cls(decode, prefill, mixed_factor, host_overhead_ms)
+        return cls(decode, prefill, mixed_factor, host_overhead_ms, kv_ms_per_1k_tokens, kv_included_tokens)
 
     def duration_s(self, plan: StepPlan) -> float:
         """Duration of a planned step on the emulated hardware, seconds; 0 for an empty plan."""
-        return self.duration_of_s(decode_seqs=plan.decode_seqs, prefill_tokens=plan.prefill_tokens)
+        return self.duration_of_s(
+            decode_seqs=plan.decode_seqs,
+            prefill_tokens=plan.prefill_tokens,
+            context_tokens=plan.decode_context_tokens,
+        )
 
-    def duration_of_s(self, *, decode_seqs: int, prefill_tokens: int) -> float:
-        """Duration of a step with this batch, seconds."""
+    def duration_of_s(self, *, decode_seqs: int, prefill_tokens: int, context_tokens: int = 0) -> float:
+        """Duration of a step with this batch, seconds; `context_tokens` are those of the decodes, summed."""
         decode = self.decode_ms.at(decode_seqs) if decode_seqs else 0.0
         prefill = self.prefill_ms.at(prefill_tokens) if prefill_tokens else 0.0
         if not decode and not prefill:
             return 0.0
         factor = self.mixed_factor if decode and prefill else 1.0
-        return (factor * (decode + prefill) + self.host_overhead_ms) / 1000
+        beyond = context_tokens - self.kv_included_tokens * decode_seqs
+        kv = self.kv_ms_per_1k_tokens * beyond / 1000 if beyond > 0 else 0.0
+        return (factor * (decode + prefill) + kv + self.host_overhead_ms) / 1000

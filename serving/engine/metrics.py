@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # vLLM's buckets, seconds
@@ -13,7 +14,7 @@ TTFT_BUCKETS_S = (
 INTER_TOKEN_BUCKETS_S = (
     *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0),
 )
-FINISHED_REASONS = ("stop", "length", "abort")
+FINISHED_REASONS = ("stop", "length", "abort", "error")
 
 
 @dataclass(slots=True)
@@ -54,9 +55,12 @@ class EngineMetrics:
     prompt_tokens: int = 0
     generation_tokens: int = 0
     preemptions: int = 0
+    prefix_queries_tokens: int = 0
+    prefix_hits_tokens: int = 0
     finished: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FINISHED_REASONS, 0))
     ttft_s: Histogram = field(default_factory=lambda: Histogram(TTFT_BUCKETS_S))
     inter_token_s: Histogram = field(default_factory=lambda: Histogram(INTER_TOKEN_BUCKETS_S))
+    cold_start_s: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ def readings(metrics: EngineMetrics) -> list[Reading]:
         "vllm:prompt_tokens_total": metrics.prompt_tokens,
         "vllm:generation_tokens_total": metrics.generation_tokens,
         "vllm:num_preemptions_total": metrics.preemptions,
+        "vllm:prefix_cache_queries_total": metrics.prefix_queries_tokens,
+        "vllm:prefix_cache_hits_total": metrics.prefix_hits_tokens,
     }
     return [
         *(Reading(name, "gauge", (), value) for name, value in gauges.items()),
@@ -88,9 +94,16 @@ def readings(metrics: EngineMetrics) -> list[Reading]:
             Reading("vllm:request_success_total", "counter", (("finished_reason", reason),), count)
             for reason, count in metrics.finished.items()
         ),
+        *cold_start_readings(metrics.cold_start_s),
         *_histogram("vllm:time_to_first_token_seconds", metrics.ttft_s),
         *_histogram("vllm:inter_token_latency_seconds", metrics.inter_token_s),
     ]
+
+
+def cold_start_readings(seconds_by_phase: Mapping[str, float]) -> list[Reading]:
+    """What the start of the engine took, phase by phase."""
+    name = "sre_engine_cold_start_seconds"
+    return [Reading(name, "gauge", (("phase", phase),), seconds) for phase, seconds in seconds_by_phase.items()]
 
 
 def _histogram(name: str, histogram: Histogram) -> list[Reading]:

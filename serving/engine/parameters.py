@@ -14,12 +14,17 @@ ENGINES = ("emulated",)
 
 @dataclass(frozen=True, slots=True)
 class EngineParameters:
-    """`time_scale` stretches the profile's step times; `replica` is the name in log lines."""
+    """`time_scale` stretches the profile's step times; `replica` is the name in log lines.
+
+    `cold_start_scale` stretches the profile's cold start; 0 is none.
+    """
 
     engine: str
     profile: str
     time_scale: float
     replica: str
+    cold_start_scale: float = 0.0
+    prefix_caching: bool = True
 
 
 def parse_parameters(model_config: str) -> EngineParameters:
@@ -31,7 +36,14 @@ def parse_parameters(model_config: str) -> EngineParameters:
         raise BadInput(f"config.pbtxt: parameters: {', '.join(missing)} missing: copy serving/model_repository/llm")
     if values["engine"] not in ENGINES:
         raise BadInput(f"config.pbtxt: parameters: engine is {values['engine']!r}: use {' or '.join(ENGINES)}")
-    return EngineParameters(values["engine"], values["profile"], _time_scale(values["time_scale"]), values["replica"])
+    return EngineParameters(
+        engine=values["engine"],
+        profile=values["profile"],
+        time_scale=_time_scale(values["time_scale"]),
+        replica=values["replica"],
+        cold_start_scale=_cold_start_scale(values.get("cold_start_scale", "0")),
+        prefix_caching=_flag("prefix_caching", values.get("prefix_caching", "true")),
+    )
 
 
 def _time_scale(text: str) -> float:
@@ -42,3 +54,21 @@ def _time_scale(text: str) -> float:
     if not 0 < value < float("inf"):
         raise BadInput(f"config.pbtxt: parameters: time_scale is {text!r}: use a number above 0 (1 is real time)")
     return value
+
+
+def _cold_start_scale(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise BadInput(
+            f"config.pbtxt: parameters: cold_start_scale is {text!r}: use 0 (no cold start) or more (1 is real time)"
+        )
+    return value
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise BadInput(f"config.pbtxt: parameters: {name} is {text!r}: use true or false")
+    return text == "true"

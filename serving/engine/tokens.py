@@ -84,10 +84,15 @@ class Answer:
         """The whole answer."""
         return "".join(self.voice.token(position) for position in range(self.tokens))[: self.text_chars]
 
-    def deltas(self) -> Iterator[str]:
-        """New text at each token; put together they are `text()`. Tokens that belong to the stop string add nothing."""
-        left = math.inf if self.text_chars is None else self.text_chars
-        for position in range(self.tokens):
+    def deltas(self, start: int = 0) -> Iterator[str]:
+        """New text at each token from `start` on; from 0, put together, they are `text()`.
+
+        Tokens that belong to the stop string add nothing.
+        """
+        left = math.inf
+        if self.text_chars is not None:
+            left = max(0, self.text_chars - sum(len(self.voice.token(position)) for position in range(start)))
+        for position in range(start, self.tokens):
             piece = self.voice.token(position)
             piece = piece if left >= len(piece) else piece[: int(left)]
             left -= len(piece)

@@ -17,12 +17,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.engine.faults import FAULTS_FILE
 from serving.engine.inference import MODEL_NAME
+from serving.engine.parameters import ENGINES
 from serving.errors import BadInput, EnvironmentLacks
-from serving.profiles import require_known
+from serving.profiles import load
 
 HOST = "127.0.0.1"
 EXIT_TIMEOUT_S = 4  # what a replica may take over SIGTERM; after it, it exits with status 1 and cleans up all the same
+STUB_TIMEOUT_S = (
+    3600  # for a model to load; a cold start at scale 1 takes minutes, and the supervisor has its own limit
+)
 REPOSITORY_TEMPLATE = Path(__file__).resolve().parent.parent / "model_repository"
 _WHEEL = "nvidia-pytriton"
 _STUB = "triton_python_backend_stub"
@@ -128,14 +133,28 @@ def _link(source: Path, link: Path) -> None:
     temporary.replace(link)
 
 
-def write_model_repository(directory: Path, *, profile: str, time_scale: float, replica: str) -> Path:
-    """Write the replica's model repository (model `llm` on the emulated engine) below `directory` and return it.
+def write_model_repository(
+    directory: Path,
+    *,
+    profile: str,
+    time_scale: float,
+    replica: str,
+    engine: str = "emulated",
+    cold_start_scale: float = 0.0,
+    prefix_caching: bool = True,
+) -> Path:
+    """Write the replica's model repository (model `llm`) below `directory`, without faults, and return it.
 
-    Raises ProfileNotFound for an unknown profile, BadInput for a time scale or a replica name Triton could not use.
+    Raises ProfileNotFound for an unknown profile, BadInput for one that does not fit its GPUs, and for a scale, an
+    engine or a replica name that Triton could not use.
     """
-    require_known(profile)
+    load(profile)
     if not 0 < time_scale < float("inf"):
         raise BadInput(f"time_scale is {time_scale:g}: use a number above 0 (1 is real time)")
+    if not 0 <= cold_start_scale < float("inf"):
+        raise BadInput(f"cold_start_scale is {cold_start_scale:g}: use 0 (no cold start) or more (1 is real time)")
+    if engine not in ENGINES:
+        raise BadInput(f"engine is {engine!r}: use {' or '.join(ENGINES)}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", replica):
         raise BadInput(f"replica name is {replica!r}: use letters, digits, '.', '-' and '_'")
     source, target = REPOSITORY_TEMPLATE / MODEL_NAME, directory / MODEL_NAME
@@ -143,7 +162,15 @@ def write_model_repository(directory: Path, *, profile: str, time_scale: float, 
     code = (source / "1" / "model.py").read_text(encoding="utf-8")
     (target / "1" / "model.py").write_text(code, encoding="utf-8")
     config = (source / "config.pbtxt").read_text(encoding="utf-8")
-    values = {"profile": profile, "time_scale": repr(time_scale), "replica": replica}
+    (target / FAULTS_FILE).unlink(missing_ok=True)
+    values = {
+        "engine": engine,
+        "profile": profile,
+        "time_scale": repr(time_scale),
+        "replica": replica,
+        "cold_start_scale": repr(cold_start_scale),
+        "prefix_caching": str(prefix_caching).lower(),
+    }
     (target / "config.pbtxt").write_text(with_parameters(config, values), encoding="utf-8")
     return directory.resolve()
 
@@ -196,7 +223,7 @@ def launch(
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
         "--backend-config=python,shm-default-byte-size=4194304",
         "--backend-config=python,shm-growth-byte-size=1048576",
-        "--backend-config=python,stub-timeout-seconds=60",
+        f"--backend-config=python,stub-timeout-seconds={STUB_TIMEOUT_S}",
     )
     return TritonLaunch(argv=argv, env=_environment(install, os.environ))
 

@@ -4,7 +4,28 @@ A profile is a YAML file in this folder. It is the only place where hardware fig
 and the cost model read them from here.
 """
 
+from serving.profiles.capacity import (
+    Capacity,
+    DoesNotFit,
+    capacity_of,
+    capacity_of_profile,
+    describe_capacity,
+    require_fits,
+)
 from serving.profiles.catalogue import load, profile_names, read_profile, require_known
 from serving.profiles.model import KvMemory, Profile
 
-__all__ = ["KvMemory", "Profile", "load", "profile_names", "read_profile", "require_known"]
+__all__ = [
+    "Capacity",
+    "DoesNotFit",
+    "KvMemory",
+    "Profile",
+    "capacity_of",
+    "capacity_of_profile",
+    "describe_capacity",
+    "load",
+    "profile_names",
+    "read_profile",
+    "require_fits",
+    "require_known",
+]

@@ -9,8 +9,10 @@ import yaml
 
 from serving.batching import SchedulerConfig, StepTimeModel
 from serving.errors import BadInput, ProfileNotFound
+from serving.profiles.capacity import capacity_of, shortfall
 from serving.profiles.model import KvMemory, Profile
 from serving.profiles.reader import DocumentReader, kind
+from serving.profiles.roofline import Roofline
 
 DIRECTORY = Path(__file__).resolve().parent
 SCHEMA = 1
@@ -56,58 +58,98 @@ def _build(reader: DocumentReader, expected_name: str) -> Profile:
         reader.fault("schema", f"is {schema}", f"this version reads {SCHEMA}")
     if (name := reader.text("name")) != expected_name:
         reader.fault("name", f"is {name!r}", f"must be the file's name, {expected_name!r}")
-    memory = _memory(reader.section("memory"))
-    block_size = reader.integer("block_size_tokens")
-    scheduler = _scheduler(reader, kv_blocks=memory.blocks(block_size), block_size_tokens=block_size)
+    memory = _memory(reader, reader.section("memory"))
     return Profile(
         name=name,
         model=reader.text("model"),
         gpu=reader.text("gpu"),
-        gpus_per_replica=reader.integer("gpus_per_replica"),
+        quantization=reader.text("quantization"),
         source=reader.text("source"),
         memory=memory,
-        scheduler=scheduler,
-        step_time=_step_time(reader),
+        scheduler=_scheduler(reader, memory),
+        step_time=_step_time(reader, memory),
+        cold_start_s=_cold_start(reader.section("cold_start"), memory),
     )
 
 
-def _memory(reader: DocumentReader) -> KvMemory:
-    utilization = reader.number("utilization", minimum=0.01)
-    if utilization > 1:
-        reader.fault("utilization", f"is {utilization:g}", "use a share, 0.01 to 1")
+def _memory(reader: DocumentReader, section: DocumentReader) -> KvMemory:
     return KvMemory(
-        hbm_gb=reader.number("hbm_gb", minimum=0.001),
-        utilization=utilization,
-        weights_gb=reader.number("weights_gb"),
-        activations_gb=reader.number("activations_gb"),
-        layers=reader.integer("layers"),
-        kv_heads=reader.integer("kv_heads"),
-        head_dim=reader.integer("head_dim"),
-        bytes_per_value=reader.integer("bytes_per_value"),
+        hbm_gb=section.number("hbm_gb", minimum=0.001),
+        utilization=section.share("utilization"),
+        weights_gb=section.number("weights_gb"),
+        activations_gb=section.number("activations_gb"),
+        layers=section.integer("layers"),
+        kv_heads=section.integer("kv_heads"),
+        head_dim=section.integer("head_dim"),
+        bytes_per_value=section.integer("bytes_per_value"),
+        tensor_parallel=reader.integer("tensor_parallel"),
+        pipeline_parallel=reader.integer("pipeline_parallel"),
     )
 
 
-def _scheduler(reader: DocumentReader, *, kv_blocks: int, block_size_tokens: int) -> SchedulerConfig:
+def _scheduler(reader: DocumentReader, memory: KvMemory) -> SchedulerConfig:
     seqs, budget = reader.integer("max_num_seqs"), reader.integer("max_num_batched_tokens")
-    length = reader.integer("max_model_len")
+    length, block_size = reader.integer("max_model_len"), reader.integer("block_size_tokens")
     if seqs > budget:
         reader.fault("max_num_seqs", f"{seqs} exceeds max_num_batched_tokens {budget}", "raise the budget or lower it")
-    if kv_blocks * block_size_tokens < length and not reader.faults:
-        held = max(0, kv_blocks) * block_size_tokens
-        reader.fault("memory", f"KV holds {held} tokens, less than max_model_len {length}", "lower max_model_len")
+    capacity = capacity_of(memory, block_size_tokens=block_size, max_model_len=length, max_num_seqs=seqs)
+    if not reader.faults and (reason := shortfall(capacity)) is not None:
+        reader.fault("memory", reason, "lower max_model_len, or use more GPUs or quantized weights")
     return SchedulerConfig(
-        kv_blocks=max(1, kv_blocks),
-        block_size_tokens=block_size_tokens,
+        kv_blocks=max(1, capacity.kv_blocks),
+        block_size_tokens=block_size,
         max_num_seqs=min(seqs, budget),
         max_num_batched_tokens=budget,
         max_model_len=length,
+        enable_prefix_caching=reader.flag("enable_prefix_caching", default=True),
     )
 
 
-def _step_time(reader: DocumentReader) -> StepTimeModel:
+def _step_time(reader: DocumentReader, memory: KvMemory) -> StepTimeModel:
+    """From measured tables, or from a data sheet when there is a section `roofline`."""
+    mixed_factor, overhead_ms = reader.number("mixed_factor", minimum=1), reader.number("host_overhead_ms")
+    if not reader.has("roofline"):
+        return StepTimeModel.from_tables(
+            decode_ms=reader.table("decode_step_ms", first=1),
+            prefill_ms=reader.table("prefill_ms"),
+            mixed_factor=mixed_factor,
+            host_overhead_ms=overhead_ms,
+            kv_ms_per_1k_tokens=reader.number("decode_kv_ms_per_1k_tokens"),
+            kv_included_tokens=reader.integer("decode_kv_included_tokens", minimum=0),
+        )
+    roofline = _roofline(reader.section("roofline"), memory)
     return StepTimeModel.from_tables(
-        decode_ms=reader.table("decode_step_ms", first=1),
-        prefill_ms=reader.table("prefill_ms"),
-        mixed_factor=reader.number("mixed_factor", minimum=1),
-        host_overhead_ms=reader.number("host_overhead_ms"),
+        decode_ms=roofline.decode_table(),
+        prefill_ms=roofline.prefill_table(),
+        mixed_factor=mixed_factor,
+        host_overhead_ms=overhead_ms,
+        kv_ms_per_1k_tokens=roofline.kv_ms_per_1k_tokens,
     )
+
+
+def _roofline(section: DocumentReader, memory: KvMemory) -> Roofline:
+    return Roofline(
+        parameters_b=section.number("parameters_b", minimum=0.001),
+        hidden_size=section.integer("hidden_size"),
+        layers=memory.layers,
+        weights_gb=memory.weights_gb,
+        kv_bytes_per_token=memory.bytes_per_token_per_gpu * memory.pipeline_parallel * memory.tensor_parallel,
+        tensor_parallel=memory.tensor_parallel,
+        hbm_gb_per_s=section.number("hbm_gb_per_s", minimum=1),
+        bandwidth_efficiency=section.share("bandwidth_efficiency"),
+        peak_tflops=section.number("peak_tflops", minimum=1),
+        mfu=section.share("mfu"),
+        per_sequence_ms=section.number("per_sequence_ms"),
+        all_reduce_us=section.number("all_reduce_us"),
+        link_gb_per_s=section.number("link_gb_per_s", minimum=0.001),
+    )
+
+
+def _cold_start(section: DocumentReader, memory: KvMemory) -> dict[str, float]:
+    """Seconds by phase: the weights through the storage, then the phases that the profile states."""
+    return {
+        "load_weights": memory.weights_gb / section.number("weights_gb_per_s", minimum=0.001),
+        "compile": section.number("compile_s"),
+        "capture_graphs": section.number("capture_graphs_s"),
+        "warmup": section.number("warmup_s"),
+    }

@@ -42,15 +42,33 @@ class DocumentReader:
         self._sections.append(section)
         return section
 
+    def has(self, key: str) -> bool:
+        return key in self._data
+
     def text(self, key: str) -> str:
         return str(self._value(key, "text that is not empty", lambda v: isinstance(v, str) and bool(v.strip()), "?"))
 
-    def integer(self, key: str) -> int:
-        return int(self._value(key, "a whole number of at least 1", lambda v: type(v) is int and v >= 1, 1))
+    def integer(self, key: str, minimum: int = 1) -> int:
+        need = f"a whole number of at least {minimum}"
+        return int(self._value(key, need, lambda v: type(v) is int and v >= minimum, minimum))
+
+    def flag(self, key: str, default: bool) -> bool:
+        """true or false; `default` when it is not there."""
+        if not self.has(key):
+            self._read.add(key)
+            return default
+        return bool(self._value(key, "true or false", lambda v: isinstance(v, bool), default))
 
     def number(self, key: str, minimum: float = 0.0) -> float:
         need = f"a number of at least {minimum:g}"
         return float(self._value(key, need, lambda v: _is_number(v, minimum), max(minimum, 1)))
+
+    def share(self, key: str) -> float:
+        """A number from 0.01 to 1."""
+        value = self.number(key, minimum=0.01)
+        if value > 1:
+            self.fault(key, f"is {value:g}", "use a share, 0.01 to 1")
+        return value
 
     def table(self, key: str, first: int | None = None) -> dict[int, float]:
         """A table {whole number: milliseconds} of at least two rows, times rising, starting at `first` when given."""

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from serving.engine.faults import FAULTS_FILE
 from serving.engine.inference import MODEL_NAME, ProbeFailed, build_inputs, open_client, probe
 from serving.engine.sampling import Sampling
 from serving.engine.tokens import Voice, answer
@@ -34,6 +35,7 @@ class Replica:
     grpc_address: str
     metrics_port: int
     log: Path
+    faults: Path
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,28 @@ async def wait_until_ready(replica: Replica) -> None:
             return
 
 
-def spawn(root: Path, prefix: str, *, edit: Callable[[Path], None] = lambda repository: None) -> Replica:
+async def wait_until_dead(process: psutil.Process) -> None:
+    """Triton does not reap its stub: a dead one stays as a zombie."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SEEN_WITHIN_S
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        assert loop.time() < deadline, "the model process lives on"
+        await asyncio.sleep(0.05)
+
+
+def spawn(
+    root: Path, prefix: str, *, edit: Callable[[Path], None] = lambda repository: None, cold_start_scale: float = 0.0
+) -> Replica:
     try:
         install = find_triton()
     except EnvironmentLacks as error:
         pytest.skip(f"Triton: {error}")
     repository = write_model_repository(
-        root / "repository", profile="h100-llama3-8b-tp1", time_scale=1.0, replica="llm-0"
+        root / "repository",
+        profile="h100-llama3-8b-tp1",
+        time_scale=1.0,
+        replica="llm-0",
+        cold_start_scale=cold_start_scale,
     )
     edit(repository)
     http_port, grpc_port, metrics_port = free_ports(3)
@@ -94,7 +111,7 @@ def spawn(root: Path, prefix: str, *, edit: Callable[[Path], None] = lambda repo
     log = root / "triton.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(start.argv, env=start.env, stdout=sink, stderr=sink, start_new_session=True)
-    return Replica(process, f"127.0.0.1:{grpc_port}", metrics_port, log)
+    return Replica(process, f"127.0.0.1:{grpc_port}", metrics_port, log, repository / MODEL_NAME / FAULTS_FILE)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +185,18 @@ async def metrics(replica: Replica) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
+async def first_metrics(replica: Replica) -> dict[str, float]:
+    """Triton opens the metrics port last, shortly after it answers its first inference."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SEEN_WITHIN_S
+    while True:
+        try:
+            return await metrics(replica)
+        except OSError:
+            assert loop.time() < deadline, tail(replica.log)
+            await asyncio.sleep(0.05)
+
+
 async def eventually(replica: Replica, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """Wait until the published metrics fulfil `condition`."""
     loop = asyncio.get_running_loop()
@@ -182,6 +211,7 @@ RUNNING = 'vllm:num_requests_running{model_name="llm"}'
 WAITING = 'vllm:num_requests_waiting{model_name="llm"}'
 KV_USAGE = 'vllm:kv_cache_usage_perc{model_name="llm"}'
 GENERATED = 'vllm:generation_tokens_total{model_name="llm"}'
+PREFIX_HITS = 'vllm:prefix_cache_hits_total{model_name="llm"}'
 ABORTED = 'vllm:request_success_total{finished_reason="abort",model_name="llm"}'
 
 
@@ -270,6 +300,60 @@ async def test_bad_requests_are_told_so(client: Any, prompt: str, sampling: dict
     assert words in caught.value.message()
 
 
+async def test_a_resumed_stream_is_the_rest_of_the_undisturbed_one(client: Any) -> None:
+    whole = await ask(client, "resume me", forever(30))
+    had = {"output_tokens": 12, "text": "".join(whole.pieces[:12])}
+    rest = await ask(client, "resume me", {**forever(30), "resume": had})
+    assert rest.pieces == whole.pieces[12:]
+    assert (rest.input_tokens, rest.output_tokens, rest.finish_reason) == (2, 30, "length")
+    nothing_left = await ask(client, "resume me", {**forever(30), "resume": {"output_tokens": 30}})
+    assert (nothing_left.pieces, nothing_left.output_tokens) == ([""], 30)
+
+
+async def test_a_request_past_its_deadline_is_dropped_with_the_reason(client: Any) -> None:
+    from tritonclient.utils import InferenceServerException
+
+    with pytest.raises(InferenceServerException) as caught:
+        await ask(client, "too late", {**forever(3), "deadline_at": 1.0})
+    assert caught.value.message().startswith("DEADLINE_EXCEEDED:")
+
+
+async def test_a_prompt_seen_before_hits_the_prefix_cache(replica: Replica, client: Any) -> None:
+    prompt = " ".join(f"word{number}" for number in range(165))
+    first = await ask(client, prompt, forever(5))
+    before = await eventually(replica, lambda now: now[RUNNING] == 0)
+    second = await ask(client, prompt, forever(5))
+    assert second.text == first.text
+    await eventually(replica, lambda now: now[PREFIX_HITS] == before[PREFIX_HITS] + 160)
+
+
+async def test_a_hang_stops_the_tokens_not_the_health_and_ends_with_the_file(replica: Replica, client: Any) -> None:
+    going = asyncio.create_task(ask(client, "hang me", forever(150)))
+    await eventually(replica, lambda now: now[RUNNING] == 1)
+    replica.faults.write_text('{"hang": true}', encoding="utf-8")
+    try:
+        await asyncio.sleep(0.15)
+        before = (await metrics(replica))[GENERATED]
+        await asyncio.sleep(1.2)
+        assert (await metrics(replica))[GENERATED] - before <= 20, "tokens of the last quarter second at most"
+        assert await client.is_server_ready()
+        assert await client.is_model_ready(MODEL_NAME)
+        assert not going.done()
+    finally:
+        replica.faults.unlink()
+    assert (await asyncio.wait_for(going, 10)).text == answer("hang me", Sampling(150, ignore_eos=True)).text()
+
+
+async def test_a_faults_file_that_is_no_good_changes_nothing(replica: Replica, client: Any) -> None:
+    replica.faults.write_text('{"error_every": 1, "warp": 9}', encoding="utf-8")
+    try:
+        await asyncio.sleep(0.15)
+        assert (await ask(client, "all is well", forever(3))).output_tokens == 3
+        assert "warp is unknown" in tail(replica.log)
+    finally:
+        replica.faults.unlink()
+
+
 async def test_a_probe_of_nothing_fails_in_time() -> None:
     (port,) = free_ports(1)
     with pytest.raises(ProbeFailed, match=f"127.0.0.1:{port}: "):
@@ -288,3 +372,28 @@ def test_a_bad_engine_parameter_stops_the_start_with_its_reason_in_the_log(tmp_p
         started.process.kill()
         started.process.wait()
     assert "INVALID_ARG: config.pbtxt: parameters: engine is 'warp': use emulated" in tail(started.log)
+
+
+async def test_a_cold_start_is_waited_out_and_told_and_a_crash_ends_the_model(tmp_path: Path) -> None:
+    """In one replica, because a start is dear."""
+    begun = asyncio.get_running_loop().time()
+    prefix = f"sre-test{os.getpid()}-cold"
+    started = spawn(tmp_path, prefix, cold_start_scale=0.05)
+    try:
+        await wait_until_ready(started)
+        assert asyncio.get_running_loop().time() - begun > 0.05 * 47
+        told = await first_metrics(started)
+        gauge = 'sre_engine_cold_start_seconds{{model_name="llm",phase="{}"}}'
+        assert told[gauge.format("load_weights")] == pytest.approx(0.05 * 8.05, abs=0.3)
+        assert told[gauge.format("compile")] == pytest.approx(0.05 * 19.4, abs=0.3)
+        (stub,) = psutil.Process(started.process.pid).children()
+        started.faults.write_text('{"crash": true}', encoding="utf-8")
+        await wait_until_dead(stub)
+        assert started.process.poll() is None, "the server itself was not to die"
+        with pytest.raises(ProbeFailed):
+            await probe(started.grpc_address, 3)
+    finally:
+        started.process.kill()
+        started.process.wait()
+        for name in shared_memory(prefix):  # the one who would have removed it is dead
+            (Path("/dev/shm") / name).unlink(missing_ok=True)  # noqa: S108  Triton's place

@@ -1,8 +1,13 @@
-"""Invariants of the scheduler under any order of arrivals, cancellations and steps, kept by an independent ledger."""
+"""Invariants of the scheduler under any order of arrivals, cancellations and steps, kept by an independent ledger.
+
+The ledger also keeps what is written in each KV block, token by token, so that a prefix-cache hit on the wrong content,
+or a shared block that somebody writes to, is seen as what it is: a sequence reading another one's tokens.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,7 +15,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from serving.batching import NeverFits, Request, Scheduler, SchedulerConfig, StepPlan
 
+Token = tuple[int, int, int]
 MORE_STEPS_THAN_ANY_WORKLOAD_NEEDS = 20_000
+NEVER = 1_000_000
 
 
 @dataclass
@@ -19,9 +26,24 @@ class Account:
 
     request: Request
     arrival: int
+    document: int = 0
+    emitted_before: int = 0
+    hashed_blocks: int = 0
     computed: int = 0
-    emitted: int = 0
+    emitted: int = field(default=0)
     admissions: int = 0
+
+    def __post_init__(self) -> None:
+        self.emitted = self.request.resumed_tokens
+
+    @property
+    def known(self) -> int:
+        return self.request.prompt_tokens + self.emitted
+
+    def token(self, index: int) -> Token:
+        """What stands at this index: prompts of one document begin alike, answers depend on the prompt's length too."""
+        prompt = self.request.prompt_tokens
+        return (self.document, index, 0 if index < prompt else prompt)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -32,19 +54,26 @@ class SchedulerMachine(RuleBasedStateMachine):
     requests = Bundle("requests")
 
     @initialize(
-        kv_blocks=st.integers(2, 14),
+        kv_blocks=st.integers(2, 14) | st.integers(15, 30),
         block_size=st.sampled_from([1, 4, 16]),
         seqs=st.integers(1, 6),
         budget_beyond_seqs=st.integers(0, 40),
+        prefix_caching=st.booleans(),
     )
-    def configure(self, kv_blocks: int, block_size: int, seqs: int, budget_beyond_seqs: int) -> None:
+    def configure(
+        self, kv_blocks: int, block_size: int, seqs: int, budget_beyond_seqs: int, prefix_caching: bool
+    ) -> None:
         self.config = SchedulerConfig(
             kv_blocks=kv_blocks,
             block_size_tokens=block_size,
             max_num_seqs=seqs,
             max_num_batched_tokens=seqs + budget_beyond_seqs,
             max_model_len=150,
+            enable_prefix_caching=prefix_caching,
         )
+        self.content: dict[tuple[int, int], Token] = {}  # (block, offset) -> what is written there
+        self.limit: int | None = None
+        self.hits = self.queries = 0
         self.scheduler = Scheduler(self.config)
         self.live: dict[str, Account] = {}
         self.running: set[str] = set()
@@ -53,12 +82,22 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule(
         target=requests,
-        prompt=st.integers(1, 80),
-        output=st.integers(1, 40),
+        prompt=st.integers(1, 12) | st.integers(1, 80),
+        output=st.integers(1, 5) | st.integers(1, 40),
+        resumed=st.just(0) | st.integers(0, 20),
         priority=st.integers(-1, 1),
+        document=st.integers(0, 1),
+        is_cacheable=st.sampled_from([True, True, False]),
     )
-    def add(self, prompt: int, output: int, priority: int) -> str:
-        request = Request(f"r{self.added}", prompt, output, priority)
+    def add(self, prompt: int, output: int, resumed: int, priority: int, document: int, is_cacheable: bool) -> str:
+        resumed = min(resumed, output - 1)
+        request = Request(f"r{self.added}", prompt, output, priority, resumed)
+        account = Account(request, self.added, document)
+        if is_cacheable:
+            request = replace(request, block_hashes=tuple(self._next_hashes(account)))
+            account.request = request
+        else:
+            account.hashed_blocks = NEVER
         kv_needed = prompt + output - 1
         fits = kv_needed <= self.config.kv_blocks * self.config.block_size_tokens and prompt + output <= 150
         try:
@@ -67,9 +106,21 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert not fits
         else:
             assert fits
-            self.live[request.id] = Account(request, self.added)
+            self.live[request.id] = account
             self.added += 1
         return request.id
+
+    def _next_hashes(self, account: Account) -> list[int]:
+        """Hashes of the blocks that got full since the last call, each of all tokens up to its end."""
+        size = self.config.block_size_tokens
+        ends = range((account.hashed_blocks + 1) * size, account.known + 1, size)
+        account.hashed_blocks += len(ends)
+        return [hash(tuple(account.token(index) for index in range(end))) for end in ends]
+
+    @rule(share=st.none() | st.integers(0, 10))
+    def limit_blocks(self, share: int | None) -> None:
+        self.limit = share
+        self.scheduler.limit_blocks(share)
 
     @rule(request_id=consumes(requests))
     def cancel(self, request_id: str) -> None:
@@ -81,11 +132,14 @@ class SchedulerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.plan is None)
     @rule()
     def begin_step(self) -> None:
+        self.limit_at_plan = self.limit
         plan = self.scheduler.plan()
         self._check_preemption(plan)
         self._check_admission(plan)
         self._check_tokens(plan)
-        assert plan.is_empty is not bool(self.live), "work stands still, or there is a step without work"
+        self._check_content(plan)
+        assert plan.is_empty or self.live, "there is a step without work"
+        assert not plan.is_empty or not self.live or self.limit is not None, "work stands still"
         self.plan = None if plan.is_empty else plan
 
     @precondition(lambda self: self.plan is not None)
@@ -98,7 +152,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         for allotment in plan.allotments:
             if (account := self.live.get(allotment.request_id)) is not None:
                 account.computed += allotment.tokens
-                if account.computed == account.request.prompt_tokens + account.emitted:
+                if account.computed == account.known:
                     due.append(allotment.request_id)
         assert [emission.request_id for emission in outcome.emitted] == due
         for emission in outcome.emitted:
@@ -106,6 +160,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert emission.position == account.emitted, "a token was lost or came twice"
             account.emitted += 1
             assert emission.is_last is (account.emitted == account.request.output_tokens)
+            if account.hashed_blocks < NEVER:
+                self.scheduler.add_hashes(emission.request_id, self._next_hashes(account))
             if emission.is_last:
                 del self.live[emission.request_id]
                 self.running.discard(emission.request_id)
@@ -121,12 +177,41 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert not (plan.preempted and plan.admitted)
 
     def _check_admission(self, plan: StepPlan) -> None:
-        for request_id in plan.admitted:
+        for request_id, hit_tokens in zip(plan.admitted, plan.hit_tokens, strict=True):
             self.running.add(request_id)
-            self.live[request_id].admissions += 1
+            account = self.live[request_id]
+            account.admissions += 1
+            account.computed = hit_tokens
+            assert hit_tokens < account.known, "the last token was not computed"
+            assert hit_tokens % self.config.block_size_tokens == 0
+            assert not hit_tokens or (self.config.enable_prefix_caching and account.hashed_blocks < NEVER)
+            if account.hashed_blocks and account.hashed_blocks < NEVER and self.config.enable_prefix_caching:
+                self.queries += account.known
+                self.hits += hit_tokens
+        assert (self.scheduler.prefix_queries_tokens, self.scheduler.prefix_hits_tokens) == (self.queries, self.hits)
         queued = [account.order for request_id, account in self.live.items() if request_id not in self.running]
         if plan.admitted and queued:
             assert max(self.live[r].order for r in plan.admitted) < min(queued), "somebody was overtaken in the queue"
+
+    def _check_content(self, plan: StepPlan) -> None:
+        """Write this step's KV, then see that every sequence of it finds its own tokens in its blocks."""
+        size = self.config.block_size_tokens
+        written: set[tuple[int, int]] = set()
+        for allotment in plan.allotments:
+            account, blocks = self._blocks_of(allotment.request_id)
+            for index in range(account.computed, account.computed + allotment.tokens):
+                place = blocks[index // size], index % size
+                assert place not in written, "two sequences write to one block"
+                written.add(place)
+                self.content[place] = account.token(index)
+        for request_id in self.running:
+            account, blocks = self._blocks_of(request_id)
+            tokens = next((a.tokens for a in plan.allotments if a.request_id == request_id), 0)
+            for index in range(account.computed + tokens):
+                assert self.content[blocks[index // size], index % size] == account.token(index), "foreign KV"
+
+    def _blocks_of(self, request_id: str) -> tuple[Account, list[int]]:
+        return self.live[request_id], self.scheduler._sequences[request_id].blocks
 
     def _check_tokens(self, plan: StepPlan) -> None:
         ids = [allotment.request_id for allotment in plan.allotments]
@@ -137,24 +222,37 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert plan.context_tokens == sum(self.live[r].computed for r in ids)
         for allotment in plan.allotments:
             account = self.live[allotment.request_id]
-            left = account.request.prompt_tokens + account.emitted - account.computed
+            left = account.known - account.computed
             assert 1 <= allotment.tokens <= left
             if allotment.tokens < left and not plan.preempted:  # what a preempted one gave back stays unused
                 assert plan.total_tokens == self.config.max_num_batched_tokens, "a prefill was cut without need"
             assert allotment.is_decode is (account.emitted > 0 and left == 1)
+        assert plan.decode_context_tokens == sum(
+            self.live[a.request_id].computed for a in plan.allotments if a.is_decode
+        )
         decodes = {r for r in self.running if self._is_decode(self.live[r])}
         assert decodes <= set(ids), "a running decode got no token"
 
     @staticmethod
     def _is_decode(account: Account) -> bool:
-        return account.emitted > 0 and account.request.prompt_tokens + account.emitted - account.computed == 1
+        return account.emitted > 0 and account.known - account.computed == 1
 
     @invariant()
     def blocks_are_conserved(self) -> None:
         sequences = self.scheduler._sequences.values()
-        held = [block for sequence in sequences for block in sequence.blocks]
-        everything = [*held, *self.scheduler.pool._free]
+        pool = self.scheduler.pool
+        held = {block for sequence in sequences for block in sequence.blocks}
+        everything = [*held, *pool._blank, *pool._idle]
         assert sorted(everything) == list(range(self.config.kv_blocks)), "a block was lost or given out twice"
+        assert pool.used == len(held)
+        assert set(pool._holders) | set(pool._idle) == set(pool._hash_of) == set(pool._block_of.values())
+        holders = Counter(block for sequence in sequences for block in sequence.blocks)
+        assert all(count == pool._holders.get(block, 1) for block, count in holders.items())
+
+    @invariant()
+    def no_more_blocks_are_used_than_allowed(self) -> None:
+        if self.limit is not None and self.plan is not None and self.limit == self.limit_at_plan:
+            assert self.scheduler.pool.used <= self.limit
 
     @invariant()
     def blocks_held_are_exactly_those_needed(self) -> None:
@@ -174,6 +272,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "scheduler"):
             return
+        self.limit_blocks(None)
         for _ in range(MORE_STEPS_THAN_ANY_WORKLOAD_NEEDS):
             if self.plan is not None:
                 self.end_step()
@@ -188,4 +287,4 @@ class SchedulerMachine(RuleBasedStateMachine):
 
 
 TestSchedulerMachine = SchedulerMachine.TestCase
-TestSchedulerMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSchedulerMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -70,3 +70,29 @@ def test_a_plan_is_timed_by_its_batch() -> None:
 def test_a_curve_needs_two_ascending_knots(knots: tuple[tuple[float, float], ...]) -> None:
     with pytest.raises(BadInput, match="at least two, ascending"):
         Curve(knots)
+
+
+def test_context_beyond_what_the_table_holds_for_adds_its_reading() -> None:
+    model = StepTimeModel.from_tables(
+        decode_ms=DECODE_MS, prefill_ms=PREFILL_MS, mixed_factor=1.5, kv_ms_per_1k_tokens=0.05, kv_included_tokens=1000
+    )
+
+    def at(context_tokens: int, prefill: int = 0) -> float:
+        return model.duration_of_s(decode_seqs=8, prefill_tokens=prefill, context_tokens=context_tokens) * 1000
+
+    assert at(0) == at(8000) == pytest.approx(7.2)
+    assert at(18_000) == pytest.approx(7.2 + 0.5)
+    assert at(18_000, prefill=256) == pytest.approx(1.5 * (7.2 + 34) + 0.5)
+
+
+def test_only_the_decodes_of_a_plan_read_their_context() -> None:
+    model = StepTimeModel.from_tables(decode_ms=DECODE_MS, prefill_ms=PREFILL_MS, kv_ms_per_1k_tokens=1.0)
+    scheduler = Scheduler(SchedulerConfig(kv_blocks=500, max_num_batched_tokens=300))
+    scheduler.add(Request("long", 600, 5))
+    scheduler.complete(scheduler.plan())
+    second = scheduler.plan()
+    assert (second.context_tokens, second.decode_context_tokens) == (300, 0)
+    assert model.duration_s(second) == model.duration_of_s(decode_seqs=0, prefill_tokens=300)
+    scheduler.complete(second)
+    decode = scheduler.plan()
+    assert model.duration_s(decode) * 1000 == pytest.approx(6.2 + 0.6)

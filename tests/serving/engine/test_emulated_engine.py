@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from serving.batching import NeverFits
-from serving.engine.emulated import EmulatedEngine, Ended, Event, Token
+from serving.engine.emulated import EmulatedEngine
+from serving.engine.events import Ended, Event, Token
 from serving.engine.sampling import Sampling
 from serving.engine.timeline import Timeline
 from serving.engine.tokens import answer
@@ -70,9 +71,7 @@ class Bench:
 
     def submit(self, prompt: str, sampling: Sampling, *, client: Client | None = None) -> tuple[Client, str]:
         client = client or Client(self.time)
-        tokens = len(prompt.split())
-        options = {"max_tokens": sampling.max_tokens, "priority": sampling.priority}
-        return client, self.engine.submit(tokens, lambda: answer(prompt, sampling), client, **options)
+        return client, self.engine.submit(prompt, sampling, client)
 
     def run(self) -> None:
         while self.engine.step():
@@ -130,7 +129,7 @@ def test_after_an_idle_spell_the_first_step_starts_when_the_request_came() -> No
     subject.submit(words(256), forever(1))
     subject.run()
     subject.time.now_s = 100.1
-    client, _ = subject.submit(words(256), forever(1))
+    client, _ = subject.submit(f"another {words(255)}", forever(1))
     subject.run()
     assert client.times_s == pytest.approx([100.1 + PREFILL_256_S])
 
@@ -223,10 +222,8 @@ def test_max_tokens_counts_for_fitting_even_when_the_answer_would_be_short() -> 
 
 def test_the_answer_to_a_request_that_never_fits_is_not_worked_out() -> None:
     """Two billion tokens searched for a stop string would hold the replica for hours."""
-    worked_out: list[int] = []
     with pytest.raises(NeverFits):
-        bench().engine.submit(3, lambda: worked_out.append(1) or answer("a", forever(1)), print, max_tokens=2**31 - 1)
-    assert not worked_out
+        bench().submit("a", Sampling(max_tokens=2**31 - 1, ignore_eos=True, stop=("never said",)))
 
 
 def test_an_empty_prompt_is_refused() -> None:
@@ -236,12 +233,12 @@ def test_an_empty_prompt_is_refused() -> None:
 
 def test_metrics_count_tokens_reasons_and_latencies() -> None:
     subject = bench()
-    for _ in range(3):
-        subject.submit(words(256), forever(11))
+    for number in range(3):
+        subject.submit(f"{number} {words(255)}", forever(11))
         subject.run()
     metrics = subject.engine.read_metrics()
     assert (metrics.prompt_tokens, metrics.generation_tokens) == (768, 33)
-    assert metrics.finished == {"stop": 0, "length": 3, "abort": 0}
+    assert metrics.finished == {"stop": 0, "length": 3, "abort": 0, "error": 0}
     assert metrics.ttft_s.count == 3
     assert metrics.ttft_s.sum_s == pytest.approx(3 * PREFILL_256_S)
     assert metrics.inter_token_s.count == 30
@@ -251,7 +248,7 @@ def test_metrics_count_tokens_reasons_and_latencies() -> None:
 def test_metrics_show_running_waiting_and_kv_while_it_works() -> None:
     subject = bench()
     subject.submit(words(2048), forever(5))
-    subject.submit(words(160), forever(5))
+    subject.submit(f"another {words(159)}", forever(5))
     subject.engine.step()
     metrics = subject.engine.read_metrics()
     assert (metrics.requests_running, metrics.requests_waiting) == (1, 1)
@@ -286,7 +283,7 @@ def test_its_own_thread_serves_requests_and_idles_in_between() -> None:
     try:
         for _ in range(2):
             waiter = Waiter()
-            engine.submit(3, lambda: answer("a b c", forever(5)), waiter, max_tokens=5)
+            engine.submit("a b c", forever(5), waiter)
             assert waiter.over.wait(10)
             assert len(waiter.events) == 5
     finally:
@@ -297,9 +294,9 @@ def test_stopping_ends_what_is_under_way_and_refuses_what_comes_after() -> None:
     engine = EmulatedEngine(PROFILE, time_scale=1000)
     engine.start()
     waiter, late = Waiter(), Waiter()
-    engine.submit(3, lambda: answer("a b c", forever(5)), waiter, max_tokens=5)
+    engine.submit("a b c", forever(5), waiter)
     engine.stop()
-    engine.submit(3, lambda: answer("a b c", forever(5)), late, max_tokens=5)
+    engine.submit("a b c", forever(5), late)
     assert waiter.events == late.events == [Ended("the engine was stopped")]
 
 
@@ -310,9 +307,9 @@ def test_a_dead_engine_fails_its_requests_instead_of_leaving_them_hanging() -> N
     engine = EmulatedEngine(PROFILE, pause=broken)
     engine.start()
     waiter, late = Waiter(), Waiter()
-    engine.submit(3, lambda: answer("a b c", forever(5)), waiter, max_tokens=5)
+    engine.submit("a b c", forever(5), waiter)
     assert waiter.over.wait(10)
-    engine.submit(3, lambda: answer("a b c", forever(5)), late, max_tokens=5)
+    engine.submit("a b c", forever(5), late)
     for receiver in (waiter, late):
         (event,) = receiver.events
         assert isinstance(event, Ended)

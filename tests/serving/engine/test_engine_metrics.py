@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engine.metrics import EngineMetrics, Histogram, Reading, readings
+from serving.engine.metrics import EngineMetrics, Histogram, Reading, cold_start_readings, readings
 
 
 def by_name(current: list[Reading]) -> dict[str, list[Reading]]:
@@ -25,11 +25,13 @@ def test_every_series_of_the_contract_is_there_from_the_start() -> None:
         "vllm:prompt_tokens_total",
         "vllm:generation_tokens_total",
         "vllm:num_preemptions_total",
+        "vllm:prefix_cache_queries_total",
+        "vllm:prefix_cache_hits_total",
         "vllm:request_success_total",
         *(f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")),
     }
     reasons = {dict(reading.labels)["finished_reason"] for reading in names["vllm:request_success_total"]}
-    assert reasons == {"stop", "length", "abort"}
+    assert reasons == {"stop", "length", "abort", "error"}
 
 
 def test_a_value_on_a_bound_belongs_to_that_bound() -> None:
@@ -48,3 +50,11 @@ def test_buckets_only_rise_and_end_with_the_count(values: list[float]) -> None:
     assert counts == sorted(counts)
     assert counts[-1] == histogram.count == len(values)
     assert [c for le, c in histogram.cumulative() if le == "1.0"] == [sum(v <= 1.0 for v in values)]
+
+
+def test_each_phase_of_the_start_is_a_gauge() -> None:
+    name = "sre_engine_cold_start_seconds"
+    assert cold_start_readings({"load_weights": 8.0, "compile": 40.5}) == [
+        Reading(name, "gauge", (("phase", "load_weights"),), 8.0),
+        Reading(name, "gauge", (("phase", "compile"),), 40.5),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.engine.sampling import Sampling, parse_sampling
+from serving.engine.sampling import Resume, Sampling, parse_sampling
 from serving.errors import BadInput
 
 
@@ -16,6 +16,19 @@ def test_nothing_given_means_the_defaults(text: str) -> None:
 def test_every_parameter_is_read() -> None:
     text = '{"max_tokens": 7, "ignore_eos": true, "stop": ["a", "b c"], "priority": -2, "seed": 5}'
     assert parse_sampling(text) == Sampling(7, True, ("a", "b c"), -2, 5)
+
+
+def test_what_only_some_engines_use_is_read_too() -> None:
+    text = '{"temperature": 0, "top_p": 0.5, "presence_penalty": -2, "frequency_penalty": 1.5, "deadline_at": 1.7e9}'
+    sampling = parse_sampling(text)
+    assert (sampling.temperature, sampling.top_p, sampling.deadline_at) == (0, 0.5, 1.7e9)
+    assert (sampling.presence_penalty, sampling.frequency_penalty) == (-2, 1.5)
+
+
+def test_a_resume_is_read_with_its_text_and_ids() -> None:
+    sampling = parse_sampling('{"resume": {"output_tokens": 2, "text": "a b", "token_ids": [5, 6]}}')
+    assert sampling.resume == Resume(2, "a b", (5, 6))
+    assert sampling.resumed_tokens == 2
 
 
 @pytest.mark.parametrize(
@@ -30,6 +43,15 @@ def test_every_parameter_is_read() -> None:
         ('{"stop": "a"}', 'stop is "a": send a list of strings'),
         ('{"stop": [""]}', "none empty"),
         ('{"priority": "high"}', 'priority is "high"'),
+        ('{"deadline_at": "soon"}', "Unix time in seconds"),
+        ('{"temperature": 3}', "temperature is 3: send a number from 0 to 2"),
+        ('{"temperature": NaN}', "temperature is NaN"),
+        ('{"top_p": 0}', "top_p is 0"),
+        ('{"resume": {"output_tokens": -1}}', "with n of at least 0"),
+        ('{"resume": {"text": "a"}}', "with n of at least 0"),
+        ('{"resume": {"output_tokens": 1, "token_ids": ["a"]}}', "with n of at least 0"),
+        ('{"resume": {"output_tokens": 1, "tokens": []}}', "with n of at least 0"),
+        ('{"max_tokens": 3, "resume": {"output_tokens": 4}}', "resume.output_tokens is 4, more than max_tokens 3"),
         ('{"max_token": 5}', "max_token is unknown: known are max_tokens, ignore_eos"),
     ],
 )

@@ -117,6 +117,23 @@ def test_the_repository_carries_the_replica_s_parameters(tmp_path: Path) -> None
     assert (repository / "llm" / "1" / "model.py").is_file()
 
 
+def test_the_repository_carries_cold_start_and_prefix_caching(tmp_path: Path) -> None:
+    repository = write_model_repository(
+        tmp_path / "r", profile=H100, time_scale=1.0, replica="llm-0", cold_start_scale=0.25, prefix_caching=False
+    )
+    config = (repository / "llm" / "config.pbtxt").read_text(encoding="utf-8")
+    assert 'parameters { key: "cold_start_scale" value { string_value: "0.25" } }' in config
+    assert 'parameters { key: "prefix_caching" value { string_value: "false" } }' in config
+
+
+def test_a_repository_written_anew_has_no_faults_of_the_one_before(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"profile": H100, "time_scale": 1.0, "replica": "llm-0"}
+    repository = write_model_repository(tmp_path / "r", **options)
+    (repository / "llm" / "faults.json").write_text('{"hang": true}', encoding="utf-8")
+    write_model_repository(tmp_path / "r", **options)
+    assert not (repository / "llm" / "faults.json").exists()
+
+
 def test_the_shipped_model_folder_is_usable_as_it_is() -> None:
     config = (triton.REPOSITORY_TEMPLATE / "llm" / "config.pbtxt").read_text(encoding="utf-8")
     assert with_parameters(config, {"profile": H100, "engine": "emulated"}) == config
@@ -129,6 +146,8 @@ def test_the_shipped_model_folder_is_usable_as_it_is() -> None:
         ({"time_scale": 0.0}, BadInput, "time_scale is 0"),
         ({"time_scale": float("nan")}, BadInput, "time_scale is nan"),
         ({"replica": 'x" } }'}, BadInput, "replica name"),
+        ({"cold_start_scale": -1.0}, BadInput, "cold_start_scale is -1"),
+        ({"engine": "warp"}, BadInput, "engine is 'warp'"),
     ],
 )
 def test_bad_values_are_refused_before_anything_is_written(
@@ -196,6 +215,13 @@ def test_the_model_reads_its_parameters_from_triton_s_configuration() -> None:
     assert parse_parameters(model_config(**GOOD)) == EngineParameters("emulated", H100, 2.0, "llm-1")
 
 
+def test_parameters_that_came_later_have_defaults() -> None:
+    given = parse_parameters(model_config(**GOOD, cold_start_scale="0.5", prefix_caching="false"))
+    assert (given.cold_start_scale, given.prefix_caching) == (0.5, False)
+    plain = parse_parameters(model_config(**GOOD))
+    assert (plain.cold_start_scale, plain.prefix_caching) == (0.0, True)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -203,6 +229,9 @@ def test_the_model_reads_its_parameters_from_triton_s_configuration() -> None:
         ({"time_scale": "fast"}, "time_scale is 'fast': use a number above 0"),
         ({"time_scale": "-1"}, "time_scale is '-1'"),
         ({"replica": ""}, "replica missing"),
+        ({"cold_start_scale": "-1"}, "cold_start_scale is '-1': use 0"),
+        ({"cold_start_scale": "warm"}, "cold_start_scale is 'warm'"),
+        ({"prefix_caching": "yes"}, "prefix_caching is 'yes': use true or false"),
     ],
 )
 def test_a_bad_engine_parameter_is_one_line(change: dict[str, str], words: str) -> None:

@@ -36,9 +36,27 @@ def test_the_kv_blocks_follow_from_the_memory_that_is_left() -> None:
     assert profile.scheduler.kv_blocks == 24_747
 
 
-def test_the_comment_in_the_file_states_the_computed_blocks() -> None:
-    blocks = load(H100).scheduler.kv_blocks
-    assert f"= {blocks:,} blocks = {blocks * 16:,} tokens" in SHIPPED
+@pytest.mark.parametrize("name", profile_names())
+def test_the_comment_in_the_file_states_the_computed_blocks(name: str) -> None:
+    blocks = load(name).scheduler.kv_blocks
+    assert f"{blocks:,} blocks = {blocks * 16:,} tokens" in (DIRECTORY / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_s_weights_are_its_parameters_at_their_precision(name: str) -> None:
+    profile = load(name)
+    billions = 8.03 if "8B" in profile.model else 70.6
+    bytes_each = 1 if profile.quantization.startswith("fp8") else 2
+    assert profile.memory.weights_gb == pytest.approx(billions * bytes_each, rel=0.01)
+
+
+def test_the_cold_start_is_the_weights_through_the_storage_and_the_stated_phases() -> None:
+    assert load(H100).cold_start_s == {
+        "load_weights": pytest.approx(8.05),
+        "compile": 19.4,
+        "capture_graphs": 15.0,
+        "warmup": 5.0,
+    }
 
 
 def test_step_times_are_those_of_the_tables() -> None:
@@ -59,7 +77,18 @@ def test_an_unknown_profile_lists_the_known_ones() -> None:
         ("utilization: 0.9", "utilization: 90", "memory.utilization: is 90: use a share"),
         ("layers: 32", "layers: 32.5", "memory.layers: is float 32.5: write a whole number"),
         ("layers: 32", "layers: true", "memory.layers: is bool True: write a whole number"),
-        ("weights_gb: 16.1", "weights_gb: 71", "memory: KV holds 0 tokens, less than max_model_len 32768"),
+        (
+            "weights_gb: 16.1",
+            "weights_gb: 71",
+            "memory: 72.0 GB usable of 80.0 - 71.0 weights - 4.0 activations = -3.0 GB a GPU for KV: "
+            "at 131,072 bytes a token that is 0 tokens, less than max_model_len 32,768",
+        ),
+        ("tensor_parallel: 1", "tensor_parallel: 0", "tensor_parallel: is int 0: write a whole number of at least 1"),
+        ("weights_gb_per_s: 2.0", "weights_gb_per_s: 0", "cold_start.weights_gb_per_s: is int 0: write a number"),
+        ("compile_s: 19.4", "compile_s: -1", "cold_start.compile_s: is int -1"),
+        ("block_size_tokens: 16", "block_size_tokens: 16\nenable_prefix_caching: 1", "write true or false"),
+        ("decode_kv_included_tokens: 1000", "decode_kv_included_tokens: -1", "a whole number of at least 0"),
+        ("host_overhead_ms: 0.0", "host_overhead_ms: 0.0\nroofline: {}", "decode_step_ms: is not a known key"),
         ("mixed_factor: 1.5", "mixed_factor: 0.5", "mixed_factor: is float 0.5: write a number of at least 1"),
         ("mixed_factor: 1.5", "mixed_factor: .nan", "mixed_factor: is float nan: write a number"),
         ("mixed_factor: 1.5", "mixd_factor: 1.5", "mixd_factor: is not a known key"),
