@@ -11,10 +11,15 @@ from typing import Any
 from serving.fleet.model import PlatformState, StateFiles
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` so that a reader sees the old or the new content, never half of one."""
+def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace `path` so that a reader sees the old or the new content, never half of one.
+
+    With `mode` 0600 a secret in `text` is at no moment readable by others.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        file.write(text)
     temporary.replace(path)
 
 

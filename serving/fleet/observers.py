@@ -1,17 +1,24 @@
-"""Who watches the platform: the scrape targets, and the configuration of Prometheus and of our recorder."""
+"""Who watches the platform: the scrape targets, and the files that tell them to Prometheus and to our recorder.
+
+Both read their targets anew while they run: Prometheus by file service discovery, the recorder when its file changes.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from serving.fleet.model import PlatformState
+from serving.fleet.journal import write_atomically
+from serving.fleet.model import PlatformState, ReplicaInfo, StateFiles
 
-KEPT_METRICS = ("sre_gateway_", "vllm:", "nv_inference_")
+KEPT_METRICS = ("sre_gateway_", "sre_engine_", "sre_autoscaler_", "vllm:", "nv_inference_")
+TARGETS_FILE = "targets.json"
+REFRESH_S = 2  # beside the file's change notification, for file systems without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +34,22 @@ class ScrapeTarget:
         return self.url.removeprefix("http://").removesuffix("/metrics")
 
 
-def scrape_targets(state: PlatformState) -> list[ScrapeTarget]:
-    """The gateway and every replica."""
-    replicas = [ScrapeTarget("triton", r.metrics_url, (("replica", r.name),)) for r in state.replicas]
-    return [ScrapeTarget("gateway", f"{state.gateway.url}/metrics"), *replicas]
+def scrape_targets(state: PlatformState, replicas: Sequence[ReplicaInfo]) -> list[ScrapeTarget]:
+    """The gateway, the autoscaler where there is one, and `replicas`: those whose pages are meant to answer."""
+    services = [ScrapeTarget("gateway", f"{state.gateway.url}/metrics")]
+    if state.autoscaler is not None:
+        services.append(ScrapeTarget("autoscaler", f"{state.autoscaler.url}/metrics"))
+    return [*services, *(ScrapeTarget("triton", r.metrics_url, (("replica", r.name),)) for r in replicas)]
 
 
-def recorder_config(targets: list[ScrapeTarget], *, directory: Path, interval_s: float) -> str:
+def write_targets(files: StateFiles, targets: Sequence[ScrapeTarget], *, interval_s: float) -> None:
+    """Tell both observers whom to scrape from now on."""
+    write_atomically(files.recorder, recorder_config(targets, directory=files.samples, interval_s=interval_s))
+    files.prometheus.mkdir(exist_ok=True)
+    write_atomically(files.prometheus / TARGETS_FILE, prometheus_targets(targets))
+
+
+def recorder_config(targets: Sequence[ScrapeTarget], *, directory: Path, interval_s: float) -> str:
     """The content of `recorder.json`, read by `python -m sre.metrics.recorder` (docs/contracts.md)."""
     entries = [{"job": t.job, "url": t.url, "labels": dict(t.labels)} for t in targets]
     return json.dumps(
@@ -48,16 +64,19 @@ def recorder_config(targets: list[ScrapeTarget], *, directory: Path, interval_s:
     )
 
 
-def prometheus_config(targets: list[ScrapeTarget], *, interval_s: float) -> str:
-    """`prometheus.yml` for the same targets with the same labels."""
+def prometheus_targets(targets: Sequence[ScrapeTarget]) -> str:
+    """The targets for `file_sd_configs`; the label `job` names them as the recorder does."""
+    return json.dumps([{"targets": [t.address], "labels": {"job": t.job, **dict(t.labels)}} for t in targets], indent=1)
+
+
+def prometheus_config(*, interval_s: float) -> str:
+    """`prometheus.yml`: one job for all; who is in it, and under which job name, is in the targets file."""
     interval = f"{round(interval_s * 1000)}ms"
-    jobs: dict[str, list[dict[str, object]]] = {}
-    for target in targets:
-        jobs.setdefault(target.job, []).append({"targets": [target.address], "labels": dict(target.labels)})
+    found = {"files": [TARGETS_FILE], "refresh_interval": f"{REFRESH_S}s"}
     return yaml.safe_dump(
         {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
-            "scrape_configs": [{"job_name": job, "static_configs": entries} for job, entries in jobs.items()],
+            "scrape_configs": [{"job_name": "platform", "file_sd_configs": [found]}],
         },
         sort_keys=False,
     )

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.engine.triton import TritonLaunch
 from serving.errors import ServingError
 from serving.fleet.backoff import Backoff
+from serving.fleet.cold_start import Check, StartChecks, Timeline, phases
 from serving.fleet.journal import Journal
-from serving.fleet.model import ReplicaInfo
+from serving.fleet.model import ProcessState, ReplicaInfo
 from serving.fleet.process import Child, last_lines
 from serving.fleet.shm import remove_segments
 
-Probe = Callable[[str], Awaitable[None]]
-PROBE_PAUSE_S = 0.15
+ASK_PAUSE_S = 0.1
 STOP_GRACE_S = 6.0
 
 
 @dataclass(slots=True)
 class ReplicaKeeper:
-    """Supervises one replica. `probe` does one real inference on a gRPC address and raises while it cannot."""
+    """Supervises one replica. `draining` says that its end is wanted: then it is not restarted."""
 
     info: ReplicaInfo
     launch: TritonLaunch
@@ -30,32 +30,50 @@ class ReplicaKeeper:
     shm_prefix: str
     log: Path
     journal: Journal
-    probe: Probe
+    checks: StartChecks
     now: Callable[[], float]
     start_timeout_s: float = 60.0
     backoff: Backoff = field(default_factory=Backoff)
+    draining: bool = False
     _child: Child | None = None
 
     async def run(self) -> None:
-        """Loop until cancelled: one iteration is one life of the server process."""
+        """Loop until cancelled, or until a life ends while draining: one iteration is one life of the server."""
         try:
             while True:
                 served_s = await self._one_life()
+                if self.draining:
+                    return
                 delay_s = self.backoff.next_delay(served_s=served_s)
-                self.info.state = "backoff"
+                self._enter("backoff")
                 self.journal.event("replica_restart_scheduled", replica=self.info.name, delay_s=delay_s)
                 await asyncio.sleep(delay_s)
                 self.info.restarts += 1
         finally:
             await self._stop()
 
+    def kill(self) -> None:
+        """End the server and all it started, now (SIGKILL reaches a frozen one as well); `run` restarts it."""
+        if self._child is not None:
+            self._child.kill_session()
+
+    def leave(self) -> None:
+        """Show the replica as draining from now on, whatever its process does."""
+        self.draining, self.info.state = True, "draining"
+
+    def stay(self) -> None:
+        """Take `leave` back."""
+        self.draining, self.info.state = False, "starting" if self.info.ready_at is None else "ready"
+
     async def _one_life(self) -> float:
         """Start the server, wait for it to serve, then for its end. Returns the seconds it served."""
+        spawned_at = self.now()
         child = await Child.spawn(self.info.name, self.launch.argv, env={**self.launch.env, **self.marks}, log=self.log)
         self._child = child
-        self.info.state, self.info.pid, self.info.created = "starting", child.pid, child.created
+        self.info.pid, self.info.created = child.pid, child.created
+        self._enter("starting")
         self.journal.event("replica_started", replica=self.info.name, pid=child.pid)
-        ready = asyncio.create_task(self._until_ready(child))
+        ready = asyncio.create_task(self._until_ready(child, spawned_at))
         try:
             returncode = await child.wait()
         finally:
@@ -68,22 +86,38 @@ class ReplicaKeeper:
         self._record_exit(child, returncode)
         return served_s
 
-    async def _until_ready(self, child: Child) -> None:
-        deadline = self.now() + self.start_timeout_s
-        while self.now() < deadline:
-            try:
-                await self.probe(self.info.grpc_address)
-            except (ServingError, OSError, TimeoutError):
-                await asyncio.sleep(PROBE_PAUSE_S)
-                continue
-            self.info.state = "ready"
-            self.info.ready_at = self.now()
-            self.journal.event("replica_ready", replica=self.info.name, pid=child.pid)
+    async def _until_ready(self, child: Child, spawned_at: float) -> None:
+        try:
+            async with asyncio.timeout(self.start_timeout_s):
+                live_at = await self._once(self.checks.live)
+                stub_at = self.checks.stub_created(child.pid)
+                ready_at = await self._once(self.checks.answers)
+        except TimeoutError:
+            child.kill_session()  # a server that never serves is restarted rather than kept
             return
-        child.kill_session()  # a server that never serves is restarted rather than kept
+        engine = await self.checks.engine_phases(self.info)
+        self.info.ready_at = ready_at
+        self._enter("ready")
+        timed = phases(Timeline(spawned_at, stub_at, live_at, ready_at), engine)
+        self.journal.event("replica_ready", replica=self.info.name, pid=child.pid, phases=timed)
+
+    async def _once(self, check: Check) -> float:
+        """Repeat the check until it holds; returns when it did."""
+        while True:
+            try:
+                await check(self.info)
+            except (ServingError, OSError):
+                await asyncio.sleep(ASK_PAUSE_S)
+            else:
+                return self.now()
+
+    def _enter(self, state: ProcessState) -> None:
+        self.info.state = "draining" if self.draining else state
 
     def _record_exit(self, child: Child, returncode: int) -> None:
-        self.info.state, self.info.pid, self.info.created, self.info.ready_at = "stopped", None, None, None
+        self.info.pid, self.info.created, self.info.ready_at = None, None, None
+        self._enter("stopped")
+        self.info.routed(None)
         self._child = None
         self.journal.event("replica_exited", replica=self.info.name, pid=child.pid, returncode=returncode)
 

@@ -7,7 +7,7 @@ Unknown fields are ignored, as clients send many.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -141,13 +141,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the gateway's configuration says about every request. No prefix is hashed when `block_chars` is None."""
+    """What the gateway's configuration says about every request. No prefix is hashed when `block_chars` is None.
+
+    `by_text`: some replica goes on from the text alone, which tokenizes anew, so that no replay is certain to be exact.
+    """
 
     model: str
     default_max_tokens: int
     engine: Literal["emulated", "vllm"] = "emulated"
     block_chars: int | None = None
     continues: bool = True
+    by_text: bool = False
 
     @classmethod
     def of(cls, config: GatewayConfig) -> Self:
@@ -155,9 +159,13 @@ class Rules:
         continues = config.failover.unreplayable == "continue"
         return cls(config.model, config.default_max_tokens, config.engine, block_chars, continues)
 
+    def for_openai(self) -> Self:
+        """The same with OpenAI-compatible replicas: a real engine's rules, whatever `engine` says of the others."""
+        return replace(self, engine="vllm", by_text=True)
+
     def replay(self, temperature: float | None) -> Replay:
         """The emulated engine and greedy sampling give the same bytes again; OpenAI's default temperature is 1."""
-        if self.engine == "emulated" or temperature == 0:
+        if not self.by_text and (self.engine == "emulated" or temperature == 0):
             return "exact"
         return "continuation" if self.continues else "off"
 

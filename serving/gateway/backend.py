@@ -70,6 +70,8 @@ class TokenStream:
             raise _failure_of_status(error) from error
         if message is grpc.aio.EOF:
             raise ReplicaFailed("error", "the stream ended without a finish reason")
+        if message is None:  # what gRPC makes of bytes that are no such message
+            raise ReplicaFailed("error", "malformed response: not Triton's protocol")
         return decode_response(message)
 
     async def finish(self) -> None:

@@ -74,6 +74,9 @@ class ControlApi:
             return await handler(request)
         except ApiError as error:
             return web.json_response(error.body(), status=error.status)
+        except web.RequestPayloadError:
+            answer = invalid("the body cannot be decoded: check Content-Encoding and Transfer-Encoding")
+            return web.json_response(answer.body(), status=answer.status)
         except web.HTTPException as error:
             answer = invalid(f"{error.reason}: {request.method} {request.path}", status=error.status)
             return web.json_response(answer.body(), status=error.status)
@@ -133,4 +136,4 @@ def _parse(kind: type[_Parsed], raw: bytes) -> _Parsed:
 
 def _hash(token: str) -> bytes:
     """Equal length for whatever comes, so that the comparison takes the same time."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()

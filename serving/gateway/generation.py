@@ -78,6 +78,7 @@ class Generation:
         self._attempt: Attempt | None = None
         self._failure: ReplicaFailed | None = None
         self._lives: dict[str, int] = {}
+        self._erred: set[str] = set()
         self._texts: list[str] = []
         self._token_ids: list[int] = []
         self._tokens = 0
@@ -143,6 +144,7 @@ class Generation:
             lease.first_due_at = min(lease.first_due_at, self._deadline)
         self._attempts += 1
         self._lives[lease.replica.name] = lease.life
+        self._erred.discard(lease.replica.name)
         self.replicas.append(lease.replica.name)
         resume = Resume(self._tokens, "".join(self._texts), tuple(self._token_ids)) if self._started else None
         self._is_replay = self._started
@@ -153,7 +155,8 @@ class Generation:
         outcome = await race(first, after_s, self._hedge, self._drop)
         self._attempt = outcome.attempt
         if outcome.hedged:
-            self._metrics.hedges["won" if outcome.attempt is not first else "lost"].inc()
+            has_won = outcome.attempt is not first and isinstance(outcome.result, Piece)
+            self._metrics.hedges["won" if has_won else "lost"].inc()
         if isinstance(outcome.result, ReplicaFailed):
             raise outcome.result
         return outcome.result
@@ -210,8 +213,8 @@ class Generation:
             until = min(until, self._deadline)
         while True:
             lease = self._pool.acquire(self._job, exclude=self._excluded(), forced=True)
-            if lease is None and failure.reason == "error":
-                lease = self._pool.acquire(self._job, forced=True)  # it may have been the moment's fault
+            if lease is None:  # an error may have been the moment's fault: better than to wait for somebody else
+                lease = self._pool.acquire(self._job, exclude=self._excluded() - self._erred, forced=True)
             if lease is not None:
                 return lease
             left_s = until - self._clock()
@@ -219,9 +222,9 @@ class Generation:
                 raise self._given_up(failure, "no other replica came up in time", result="failed")
             await self._pool.arrival(left_s)
 
-    def _excluded(self) -> list[str]:
+    def _excluded(self) -> set[str]:
         lives = self._pool.lives()
-        return [name for name, life in self._lives.items() if lives.get(name) == life]
+        return {name for name, life in self._lives.items() if lives.get(name) == life}
 
     def _is_replayable(self) -> bool:
         replay = self._job.replay
@@ -267,6 +270,8 @@ class Generation:
             self._lives.pop(attempt.lease.replica.name, None)  # it did nothing wrong: it may serve again
         else:
             self._metrics.attempt(attempt.lease.replica.name, ok=False)
+        if failure.reason == "error":
+            self._erred.add(attempt.lease.replica.name)
         attempt.abandon()
 
     def _refused(self, refusal: JobRefused) -> None:

@@ -44,6 +44,7 @@ class GenerationHandler:
     ) -> None:
         self._config = config
         self._rules = Rules.of(config)
+        self._openai_rules = self._rules.for_openai()
         self._limits = Limits.of(config)
         self._pool = pool
         self._metrics = metrics
@@ -93,7 +94,7 @@ class GenerationHandler:
             self._count(error, account)
             return error_response(error, visit.headers())
         except (asyncio.CancelledError, ConnectionError):
-            account.settle(self._outcome_of_cut(account), self._clocks.monotonic())
+            account.settle(self._outcome_of_cut(visit), self._clocks.monotonic())
             raise
         finally:
             now = self._clocks.monotonic()
@@ -117,10 +118,14 @@ class GenerationHandler:
         deadline_at = None if limit_s is None else self._clocks.unix() + limit_s
         with self._gate.place(tenant):
             caller = Caller(visit.request_id, tenant, deadline_at, visit.span.traceparent)
-            order = parse_order(await self._read_body(http), api=visit.api, caller=caller, rules=self._rules)
+            order = parse_order(await self._read_body(http), api=visit.api, caller=caller, rules=self._rules_now())
             visit.job, visit.stream = order.job, order.stream
             with self._gate.charge(tenant, order.job, visit.account):
                 return await self._generate(http, order, visit, limit_s)
+
+    def _rules_now(self) -> Rules:
+        """Replicas come and go, and with them what can be promised."""
+        return self._rules if all(replica.config.url is None for replica in self._pool) else self._openai_rules
 
     async def _read_body(self, http: web.Request) -> bytes:
         try:
@@ -163,8 +168,8 @@ class GenerationHandler:
             account.expired(error.expired)
         account.settle(error.outcome, self._clocks.monotonic())
 
-    def _outcome_of_cut(self, account: Account) -> Outcome:
+    def _outcome_of_cut(self, visit: Visit) -> Outcome:
         """The handler was cancelled: the client went away or, at the end of a drain, we could not wait any longer."""
         if not self.closing:
             return "cancelled"
-        return "truncated" if account.tokens else "error"
+        return "truncated" if visit.stream and visit.account.tokens else "error"

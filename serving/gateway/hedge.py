@@ -34,17 +34,18 @@ async def race(
     running = {asyncio.create_task(first.read()): first}
     hedge: Attempt | None = None
     try:
-        done, _ = await asyncio.wait(running, timeout=after_s)
-        hedge = None if done else second()
-        if hedge is not None:
-            running[asyncio.create_task(hedge.read())] = hedge
-        winner = await _first_of(running, drop)
-    except BaseException:
+        try:
+            done, _ = await asyncio.wait(running, timeout=after_s)
+            hedge = None if done else second()
+            if hedge is not None:
+                running[asyncio.create_task(hedge.read())] = hedge
+            winner = await _first_of(running, drop)
+        finally:
+            await _end(running)
+    except BaseException:  # also when cancelled while the loser ends: nobody would hear of the winner
         if hedge is not None:
             hedge.abandon()
         raise
-    finally:
-        await _end(running)
     return Outcome(winner[0], winner[1], hedge is not None)
 
 
@@ -65,10 +66,15 @@ async def _first_of(
 
 
 async def _end(losers: dict[asyncio.Task[Piece], Attempt]) -> None:
-    for task in losers:
-        task.cancel()
     for task, attempt in losers.items():
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
+        task.cancel()
+        task.add_done_callback(_retrieve)
         attempt.abandon()
+    if losers:
+        await asyncio.wait(losers)
+
+
+def _retrieve(task: asyncio.Task[Piece]) -> None:
+    """Look at the result, so that a failure nobody waits for leaves no warning."""
+    if not task.cancelled():
+        task.exception()

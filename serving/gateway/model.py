@@ -23,7 +23,7 @@ given. `off`: never continued.
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """What the client already has of a generation that goes on elsewhere; `token_ids` as far as the engine tells them."""
+    """What the client has of a generation that goes on elsewhere; `token_ids` as far as the engine tells them."""
 
     output_tokens: int
     text: str

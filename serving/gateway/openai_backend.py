@@ -141,7 +141,8 @@ class OpenAIStream:
                     reader.end()
                     break
         except (aiohttp.ClientError, OSError) as error:
-            raise _lost(error) from error
+            if not reader.cut():
+                raise _lost(error) from error
 
     async def _open(self) -> aiohttp.ClientResponse:
         try:

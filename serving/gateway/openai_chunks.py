@@ -60,6 +60,13 @@ class ChunkReader:
             self._event(rest)
         self._done("the stream ended")
 
+    def cut(self) -> bool:
+        """The connection broke. Whether the answer is whole nevertheless: its finish reason had come."""
+        if self._reason is None or self.finished or self.failure is not None:
+            return False
+        self._finish(self._reason)
+        return True
+
     def _event(self, event: bytes) -> None:
         if self.finished or self.failure is not None:
             return
@@ -81,8 +88,8 @@ class ChunkReader:
         choices = chunk["choices"]
         if choices:
             self._choice(choices[0])
-        elif self._reason is not None and self._usage:
-            self._finish(self._reason)
+        if self._reason is not None and self.failure is None and "prompt_tokens" in (chunk.get("usage") or {}):
+            self._finish(self._reason)  # not later: a server lost before its end mark must not be asked to go on
 
     def _choice(self, choice: dict[str, Any]) -> None:
         text = choice.get("text") or (choice.get("delta") or {}).get("content") or ""

@@ -113,9 +113,9 @@ class Pool:
         return [*self._replicas.values(), *self._retired]
 
     def take_retired(self) -> list[Replica]:
-        """The removed replicas on which nothing runs any more: theirs is the caller's to close."""
-        over = [replica for replica in self._retired if not replica.leases]
-        self._retired = [replica for replica in self._retired if replica.leases]
+        """The removed replicas on which nothing runs any more, no probe either: theirs is the caller's to close."""
+        over = [replica for replica in self._retired if not replica.leases and not replica.health.probing]
+        self._retired = [replica for replica in self._retired if replica not in over]
         return over
 
     async def close(self) -> None:
@@ -246,7 +246,7 @@ class Pool:
         self.attention.set()
 
     def probe_passed(self, replica: Replica) -> None:
-        if not replica.health.probe_passed(self._clock()):
+        if replica in self._retired or not replica.health.probe_passed(self._clock()):
             return
         replica.leaving = None
         self._prefixes.forget(replica.name)  # its KV cache is as new, or was given to others meanwhile
@@ -255,6 +255,8 @@ class Pool:
 
     def probe_failed(self, replica: Replica, failure: ReplicaFailed) -> None:
         """A failed inference is no suspicion but a finding: the floor does not hold against it."""
+        if replica in self._retired:
+            return  # its jobs move as an operator wished, whatever it is worth
         if failure.reason == "connect":
             self.lose(replica, failure)
         else:

@@ -51,7 +51,7 @@ def decode_response(message: Any) -> Piece:
         if len(raw) == 1 and response.outputs[0].name == "text_output":
             return Piece(_unpack(raw[0]), None)
         return _decode_tensors({output.name: data for output, data in zip(response.outputs, raw, strict=True)})
-    except (ValueError, KeyError, struct.error) as error:
+    except (ValueError, LookupError, struct.error) as error:
         raise ReplicaFailed("error", f"malformed response: {error!r}") from error
 
 

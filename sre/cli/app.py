@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sre.cli import doctor, gameday, load, platform, report
+from sre.cli import autoscale, capacity, doctor, gameday, key, load, platform, replicas, report
 
 app = typer.Typer(
     name="sre",
@@ -18,10 +18,16 @@ app = typer.Typer(
 app.command("up")(platform.up)
 app.command("status")(platform.status)
 app.command("down")(platform.down)
+app.command("scale")(replicas.scale)
+app.command("drain")(replicas.drain)
+app.command("undrain")(replicas.undrain)
 app.command("doctor")(doctor.doctor)
 app.command("load")(load.load)
+app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(report.app, name="report")
+app.add_typer(key.app, name="key")
+app.add_typer(autoscale.app, name="autoscale")
 
 
 def _print_version(asked: bool) -> None:

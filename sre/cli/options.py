@@ -12,7 +12,25 @@ StateDir = Annotated[
     Path,
     typer.Option("--state-dir", envvar="SRE_STATE_DIR", help="Where the running platform keeps its state."),
 ]
-Replicas = Annotated[int, typer.Option("--replicas", min=1, max=16, help="Triton replicas to run.")]
+Replicas = Annotated[
+    int | None,
+    typer.Option("--replicas", min=1, max=16, help="Triton replicas to run. Default: 3 emulated, 1 with vLLM."),
+]
+MaxReplicas = Annotated[int, typer.Option("--max-replicas", min=1, max=16, help="Most replicas `sre scale` may reach.")]
+Autoscale = Annotated[
+    Path | None,
+    typer.Option("--autoscale", help="Policy to follow: a HorizontalPodAutoscaler or KEDA ScaledObject file."),
+]
+AutoscaleClock = Annotated[
+    float, typer.Option("--autoscale-clock", help="Run the policy's own clock faster: 60 turns its minutes to seconds.")
+]
+Tenants = Annotated[Path | None, typer.Option("--tenants", help="API keys and limits by tenant (`sre key new`).")]
+ColdStart = Annotated[
+    float, typer.Option("--cold-start", help="Emulate the profile's cold start, times this; 0 is none, 1 real time.")
+]
+UnhealthyRestart = Annotated[
+    float, typer.Option("--unhealthy-restart", help="Seconds out of rotation after which a replica is replaced.")
+]
 Profile = Annotated[str, typer.Option("--profile", help="GPU profile the emulated engine follows.")]
 TimeScale = Annotated[float, typer.Option("--time-scale", help="Stretch step times: 2 is half speed.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Gateway port on 127.0.0.1; 0 picks a free one.")]

@@ -212,5 +212,10 @@ def _unix(text: str) -> float:
 
 def _words(detail: Any) -> str:
     if isinstance(detail, Mapping):
-        return ", ".join(f"{key}={value}" for key, value in detail.items() if value is not None)
+        return ", ".join(f"{key}={_word(value)}" for key, value in detail.items() if value is not None)
     return "" if detail is None else str(detail)
+
+
+def _word(value: Any) -> str:
+    """A table within a detail (the phases of a start) on one line."""
+    return "; ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, Mapping) else str(value)

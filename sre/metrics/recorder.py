@@ -3,6 +3,9 @@
 It exists so that a drill has evidence where no Prometheus is installed, and a second witness where one is. Scrapes
 start on an absolute timeline (tick k at start + k x interval), all targets at once, and a sample carries the wall-clock
 time at which its tick began, as in Prometheus. A tick that comes late is skipped, never made up.
+
+The targets may change while it runs: a configuration file that changed is read again before the next tick. A target
+that is no longer named is no longer scraped, so its series end instead of being `up 0` for ever.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -29,20 +33,54 @@ class ScrapeFailed(Exception):  # noqa: N818  (recorded as up=0, never leaves th
     """One scrape of one target brought nothing; the message says why in a few words."""
 
 
-class Recorder:
-    """Scrapes `config.targets` until told to stop. `wall` is the clock that stamps samples."""
+class ConfigFile:
+    """`recorder.json`, read again when it was replaced or rewritten. A bad one is told once; the last good holds."""
 
-    def __init__(self, config: RecorderConfig, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+
+    def changed(self) -> RecorderConfig | None:
+        """The configuration if the file is another than at the last call. Raises BadDocument for a bad first one."""
+        stamp = self._stamp()
+        first = self._seen is None
+        if stamp == self._seen and not first:
+            return None
+        self._seen = stamp
+        try:
+            return read_config(self._path)
+        except SreError as error:
+            if first:
+                raise
+            sys.stderr.write(f"recorder: {error}; goes on with the targets it has\n")
+            return None
+
+    def _stamp(self) -> tuple[int, int, int]:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return (0, 0, 0)
+        return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+class Recorder:
+    """Scrapes `config.targets` until told to stop. `wall` is the clock that stamps samples.
+
+    `changed` is asked before each tick for another configuration; its targets are taken, the rest stays as it began.
+    """
+
+    def __init__(
+        self,
+        config: RecorderConfig,
+        *,
+        wall: Callable[[], float] = time.time,
+        changed: Callable[[], RecorderConfig | None] = lambda: None,
+    ) -> None:
         self._config = config
         self._wall = wall
+        self._changed = changed
         self._parsers = [ExpositionParser(config.keep) for _ in config.targets]
-        self._writer = SegmentWriter(
-            config.directory,
-            config.targets,
-            interval_s=config.interval_s,
-            segment_s=config.segment_s,
-            retention_s=config.retention_s,
-        )
+        self._writer = _writer(config)
         self._last_at = 0.0
         self._disk_error: str | None = None
 
@@ -79,9 +117,20 @@ class Recorder:
         if at <= self._last_at:  # the wall clock was set back: times must increase, so wait until it has caught up
             return
         self._last_at = at
+        self._retarget(self._changed())
         if not self._guarded(lambda: self._writer.advance(at)):
             return
         await asyncio.gather(*(self._scrape(session, at, i) for i in range(len(self._config.targets))))
+
+    def _retarget(self, changed: RecorderConfig | None) -> None:
+        """Go on with other targets, in a segment of their own: a segment numbers its targets once."""
+        if changed is None or changed.targets == self._config.targets:
+            return
+        known = dict(zip(self._config.targets, self._parsers, strict=True))
+        self._config = replace(self._config, targets=changed.targets)
+        self._parsers = [known.get(target) or ExpositionParser(self._config.keep) for target in changed.targets]
+        self._writer.close()
+        self._writer = _writer(self._config)
 
     async def _scrape(self, session: aiohttp.ClientSession, at: float, index: int) -> None:
         try:
@@ -122,6 +171,16 @@ class Recorder:
         return True
 
 
+def _writer(config: RecorderConfig) -> SegmentWriter:
+    return SegmentWriter(
+        config.directory,
+        config.targets,
+        interval_s=config.interval_s,
+        segment_s=config.segment_s,
+        retention_s=config.retention_s,
+    )
+
+
 async def _read_page(response: aiohttp.ClientResponse) -> bytes:
     page = bytearray()
     async for chunk in response.content.iter_any():
@@ -131,12 +190,14 @@ async def _read_page(response: aiohttp.ClientResponse) -> bytes:
     return bytes(page)
 
 
-async def _record(config: RecorderConfig) -> None:
+async def _record(path: Path) -> None:
+    file = ConfigFile(path)
+    config = file.changed() or read_config(path)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Recorder(config).run(stop)
+    await Recorder(config, changed=file.changed).run(stop)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="recorder.json, see docs/contracts.md")
     options = parser.parse_args(arguments)
     try:
-        asyncio.run(_record(read_config(options.config)))
+        asyncio.run(_record(options.config))
     except SreError as error:
         sys.stderr.write(f"recorder: {error}\n")
         return error.exit_code

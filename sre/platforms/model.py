@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-ReplicaState = Literal["starting", "ready", "backoff", "stopped"]
+ReplicaState = Literal["starting", "ready", "backoff", "stopped", "draining", "drained"]
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One serving replica as the platform sees it now. `pid` is None where the driver has no process (Kubernetes)."""
+    """One serving replica as the platform sees it now. `pid` is None where the driver has no process (Kubernetes).
+
+    `state` is its process's. `serving` says whether the gateway gives it work, `rotation` in which condition (up,
+    half_open, ejected, draining, down); None where that is not known.
+    """
 
     name: str
     state: ReplicaState
@@ -21,6 +25,8 @@ class Replica:
     restarts: int
     metrics_url: str
     ready_at: float | None = None
+    serving: bool | None = None
+    rotation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,21 @@ class Platform(Protocol):
 
         Raises PlatformError on timeout, and at once when nothing is left that could restart it.
         """
+        ...
+
+    def scale(self, replicas: int, *, reason: str = "") -> None:
+        """Ask for that many replicas; returns at once. Raises PlatformError when it is refused."""
+        ...
+
+    def drain(self, name: str, *, grace_s: float = 30.0, restart: bool = False, force: bool = False) -> None:
+        """Begin to take a replica out of service; its process ends when it is empty, at the latest after the grace.
+
+        Returns at once. Raises PlatformError when it is refused: the last one that serves needs `force`.
+        """
+        ...
+
+    def undrain(self, name: str) -> None:
+        """Begin to bring a draining or drained replica back; returns at once."""
         ...
 
 

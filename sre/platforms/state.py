@@ -34,11 +34,22 @@ class ReplicaEntry:
     metrics_url: str
     restarts: int
     ready_at: float | None
+    serving: bool | None = None
+    rotation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerEntry:
+    """The autoscaler as the supervisor last wrote it down; `policy` is the file it follows."""
+
+    policy: str
+    state: str
+    process: ProcessRef | None
 
 
 @dataclass(frozen=True, slots=True)
 class LocalState:
-    """The part of `state.json` that other processes act on. `prometheus_url` and `recorder` are None when absent."""
+    """The part of `state.json` that other processes act on. What is absent there is None here."""
 
     platform_id: str
     phase: str
@@ -50,6 +61,10 @@ class LocalState:
     prometheus_url: str | None
     recorder: ProcessRef | None
     replicas: tuple[ReplicaEntry, ...]
+    desired_replicas: int | None = None
+    max_replicas: int | None = None
+    engine: str | None = None
+    autoscaler: AutoscalerEntry | None = None
 
 
 def read_state(state_dir: Path) -> LocalState:
@@ -95,7 +110,8 @@ def _unreadable(path: Path, error: Exception) -> PlatformError:
 
 
 def _parse(data: Mapping[str, Any]) -> LocalState:
-    prometheus, recorder = data.get("prometheus"), data.get("recorder")
+    prometheus, recorder, autoscaler = data.get("prometheus"), data.get("recorder"), data.get("autoscaler")
+    spec = data.get("spec") or {}
     return LocalState(
         platform_id=str(data["platform_id"]),
         phase=str(data["phase"]),
@@ -107,7 +123,15 @@ def _parse(data: Mapping[str, Any]) -> LocalState:
         prometheus_url=None if prometheus is None else str(prometheus["url"]),
         recorder=None if recorder is None else _process(recorder),
         replicas=tuple(_replica(entry) for entry in data["replicas"]),
+        desired_replicas=data.get("desired_replicas"),
+        max_replicas=spec.get("max_replicas"),
+        engine=spec.get("engine"),
+        autoscaler=None if autoscaler is None else _autoscaler(autoscaler),
     )
+
+
+def _autoscaler(entry: Mapping[str, Any]) -> AutoscalerEntry:
+    return AutoscalerEntry(str(entry["policy"]), str(entry["state"]), _process(entry))
 
 
 def _replica(entry: Mapping[str, Any]) -> ReplicaEntry:
@@ -119,6 +143,8 @@ def _replica(entry: Mapping[str, Any]) -> ReplicaEntry:
         metrics_url=str(entry["metrics_url"]),
         restarts=int(entry["restarts"]),
         ready_at=None if ready_at is None else float(ready_at),
+        serving=entry.get("serving"),
+        rotation=entry.get("rotation"),
     )
 
 

@@ -131,7 +131,8 @@ def recording(tmp_path_factory):
     script = Script(started=time.time() + 3600)
     with exporting(script) as page:
         targets = [ScrapeTarget("gateway", page, (("replica", "llm-0"),))]
-        (folder / "prometheus.yml").write_text(observers.prometheus_config(targets, interval_s=INTERVAL_S))
+        (folder / "prometheus.yml").write_text(observers.prometheus_config(interval_s=INTERVAL_S))
+        (folder / observers.TARGETS_FILE).write_text(observers.prometheus_targets(targets))
         config = folder / "recorder.json"
         config.write_text(observers.recorder_config(targets, directory=samples, interval_s=INTERVAL_S))
         recorder = [sys.executable, "-m", "sre.metrics.recorder", "--config", str(config)]

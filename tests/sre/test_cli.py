@@ -5,8 +5,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from sre.cli.replicas import replica_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SRE = Path(sys.executable).parent / "sre"
@@ -16,7 +19,21 @@ def sre(*arguments, cwd):
     return subprocess.run([SRE, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("verb", [(), ("up",), ("gameday",), ("gameday", "run"), ("report",), ("load",), ("doctor",)])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        (),
+        ("up",),
+        ("drain",),
+        ("undrain",),
+        ("scale",),
+        ("gameday",),
+        ("gameday", "run"),
+        ("report",),
+        ("load",),
+        ("doctor",),
+    ],
+)
 def test_every_verb_explains_itself(tmp_path, verb):
     done = sre(*verb, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -44,6 +61,17 @@ BAD_CALLS = {
     ),
     "no platform": (("status",), 3, "sre up"),
     "load without a platform": (("load",), 3, "sre up"),
+    "drain without a platform": (("drain", "llm-0"), 3, "sre up"),
+    "undrain without a platform": (("undrain", "llm-0"), 3, "sre up"),
+    "scale without a platform": (("scale", "3"), 3, "sre up"),
+    "a negative grace": (("drain", "llm-0", "--grace", "-1"), 2, "--grace"),
+    "no replicas at all": (("scale", "0"), 2, "equal to 1"),
+    "an unknown engine": (("up", "--engine", "tgi"), 2, "use emulated or vllm"),
+    "vLLM's options without vLLM": (("up", "--dtype", "float32"), 2, "only with --engine vllm"),
+    "an impossible vLLM": (("up", "--engine", "vllm", "--dtype", "int4"), 2, "dtype"),
+    "a missing policy": (("up", "--autoscale", "none.yaml"), 2, "none.yaml"),
+    "missing tenants": (("up", "--tenants", "none.yaml"), 2, "none.yaml"),
+    "fewer than the least": (("up", "--replicas", "3", "--max-replicas", "2"), 2, "max_replicas"),
     "no report": (("report", "verify", "nowhere"), 2, "no such folder"),
     "a state directory that is a file": (("up", "--state-dir", __file__), 3, "choose another --state-dir"),
     "a port that does not exist": (("doctor", "--port", "70000"), 2, "--port"),
@@ -92,6 +120,14 @@ def test_the_shipped_experiments_are_listed(tmp_path):
     done = sre("gameday", "list", "--json", "--workspace", ROOT, cwd=tmp_path)
     assert done.returncode == 0
     assert "replica-crash" in {e["failure_mode"] for e in json.loads(done.stdout)}
+
+
+def test_replica_names_are_completed_from_what_runs(tmp_path):
+    replicas = [{"name": name} for name in ("llm-0", "llm-1", "other")]
+    (tmp_path / "state.json").write_text(json.dumps({"replicas": replicas}))
+    context = SimpleNamespace(params={"state_dir": tmp_path})
+    assert replica_names(context, "llm") == ["llm-0", "llm-1"]
+    assert replica_names(SimpleNamespace(params={"state_dir": tmp_path / "none"}), "") == []
 
 
 def test_the_version_is_told(tmp_path):

@@ -5,6 +5,7 @@ terminal all see the same one.
 """
 
 from serving.fleet.model import PlatformSpec
+from sre.platforms.local.capacity import capacity_report, profile_names
 from sre.platforms.local.describe import (
     check_load,
     footprint_mb,
@@ -14,22 +15,31 @@ from sre.platforms.local.describe import (
     require_port,
     server_description,
 )
+from sre.platforms.local.keys import new_tenant_key
 from sre.platforms.local.load import start_load
 from sre.platforms.local.platform import LocalPlatform
+from sre.platforms.local.resize import Drained, drain, scale, undrain
 from sre.platforms.local.start import up
 from sre.platforms.local.stop import down
 
 __all__ = [
+    "Drained",
     "LocalPlatform",
     "PlatformSpec",
+    "capacity_report",
     "check_load",
     "down",
+    "drain",
     "footprint_mb",
     "gpu_of",
+    "new_tenant_key",
     "platform_spec",
+    "profile_names",
     "profile_source",
     "require_port",
+    "scale",
     "server_description",
     "start_load",
+    "undrain",
     "up",
 ]

@@ -1,21 +1,26 @@
-"""The running local platform: read through its state files, changed through signals to verified processes."""
+"""The running local platform: read through its state files, changed through the supervisor's control API.
+
+Only a kill goes around the supervisor, by a signal to a verified process: it is a fault, not an order.
+"""
 
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from sre.errors import PlatformError
+from sre.platforms.local.control import direct, order
 from sre.platforms.model import KillProof, Replica
 from sre.platforms.processes import find, wait_gone
 from sre.platforms.state import LocalState, NotUp, ReplicaEntry, read_state
 
 INFLIGHT_METRIC = "sre_gateway_replica_inflight"
+QUEUE_METRIC = "sre_gateway_queue_depth"
 GONE_TIMEOUT_S = 5.0
 _POLL_S = 0.05
 _HTTP_TIMEOUT_S = 3.0
@@ -58,17 +63,40 @@ class LocalPlatform:
         return tuple(_replica(entry) for entry in self.state().replicas)
 
     def inflight(self) -> dict[str, float]:
+        samples = self._gateway_samples(INFLIGHT_METRIC)
+        if not samples:
+            raise PlatformError(f"gateway at {self.gateway_url} has no {INFLIGHT_METRIC}: it is not ours, or too old")
+        return {str(sample.labels["replica"]): float(sample.value) for sample in samples}
+
+    def queue_depth(self) -> float | None:
+        """Requests that wait in the gateway for a place; None where it has no queue."""
+        samples = self._gateway_samples(QUEUE_METRIC)
+        return float(samples[0].value) if samples else None
+
+    def scale(self, replicas: int, *, reason: str = "") -> None:
+        most = self.state().max_replicas
+        if most is not None and not 1 <= replicas <= most:
+            raise PlatformError(f"{replicas} replicas: this platform runs 1 to {most} (`sre up --max-replicas`)")
+        order(self._state_dir, "POST", "/scale", {"replicas": replicas, "reason": reason})
+
+    def drain(self, name: str, *, grace_s: float = 30.0, restart: bool = False, force: bool = False) -> None:
+        self._entry(name)
+        body = {"grace_s": grace_s, "restart": restart, "force": force}
+        order(self._state_dir, "POST", f"/replicas/{name}/drain", body)
+
+    def undrain(self, name: str) -> None:
+        self._entry(name)
+        order(self._state_dir, "POST", f"/replicas/{name}/undrain", {})
+
+    def _gateway_samples(self, metric: str) -> list[Sample]:
         url = f"{self.gateway_url}/metrics"
         try:
-            with _direct().open(url, timeout=_HTTP_TIMEOUT_S) as response:
+            with direct().open(url, timeout=_HTTP_TIMEOUT_S) as response:
                 text = response.read().decode("utf-8")
             families = list(text_string_to_metric_families(text))
         except (OSError, ValueError) as error:
             raise PlatformError(f"gateway does not answer at {url} ({error}): see `sre status`") from error
-        samples = [sample for family in families for sample in family.samples if sample.name == INFLIGHT_METRIC]
-        if not samples:
-            raise PlatformError(f"gateway at {url} has no {INFLIGHT_METRIC}: it is not ours, or too old")
-        return {sample.labels["replica"]: float(sample.value) for sample in samples}
+        return [sample for family in families for sample in family.samples if sample.name == metric]
 
     def kill_replica(self, name: str) -> KillProof:
         entry = self._entry(name)
@@ -109,15 +137,10 @@ class LocalPlatform:
         return entries[name]
 
 
-def _direct() -> urllib.request.OpenerDirector:
-    """Loopback is never reached through a proxy, whatever the environment says."""
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
 def _replica(entry: ReplicaEntry) -> Replica:
     """The entry, corrected by what the process table says: the supervisor may not have noticed a death yet."""
     alive = find(entry.process) is not None
-    claims_life = entry.state in ("starting", "ready")
+    claims_life = entry.state in ("starting", "ready", "draining")
     return Replica(
         name=entry.name,
         state=entry.state if alive or not claims_life else "stopped",
@@ -126,4 +149,6 @@ def _replica(entry: ReplicaEntry) -> Replica:
         restarts=entry.restarts,
         metrics_url=entry.metrics_url,
         ready_at=entry.ready_at if alive else None,
+        serving=entry.serving if alive else False,
+        rotation=entry.rotation,
     )

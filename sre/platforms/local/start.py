@@ -18,7 +18,7 @@ from typing import Any
 from serving.fleet.model import PlatformSpec
 from sre.errors import EnvironmentLacks, PlatformError, SreError
 from sre.platforms.interrupts import interrupts_held
-from sre.platforms.local.describe import require_port
+from sre.platforms.local.describe import require_port, start_limit_s
 from sre.platforms.local.platform import LocalPlatform
 from sre.platforms.local.stop import LOCK_FILE, SUPERVISOR_MODULE, down, is_state_dir
 from sre.platforms.processes import PLATFORM_ID, STATE_DIR, find, marked
@@ -27,7 +27,7 @@ from sre.platforms.state import EVENTS_FILE, EventTail, LocalState, NotUp, read_
 
 Progress = Callable[[str], None]
 PREVIOUS = "previous"
-EVIDENCE = (EVENTS_FILE, "chaos.jsonl", "samples", "logs")
+EVIDENCE = (EVENTS_FILE, "chaos.jsonl", "samples", "logs", "prometheus")
 WRONG_USE = 2
 _POLL_S = 0.1
 
@@ -37,13 +37,14 @@ def up(
     state_dir: Path,
     *,
     on_progress: Progress = lambda _: None,
-    timeout_s: float = 90.0,
+    timeout_s: float | None = None,
     detached: bool = True,
 ) -> LocalPlatform:
     """Start the platform and return when it serves. On failure or Ctrl-C nothing is left running.
 
     A detached platform outlives us; otherwise the kernel ends it with us (start it from the main thread then). The
-    evidence of the platform before this one is kept in `previous/`. Raises PlatformError when one is up already,
+    evidence of the platform before this one is kept in `previous/`. `timeout_s` None is what its engine may take.
+    Raises PlatformError when one is up already,
     EnvironmentLacks when the port is taken or the platform does not come up.
     """
     state_dir = state_dir.resolve()
@@ -57,7 +58,7 @@ def up(
         log = state_dir / "logs" / "supervisor.log"
         supervisor = _spawn_supervisor(state_dir, log=log, detached=detached)
         try:
-            _follow(supervisor, state_dir, log=log, on_progress=on_progress, timeout_s=timeout_s)
+            _follow(supervisor, state_dir, log=log, on_progress=on_progress, timeout_s=timeout_s or start_limit_s(spec))
         except BaseException:
             with interrupts_held():
                 down(state_dir)
@@ -180,6 +181,7 @@ def _progress_line(event: dict[str, Any], elapsed_s: float) -> str | None:
         "replica_ready": f"{replica} answers after {elapsed_s:.1f} s",
         "replica_exited": f"{replica} exited ({detail.get('returncode')})",
         "replica_restart_scheduled": f"{replica} starts again in {detail.get('delay_s', 0):g} s",
+        "gateway_exited": f"gateway exited ({detail.get('returncode')})",
         "gateway_ready": f"gateway routes to every replica after {elapsed_s:.1f} s",
     }
     return lines.get(str(name))

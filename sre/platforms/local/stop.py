@@ -21,7 +21,7 @@ from sre.platforms.model import DownReport
 from sre.platforms.processes import MarkedProcess, find, kill_all, marked, wait_gone
 from sre.platforms.state import STATE_FILE, LocalState, NotUp, read_state
 
-STALE_FILES = (STATE_FILE, "spec.json", "gateway.json", "recorder.json")
+STALE_FILES = (STATE_FILE, "spec.json", "gateway.json", "recorder.json", "control.json", "autoscale.json")
 LOCK_FILE = "up.lock"
 SUPERVISOR_MODULE = "serving.fleet"
 _SAFE_ID = re.compile(r"[A-Za-z0-9]{6,32}")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from serving.engine.vllm import VllmConfig
 from serving.errors import BadInput, EnvironmentLacks
 from serving.fleet.backoff import Backoff
 from serving.fleet.model import PlatformSpec, Sidecar
@@ -11,8 +12,17 @@ from serving.fleet.ports import free_ports, require_free
 
 
 def test_a_spec_survives_its_file():
-    spec = PlatformSpec(replicas=2, port=0, sidecars=(Sidecar("recorder", ("python", "-m", "x")),))
+    spec = PlatformSpec(
+        replicas=2,
+        port=0,
+        engine="vllm",
+        vllm=VllmConfig(max_model_len=2048, tensor_parallel_size=2),
+        autoscale="/policy.yaml",
+        tenants="/tenants.yaml",
+        sidecars=(Sidecar("recorder", ("python", "-m", "x")),),
+    )
     assert PlatformSpec.from_json(spec.to_json()) == spec
+    assert PlatformSpec.from_json(PlatformSpec().to_json()) == PlatformSpec()
 
 
 def test_all_faults_are_named_at_once():
@@ -37,6 +47,12 @@ def test_a_malformed_spec_file_is_one_line(text):
         ({"ttft_threshold_s": float("nan")}, "ttft_threshold_s is nan"),
         ({"tpot_threshold_s": 4000.0}, "tpot_threshold_s is 4000"),
         ({"time_scale": 300.0}, "time_scale is 300: use 0.01 to 20"),
+        ({"cold_start_scale": -1.0}, "cold_start_scale is -1"),
+        ({"engine": "tgi"}, "engine is 'tgi': use emulated or vllm"),
+        ({"vllm": {"tensor_parallel_size": 0}}, "tensor_parallel_size"),
+        ({"vllm": {"tensor_paralel_size": 1}}, "tensor_paralel_size"),
+        ({"replicas": 4, "max_replicas": 3}, "max_replicas is 3: use replicas (4) to 16"),
+        ({"unhealthy_restart_s": 0.0}, "unhealthy_restart_s is 0"),
     ],
 )
 def test_what_the_gateway_or_triton_would_choke_on_is_refused_before_they_start(fields, named):

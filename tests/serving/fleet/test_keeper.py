@@ -15,6 +15,7 @@ import pytest
 from serving.engine.triton import TritonLaunch
 from serving.errors import EnvironmentLacks
 from serving.fleet.backoff import Backoff
+from serving.fleet.cold_start import StartChecks
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles
 from serving.fleet.process import Child, adopt_orphans, last_lines
@@ -44,8 +45,8 @@ def make_keeper(tmp_path, argv, probe=None, **options):
     info = ReplicaInfo("llm-0", grpc_address="127.0.0.1:1")
     state = PlatformState("test", 0.0, ProcessInfo("supervisor"), EndpointInfo("gateway"), PlatformSpec(), [info])
 
-    async def always(_address):
-        return None
+    async def at_once(_replica):
+        return {}
 
     return ReplicaKeeper(
         info=info,
@@ -54,7 +55,7 @@ def make_keeper(tmp_path, argv, probe=None, **options):
         shm_prefix="sre-unit-test-llm-0",
         log=tmp_path / "llm-0.log",
         journal=Journal(files, state, now=time.time),
-        probe=probe or always,
+        checks=StartChecks(at_once, probe or at_once, at_once, lambda _pid: None),
         now=time.time,
         backoff=Backoff(first_s=0.01),
         **options,
@@ -94,7 +95,7 @@ async def test_a_stop_leaves_no_process(keeper):
 
 
 async def test_a_server_that_never_serves_is_restarted(tmp_path):
-    async def never(_address):
+    async def never(_replica):
         raise EnvironmentLacks("no")
 
     keeper = make_keeper(tmp_path, SLEEPER, probe=never, start_timeout_s=0.2)
@@ -104,6 +105,25 @@ async def test_a_server_that_never_serves_is_restarted(tmp_path):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert "replica_ready" not in events(StateFiles(tmp_path))
+
+
+async def test_the_first_answer_tells_how_long_each_phase_of_the_start_took(tmp_path):
+    asked = []
+
+    async def third_time(_replica):
+        asked.append("inference")
+        if len(asked) < 3:
+            raise EnvironmentLacks("not yet")
+
+    keeper = make_keeper(tmp_path, SLEEPER, probe=third_time)
+    task = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.info.state == "ready")
+    task.cancel()
+    await asyncio.wait({task})
+    lines = map(json.loads, StateFiles(tmp_path).events.read_text().splitlines())
+    (told,) = [line["detail"]["phases"] for line in lines if line["event"] == "replica_ready"]
+    assert list(told) == ["model_load", "first_inference"]
+    assert told["first_inference"] >= 0.2
 
 
 async def test_a_child_carries_its_mark_and_logs(tmp_path):
@@ -157,7 +177,7 @@ async def test_the_number_of_an_ended_session_is_never_signalled_again(tmp_path,
 
 
 async def test_a_stop_while_a_dead_server_s_probe_ends_is_heeded(tmp_path):
-    async def lingering(_address):
+    async def lingering(_replica):
         try:
             await asyncio.sleep(600)
         finally:

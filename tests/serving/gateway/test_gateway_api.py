@@ -81,3 +81,8 @@ async def test_the_answer_says_what_a_failover_may_promise(start):
     _, _, sampled = await world.post("w1")
     _, _, greedy = await world.post("w1", temperature=0)
     assert (sampled["x-sre-replay"], greedy["x-sre-replay"]) == ("continuation", "exact")
+
+
+def test_with_openai_replicas_the_real_engine_s_rules_hold():
+    rules = EMULATED.for_openai()
+    assert (rules.engine, rules.replay(0), rules.replay(None)) == ("vllm", "continuation", "continuation")

@@ -168,3 +168,33 @@ async def test_undrain_gives_it_work_again(start):
     _, answer = await call(world, "POST", "/llm-0/undrain", json={})
     assert answer["replicas"][0]["state"] == "up"
     assert (await world.post("w1"))[0] == 200
+
+
+async def test_a_replica_removed_while_it_is_probed_leaves_the_watcher_alive(start):
+    world = await start("", "", idle_probe_s=0.05, **CONTROL)
+    world.replicas[1].freeze()
+    seen = world.replicas[1].probes
+    await world.until(lambda: world.replicas[1].probes > seen)
+    await call(world, "PUT", json={"replicas": [entry(world.replicas[0], "llm-0")]})
+    await asyncio.sleep(0.3)
+    await world.replicas[0].kill()
+    await world.until(lambda: not world.up())
+    await world.replicas[0].start()
+    await world.until(lambda: world.up() == ["llm-0"])
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_token(start):
+    world = await start("", **CONTROL)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.gateway.control_port)
+    writer.write(b"GET /control/replicas HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xff\r\n\r\n")
+    assert b" 401 " in await reader.readline()
+    writer.close()
+
+
+async def test_a_body_in_a_wrong_encoding_is_refused(start):
+    world = await start("", **CONTROL)
+    url = f"http://127.0.0.1:{world.gateway.control_port}/control/replicas"
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Encoding": "gzip"}
+    async with world.session.put(url, data=b"no gzip", headers=headers) as response:
+        assert response.status == 400
+        assert "cannot be decoded" in (await response.json())["error"]["message"]

@@ -7,6 +7,9 @@ import asyncio
 import pytest
 from fake_triton import text_of
 
+from serving.gateway.hedge import race
+from serving.gateway.model import Piece
+
 HEDGED = {"hedge_after_s": 0.05}
 
 
@@ -70,3 +73,40 @@ async def test_what_the_model_refuses_is_not_asked_twice(start):
     status, _, _ = await world.post("bad")
     assert status == 400
     assert world.outcomes() == {"invalid": 1}
+
+
+class Contender:
+    """An attempt that answers at once or never, and takes its time to end when cancelled."""
+
+    def __init__(self, *, answers):
+        self.answers = answers
+        self.abandoned = False
+
+    async def read(self):
+        if self.answers:
+            return Piece("a", None)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.05)
+
+    def abandon(self):
+        self.abandoned = True
+
+
+async def test_a_client_that_leaves_while_the_loser_ends_leaves_nothing_behind():
+    first, second = Contender(answers=False), Contender(answers=True)
+    running = asyncio.create_task(race(first, 0.0, lambda: second, lambda attempt, failure: None))
+    await asyncio.sleep(0.03)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert first.abandoned
+    assert second.abandoned
+    await asyncio.sleep(0.05)
+
+
+async def test_a_second_attempt_that_fails_too_has_not_won(start):
+    world = await start("slow slow stub", "slow slow slow stub", max_attempts=2, **HEDGED)
+    assert (await world.post("w3"))[0] == 502
+    assert hedges(world) == {"won": 0, "lost": 1}

@@ -347,3 +347,30 @@ async def test_the_proxy_of_the_environment_is_not_used(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     async with channel_to(Replica()) as channel:
         assert await pieces_of(channel.start(JOB)) == WHOLE_PIECES
+
+
+@pytest.mark.parametrize("rest", [[], [b'data: {"choices": [], "us']])
+async def test_an_answer_whose_finish_reason_came_is_whole_though_the_connection_breaks(rest):
+    async def die(response):
+        for chunk in [token("a"), last("stop"), *rest]:
+            await response.write(chunk)
+        await asyncio.sleep(0.05)
+        response._req.transport.abort()
+
+    async with channel_to(Replica(die)) as channel:
+        pieces = await pieces_of(channel.start(JOB))
+    assert pieces == [Piece("a", None), Piece("", Finish("stop", 2, 1), (), 0)]
+
+
+async def test_a_finish_reason_with_totals_ends_the_answer_though_the_server_hangs():
+    async def hang(response):
+        ending = {"choices": [{"index": 0, "text": " b", "finish_reason": "stop"}]}
+        await response.write(token("a", {"prompt_tokens": 2, "completion_tokens": 1}))
+        await response.write(event(ending | {"usage": {"prompt_tokens": 2, "completion_tokens": 2}}))
+        await asyncio.sleep(3600)
+
+    async with channel_to(Replica(hang)) as channel:
+        stream = channel.start(JOB)
+        pieces = [await stream.read(WITHIN_S) for _ in range(3)]
+        stream.cancel()
+    assert pieces == [Piece("a", None), Piece(" b", None), Piece("", Finish("stop", 2, 2), (), 0)]

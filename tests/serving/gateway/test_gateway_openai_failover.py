@@ -122,3 +122,10 @@ async def test_a_policy_against_continuations_cuts_the_stream():
     assert text == "w0 w1 w2 "
     assert not done
     assert sum(map(len, bodies)) == 1
+
+
+async def test_no_exact_replay_is_promised_where_the_text_is_tokenized_anew():
+    async with gateway_before_two(None) as (session, _, _):
+        greedy = {"model": "llm", "max_tokens": 2, "temperature": 0, **ROUTES["/v1/completions"]}
+        async with session.post("/v1/completions", json=greedy) as response:
+            assert response.headers["x-sre-replay"] == "continuation"

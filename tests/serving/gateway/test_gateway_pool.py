@@ -302,3 +302,28 @@ async def test_who_waits_for_a_replica_is_woken_by_its_arrival(build):
     pool.probe_passed(pool.get("a"))
     await asyncio.wait_for(waiting, 1.0)
     await pool.arrival(0.0)
+
+
+def test_a_removed_replica_is_not_closed_under_its_probe(build, time):
+    pool = build("a")
+    removed = pool.get("a")
+    removed.health.probe_began(time())
+    pool.put([])
+    assert pool.take_retired() == []
+    removed.health.probe_ended()
+    assert pool.take_retired() == [removed]
+
+
+def test_what_a_removed_replica_s_probe_finds_does_not_hold_its_jobs_back(build):
+    pool = build("a", "b")
+    lease = pool.acquire(job(), exclude=["b"])
+    removed = lease.replica
+    heard = told(lease)
+    pool.lose(pool.get("b"), LOST)
+    pool.eject(removed, "probe", BAD)
+    pool.put(configs("a", "b")[1:])
+    pool.probe_passed(removed)
+    pool.probe_failed(removed, LOST)
+    assert heard == []
+    pool.probe_passed(pool.get("b"))
+    assert [type(failure) for failure in heard] == [Moved]

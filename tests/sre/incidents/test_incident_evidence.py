@@ -38,6 +38,12 @@ def test_any_other_bad_line_is_named_with_its_number(tmp_path):
     assert caught.value.faults == [f"{path}:2: not JSON", f"{path}:3: expected an object"]
 
 
+def test_the_phases_of_a_start_are_told_on_one_line():
+    detail = {"phases": {"server_start": 1.5, "model_load": 2.0}}
+    (event,) = parse_platform_events([{"at": 1.0, "event": "replica_ready", "replica": "llm-0", "detail": detail}])
+    assert event.note == "phases=server_start 1.5; model_load 2.0"
+
+
 def test_ledger_records_become_one_window_a_fault():
     records = [
         {"at": 10.0, "event": "fault_begin", **CRASH, "detail": {}},

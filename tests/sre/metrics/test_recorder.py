@@ -147,6 +147,54 @@ async def test_a_target_that_is_not_there_is_down_until_it_comes(tmp_path):
     assert set(read(tmp_path, "up", "job0")) == {0}
 
 
+async def test_a_target_that_left_ends_and_a_new_one_begins(tmp_path):
+    """A replica that was scaled in must not be `up 0` for ever, and one that joined must be seen soon."""
+    stays, leaves, joins = Exporter(), Exporter(), Exporter()
+    async with serving(stays, leaves, joins) as targets:
+        config = config_for(tmp_path, targets[:2])
+
+        def changed():
+            return replace(config, targets=(targets[0], targets[2])) if leaves.reads >= 3 else None
+
+        await record_until(config, lambda: joins.reads >= 3, changed=changed)
+    assert leaves.reads == 3
+    assert set(read(tmp_path, "up", "job1")) == {1}
+    assert len(read(tmp_path, "up", "job2")) >= 2
+    assert len(read(tmp_path, "reads_total", "job0")) >= 5
+    assert len(segment_paths(config.directory)) == 2
+
+
+def config_file(path, *ports):
+    entries = [{"job": "triton", "url": f"http://127.0.0.1:{port}/metrics"} for port in ports]
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps({"directory": "samples", "targets": entries}))
+    temporary.replace(path)
+
+
+def test_a_configuration_file_is_read_again_when_it_was_replaced(tmp_path):
+    path = tmp_path / "recorder.json"
+    config_file(path, 1)
+    file = recorder_module.ConfigFile(path)
+    assert len(file.changed().targets) == 1
+    assert file.changed() is None
+    config_file(path, 1, 2)
+    assert len(file.changed().targets) == 2
+    assert file.changed() is None
+
+
+def test_a_configuration_that_went_bad_is_told_once_and_the_last_good_one_holds(tmp_path, capsys):
+    path = tmp_path / "recorder.json"
+    config_file(path, 1)
+    file = recorder_module.ConfigFile(path)
+    file.changed()
+    path.write_text("{")
+    assert file.changed() is None
+    assert file.changed() is None
+    path.unlink()
+    assert file.changed() is None
+    assert capsys.readouterr().err.count("goes on with the targets it has") == 2
+
+
 async def test_a_clock_set_back_writes_nothing_until_it_has_caught_up(tmp_path):
     exporter = Exporter()
     hours = iter([100.0, 101.0, 50.0, 60.0, 102.0])

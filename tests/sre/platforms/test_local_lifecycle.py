@@ -152,11 +152,17 @@ def test_up_clears_away_a_crashed_platform(state_dir):
 def test_up_keeps_the_evidence_of_the_platform_before(state_dir):
     up(SPEC, state_dir)
     (state_dir / "chaos.jsonl").write_text("old\n")
+    (state_dir / "prometheus").mkdir()
+    (state_dir / "prometheus" / "data").write_text("old samples")
+    (state_dir / "control.json").write_text("{}")
     down(state_dir)
+    assert not (state_dir / "control.json").exists()
     assert (state_dir / "events.jsonl").exists()
     up(SPEC, state_dir)
     assert (state_dir / "previous" / "chaos.jsonl").read_text() == "old\n"
     assert not (state_dir / "chaos.jsonl").exists()
+    assert (state_dir / "previous" / "prometheus" / "data").read_text() == "old samples"
+    assert not (state_dir / "prometheus").exists()
 
 
 def test_up_leaves_a_directory_alone_that_is_not_its_own(tmp_path):

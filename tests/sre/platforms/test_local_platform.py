@@ -160,6 +160,28 @@ def test_a_gateway_without_that_metric_is_an_error(world, platform):
             platform.inflight()
 
 
+def test_the_queue_is_read_from_the_gateways_metrics(world, platform):
+    with serving(b"# TYPE sre_gateway_queue_depth gauge\nsre_gateway_queue_depth 7.0\n") as url:
+        world.state["gateway"]["url"] = url
+        world.save()
+        assert platform.queue_depth() == 7.0
+
+
+def test_a_gateway_without_a_queue_has_no_depth(world, platform):
+    with serving(b"other 1\n") as url:
+        world.state["gateway"]["url"] = url
+        world.save()
+        assert platform.queue_depth() is None
+
+
+def test_a_dead_process_does_not_serve_whatever_the_gateway_last_said(world, platform):
+    child = world.add("llm-0", serving=True, rotation="up")
+    assert platform.replicas()[0].serving is True
+    child.kill()
+    child.wait()
+    assert platform.replicas()[0].serving is False
+
+
 def test_a_silent_gateway_is_an_error(platform):
     with pytest.raises(PlatformError, match="does not answer"):
         platform.inflight()

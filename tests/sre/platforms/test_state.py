@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from serving.fleet.model import AutoscalerInfo, EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo
 from sre.errors import PlatformError
 from sre.platforms.processes import ProcessRef
 from sre.platforms.state import EventTail, NotUp, read_state
@@ -42,6 +43,34 @@ def test_a_state_file_is_read(tmp_path):
     (replica,) = state.replicas
     assert (replica.name, replica.process, replica.restarts, replica.ready_at) == ("llm-0", ProcessRef(9, 6.0), 1, 8.0)
     assert state.prometheus_url is None
+
+
+def test_what_an_older_supervisor_did_not_write_is_none(tmp_path):
+    (tmp_path / "state.json").write_text(json.dumps(STATE))
+    state = read_state(tmp_path)
+    assert (state.desired_replicas, state.max_replicas, state.autoscaler) == (None, None, None)
+    assert (state.replicas[0].serving, state.replicas[0].rotation) == (None, None)
+
+
+def test_what_the_supervisor_itself_writes_is_read(tmp_path):
+    """The writer's own types, so that neither side can drift."""
+    replica = ReplicaInfo("llm-0", state="ready", pid=9, created=6.0, ready_at=8.0)
+    replica.routed("half_open")
+    written = PlatformState(
+        "abc12345",
+        5.0,
+        ProcessInfo("supervisor", "ready", 7, 4.0),
+        EndpointInfo("gateway", url="http://127.0.0.1:8400"),
+        PlatformSpec(max_replicas=5, engine="vllm"),
+        replicas=[replica],
+        desired_replicas=2,
+        autoscaler=AutoscalerInfo("autoscaler", state="ready", policy="/hpa.yaml"),
+    )
+    (tmp_path / "state.json").write_text(written.to_json())
+    state = read_state(tmp_path)
+    assert (state.desired_replicas, state.max_replicas, state.engine) == (2, 5, "vllm")
+    assert (state.replicas[0].serving, state.replicas[0].rotation) == (True, "half_open")
+    assert (state.autoscaler.policy, state.autoscaler.state) == ("/hpa.yaml", "ready")
 
 
 def test_a_replica_between_two_lives_has_no_process(tmp_path):
