@@ -216,6 +216,7 @@ def launch(
         "--model-load-thread-count=1",
         "--grpc-infer-allocation-pool-size=64",
         "--grpc-http2-min-recv-ping-interval-without-data=5000",
+        "--grpc-http2-max-ping-strikes=0",  # a starved client pings in bunches; a GOAWAY would cut every stream
         "--allow-gpu-metrics=false",
         "--pinned-memory-pool-byte-size=0",
         f"--exit-timeout-secs={EXIT_TIMEOUT_S}",

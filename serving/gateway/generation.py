@@ -112,8 +112,11 @@ class Generation:
                 self._received(piece)
                 return piece
 
-    async def close(self) -> None:
-        """End the attempt: an unfinished one is cancelled on its replica. Safe to call twice."""
+    def close(self) -> None:
+        """End the attempt: an unfinished one is cancelled on its replica, a finished one ends in its own time.
+
+        Safe to call twice.
+        """
         if self._lease is not None:
             self._lease.release()
             self._lease = None
@@ -121,7 +124,7 @@ class Generation:
         if attempt is None:
             return
         if self._finished:
-            await attempt.finish()
+            self._pool.see_out(attempt.finish())
         else:
             attempt.abandon()
 
@@ -146,9 +149,15 @@ class Generation:
         self._lives[lease.replica.name] = lease.life
         self._erred.discard(lease.replica.name)
         self.replicas.append(lease.replica.name)
-        resume = Resume(self._tokens, "".join(self._texts), tuple(self._token_ids)) if self._started else None
         self._is_replay = self._started
-        return Attempt(lease, self._job, resume, clock=self._clock, stays=self._stays)
+        return Attempt(lease, self._job, self._resume(), clock=self._clock, stays=self._stays)
+
+    def _resume(self) -> Resume | None:
+        """What the client has. Ids go along only when there is one a token: not every replica tells them."""
+        if not self._started:
+            return None
+        known = tuple(self._token_ids) if len(self._token_ids) == self._tokens else ()
+        return Resume(self._tokens, "".join(self._texts), known)
 
     async def _hedged(self, first: Attempt, after_s: float) -> Piece:
         """Race a second attempt against a late first token."""

@@ -159,7 +159,7 @@ class GenerationHandler:
         finally:
             account.close_usage(job.prompt_tokens_estimate)
             self._forecast.end(account, clock())
-            await generation.close()
+            generation.close()
 
     def _count(self, error: ApiError, account: Account) -> None:
         if error.rejection is not None:

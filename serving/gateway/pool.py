@@ -7,8 +7,9 @@ nowhere to go, waiting is all that can help.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from serving.gateway.budget import RetryBudget
 from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, ReplicaConfig, RoutingConfig
@@ -52,6 +53,7 @@ class Pool:
         self._turn = 0
         self._listeners: list[Callable[[], None]] = []
         self._arrival: asyncio.Future[None] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         self.attention = asyncio.Event()
         """Set when a replica should be looked at before the watcher's next round."""
         failover = rules.failover
@@ -118,7 +120,15 @@ class Pool:
         self._retired = [replica for replica in self._retired if replica not in over]
         return over
 
+    def see_out(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Let a stream whose answer is complete end, which is bounded in time; its client need not wait for that."""
+        task = asyncio.create_task(ending, name="see out")
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
     async def close(self) -> None:
+        if self._endings:
+            await asyncio.wait(self._endings)
         for replica in self.everyone():
             await replica.channel.close()
 
@@ -129,13 +139,19 @@ class Pool:
 
     def has_room(self, job: Job) -> bool:
         """Whether some replica in rotation has a free place for `job`."""
-        return any(replica.health.routable and self._fits(replica, job) for replica in self)
+        return any(replica.health.routable and self._fits(replica, job) for replica in self._holders(job))
 
     def could_ever_fit(self, job: Job) -> bool:
         """Whether `job` alone fits into some replica's KV cache, as far as its size is known."""
-        most = max(1.0, self.rules.admission.kv_overcommit)
-        sizes = [replica.config.kv_tokens for replica in self]
-        return not sizes or any(size is None or job.cost_tokens <= size * most for size in sizes)
+        return not self._replicas or any(self._could_hold(replica, job) for replica in self)
+
+    def _holders(self, job: Job) -> list[Replica]:
+        """Whose KV cache is large enough for `job`, as far as sizes are known; all when none is: engines judge then."""
+        return [replica for replica in self if self._could_hold(replica, job)] or list(self)
+
+    def _could_hold(self, replica: Replica, job: Job) -> bool:
+        size = replica.config.kv_tokens
+        return size is None or job.cost_tokens <= size * max(1.0, self.rules.admission.kv_overcommit)
 
     def acquire(self, job: Job, *, exclude: Collection[str] = (), forced: bool = False) -> Lease | None:
         """A lease on the best replica in rotation that is not excluded; None when there is none.
@@ -143,13 +159,14 @@ class Pool:
         `forced` ignores room: work that was admitted once and lost its replica.
         """
         affine = self.rules.routing.affinity
+        holders = self._holders(job)
         candidates = [
             Candidate(
                 replica.name,
                 replica.outstanding_tokens,
                 replica.last_turn,
                 self._prefixes.matched(replica.name, job.prefix) if affine else 0,
-                self._standing(replica, job, exclude, forced),
+                self._standing(replica, job, exclude, forced) if replica in holders else "out",
             )
             for replica in self
         ]

@@ -96,7 +96,8 @@ def scale(
     if as_json:
         print_json({"ok": True, "replicas": [asdict(replica) for replica in now]})
     else:
-        typer.echo(f"{len(now)} replicas: {', '.join(replica.name for replica in now)}")
+        noun = "replica" if len(now) == 1 else "replicas"
+        typer.echo(f"{len(now)} {noun}: {', '.join(replica.name for replica in now)}")
 
 
 @contextmanager

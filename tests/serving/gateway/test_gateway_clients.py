@@ -144,6 +144,15 @@ async def test_what_the_drain_s_end_cuts_is_ours(start):
     assert world.outcomes() == {"truncated": 1}
 
 
+async def test_an_unstreamed_answer_that_the_drain_s_end_cuts_is_an_error_as_its_client_got_nothing(start):
+    world = await start("", drain_timeout_s=0.1)
+    async with connected(world) as (_, writer):
+        writer.write(request(world, "w2 hang"))
+        await world.until(lambda: world.value("tokens_total", kind="generation") == 2)
+        await world.gateway.stop()
+    assert world.outcomes() == {"error": 1}
+
+
 async def test_new_work_on_a_kept_connection_is_refused_while_draining(start):
     world = await start("")
     await world.post("w1")

@@ -327,3 +327,14 @@ def test_what_a_removed_replica_s_probe_finds_does_not_hold_its_jobs_back(build)
     assert heard == []
     pool.probe_passed(pool.get("b"))
     assert [type(failure) for failure in heard] == [Moved]
+
+
+def test_a_job_too_large_for_one_replica_goes_to_a_larger_one_or_waits_for_it(build):
+    pool = build("small", "large")
+    sizes = {"small": 100, "large": 1000}
+    pool.put(one.model_copy(update={"kv_tokens": sizes[one.name]}) for one in configs(*sizes))
+    assert names(pool, [500]) == ["large"]
+    assert pool.acquire(job(600), forced=True).replica.name == "large"
+    assert not pool.has_room(job(500))
+    assert pool.acquire(job(500), exclude=["large"], forced=True) is None
+    assert names(pool, [50]) == ["small"]

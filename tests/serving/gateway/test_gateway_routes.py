@@ -250,3 +250,24 @@ async def test_connections_are_kept_for_the_next_request(start):
             async with session.post(f"{world.url}/v1/completions", json=world.body("w2", stream=True)) as response:
                 await response.read()
         assert sum(len(kept) for kept in connector._conns.values()) == 1
+
+
+async def test_a_place_is_free_again_when_the_answer_is_out_though_its_replica_dawdles(start):
+    world = await start("", max_inflight=1)
+    play = world.replicas[0]._play
+
+    async def dawdling(*given):
+        async for response in play(*given):
+            yield response
+        await asyncio.sleep(0.5)
+
+    world.replicas[0]._play = dawdling
+    before = world.replicas[0].ended
+    for _ in range(3):  # each on a connection of its own
+        answer = await world.session.post(
+            f"{world.url}/v1/completions", json=world.body("w1"), headers={"Connection": "close"}
+        )
+        await answer.read()
+        assert answer.status == 200
+    await world.until(lambda: world.replicas[0].ended >= before + 3)
+    assert world.replicas[0].cancelled == 0
