@@ -71,13 +71,16 @@ class _Reader:
     def expected(self, node: Node | None) -> Expected:
         if node is None:
             return Expected("", 1.0, 1.0)
-        fields = self._faults.mapping(node, ("alert", "recovered_within_s"))
+        fields = self._faults.mapping(node, ("alert", "recovered_within_s", "failed_requests"))
         alert = self._faults.required(node, "alert", "give slo and within_s")
         alert_fields = self._faults.mapping(alert, ("slo", "within_s")) if alert is not None else {}
         return Expected(
             alert_slo=self.slug(alert, "slo", "name an SLO, e.g. availability") if alert is not None else "",
             alert_within_s=self.number(alert_fields, alert or node, "within_s", "seconds, above 0", _above(0)),
             recovered_within_s=self.number(fields, node, "recovered_within_s", "seconds, above 0", _above(0)),
+            failed_requests=self.whole(fields, node, "failed_requests", _from(0, 1e9))
+            if "failed_requests" in fields
+            else None,
         )
 
     def blast_radius(self, node: Node | None) -> BlastRadius:

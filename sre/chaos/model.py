@@ -51,11 +51,14 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the drill scores: the alert of `alert_slo` within `alert_within_s` of the fault, recovery in time."""
+    """What the drill scores: the alert of `alert_slo` within `alert_within_s` of the fault, recovery in time, and how
+    many requests may fail (None: as many as there are).
+    """
 
     alert_slo: str
     alert_within_s: float
     recovered_within_s: float
+    failed_requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from sre.reports.model import Check, Verdict
 from sre.slo.model import SloResult
 
 LAG_LIMIT_MS = 50.0
+_LOST = ("error", "truncated", "rejected", "timeout")
 
 
 def checks(
@@ -32,6 +33,7 @@ def checks(
         _proof(faults),
         _alert(expected, faults, primary),
         _recovery(expected, incident),
+        *_losses(expected, workload),
         Check(
             "load covers the experiment",
             load_covered_chaos,
@@ -105,6 +107,18 @@ def _recovery(expected: Expected, incident: Incident) -> Check:
     if took.seconds is None:
         return Check("target recovers", False, wanted, took.reason or "n/a")
     return Check("target recovers", took.seconds <= expected.recovered_within_s, wanted, f"after {took.seconds:.1f} s")
+
+
+def _losses(expected: Expected, workload: Mapping[str, Any]) -> tuple[Check, ...]:
+    """What the clients lost over the whole load, by their own count; nothing when the experiment promises nothing."""
+    most = expected.failed_requests
+    if most is None:
+        return ()
+    outcomes = (workload.get("run") or {}).get("outcomes", {})
+    lost = {name: outcomes[name] for name in _LOST if outcomes.get(name)}
+    observed = ", ".join(f"{count} {name}" for name, count in lost.items()) or "none"
+    wanted = "none failed" if most == 0 else f"at most {most} failed"
+    return (Check("requests survive", sum(lost.values()) <= most, wanted, observed),)
 
 
 def _valid(workload: Mapping[str, Any]) -> Check:

@@ -42,7 +42,7 @@ def test_the_shipped_experiment_is_a_drill():
     assert drill.failure_mode == "replica-crash"
     assert drill.workload.duration_s > drill.workload.warmup_s
     assert drill.blast_radius == BlastRadius(max_replicas=1, min_healthy=2)
-    assert drill.expected == Expected(alert_slo="availability", alert_within_s=30.0, recovered_within_s=30.0)
+    assert drill.expected == Expected("availability", alert_within_s=30.0, recovered_within_s=30.0, failed_requests=0)
     assert "Requests succeed" in drill.hypothesis
 
 

@@ -59,6 +59,16 @@ def test_everything_as_promised_passes():
     assert outcome() == ("passed", ())
 
 
+def test_a_promise_to_lose_no_request_is_held_against_what_the_clients_saw():
+    promised = Expected("availability", 10.0, 20.0, failed_requests=0)
+    lossless = WORKLOAD | {"run": {"sent": 9, "outcomes": {"ok": 8, "invalid": 1}}}
+    assert outcome(expected=promised, workload=lossless)[0] == "passed"
+    lossy = WORKLOAD | {"run": {"sent": 9, "outcomes": {"ok": 6, "truncated": 2, "timeout": 1}}}
+    assert outcome(workload=lossy)[0] == "passed"
+    said = "requests survive: expected none failed, observed 2 truncated, 1 timeout"
+    assert outcome(expected=promised, workload=lossy) == ("deviated", (said,))
+
+
 def test_an_alert_that_came_too_late_deviates():
     verdict_, reasons = outcome(primary=[result(page(111.0))])
     assert verdict_ == "deviated"
