@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_MOST_DOUBLINGS = 64  # beyond any cap; a float overflows at 1024, a night of failures
+
 
 @dataclass(slots=True)
 class Backoff:
@@ -18,6 +20,6 @@ class Backoff:
         """Delay before the next start, given how long the last life served (0 when it never became ready)."""
         if served_s >= self.forgive_after_s:
             self.failures = 0
-        delay = min(self.cap_s, self.first_s * 2.0**self.failures)
+        delay = min(self.cap_s, self.first_s * 2.0 ** min(self.failures, _MOST_DOUBLINGS))
         self.failures += 1
         return delay

@@ -113,8 +113,10 @@ class Membership:
             self._journal.event("scaled", **detail)
         youngest_first = staying[::-1]
         surplus = sorted(youngest_first, key=lambda m: m.info.serving)[: max(0, len(staying) - wanted)]
-        for member in surplus:
+        for member in surplus:  # all at once, before anything is waited for: nobody may count on them meanwhile
             member.leaving = True
+            self._show_leaving(member)
+        for member in surplus:
             await self._change(member, self._leave(member))
         for _ in range(wanted - len(staying)):
             info = new_replica(state)
@@ -135,6 +137,7 @@ class Membership:
         others = (m for m in self._members.values() if m is not member and not m.keeper.draining)
         if not force and not any(other.info.serving for other in others):
             raise Refused(f"replica {name} is the last one that serves: start another first (`sre scale`), or force it")
+        self._show_leaving(member)  # now: another drain in this moment must see it
         await self._change(member, self._take_out(member, grace_s=grace_s, restart=restart))
 
     async def undrain(self, name: str) -> None:
@@ -173,15 +176,31 @@ class Membership:
         member = self._members.get(name)
         if member is None:
             raise UnknownReplica(f"replica {name!r} does not exist: use one of {', '.join(sorted(self._members))}")
-        if member.leaving:
-            raise Refused(f"replica {name} is leaving (scale-in): it cannot be kept, scale out again instead")
+        self._refuse_leaving(member)
         return member
 
+    @staticmethod
+    def _refuse_leaving(member: _Member) -> None:
+        if member.leaving:
+            name = member.info.name
+            raise Refused(f"replica {name} is leaving (scale-in): it cannot be kept, scale out again instead")
+
+    @staticmethod
+    def _show_leaving(member: _Member) -> None:
+        if member.life is not None:
+            member.keeper.leave()
+
     async def _change(self, member: _Member, work: Coroutine[Any, Any, None]) -> None:
-        """Do this with the member, instead of what is being done with it."""
-        if member.change is not None:
+        """Do this with the member, instead of what is being done with it. Of several that wait here for the same end
+        the last one counts; once the member is leaving, only that does.
+        """
+        may_stay = not member.leaving
+        while member.change is not None and not member.change.done():
             member.change.cancel()
             await asyncio.wait({member.change})
+        if may_stay and member.leaving:
+            work.close()
+            self._refuse_leaving(member)
         member.change = self._critical.start(work, name=member.info.name)
 
     async def _leave(self, member: _Member) -> None:
@@ -229,8 +248,10 @@ class Membership:
                 if not told:
                     await self._gateway.drain(name, grace_s=max(0.0, began + grace_s - now()))
                     told = True
-                inflight = {view.name: view.inflight for view in await self._gateway.replicas()}.get(name, 0)
-                if inflight == 0:
+                view = next((view for view in await self._gateway.replicas() if view.name == name), None)
+                inflight = 0 if view is None else view.inflight
+                told = view is None or not view.serves  # a gateway restarted meanwhile knows nothing of the drain
+                if told and inflight == 0:
                     return left if now() > began + grace_s else 0
                 left = inflight if now() <= began + grace_s else left
             await asyncio.sleep(_POLL_S)

@@ -1,7 +1,8 @@
 """Compares what the gateway does with what the platform wants, twice a second, and mends the difference.
 
 The gateway judges replicas by the work they do; the supervisor owns their processes. A replica that the gateway has
-held out of rotation for long although its process lives is beyond waiting for: it is killed and started again.
+held out of rotation for long although its process lives is beyond waiting for: it is killed and started again. While
+it holds out all of them the fault may be its own: then they are replaced one at a time.
 """
 
 from __future__ import annotations
@@ -32,14 +33,18 @@ def held_out_s(replica: ReplicaInfo, seen: Rotation, *, now: float) -> float:
 
 @dataclass(slots=True)
 class RotationWatch:
-    """`unhealthy_restart_s` as in the platform's specification; `now` is Unix time."""
+    """`unhealthy_restart_s` as in the platform's specification; `now` is Unix time. `start_limit_s` is what one start
+    may take: so long, and as long again as a replica is held out, the next waits while none serves.
+    """
 
     journal: Journal
     gateway: GatewayClient
     members: Membership
     unhealthy_restart_s: float
     now: Callable[[], float]
+    start_limit_s: float = 60.0
     _misses: int = 0
+    _none_before: float = 0.0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -72,12 +77,23 @@ class RotationWatch:
             self.journal.save()
 
     def _replace_unhealthy(self, seen: Mapping[str, Rotation]) -> None:
-        for replica in self.journal.state.replicas:
-            view = seen.get(replica.name)
-            held_s = 0.0 if view is None else held_out_s(replica, view, now=self.now())
-            if held_s >= self.unhealthy_restart_s:
-                replica.state = "stopped"  # else it would be killed again before its keeper has seen its end
-                self.members.replace(replica.name, down_s=held_s)
+        now = self.now()
+        for replica, held_s in self._due(seen, now=now):
+            replica.state = "stopped"  # else it would be killed again before its keeper has seen its end
+            self.members.replace(replica.name, down_s=held_s)
+            self._none_before = now + self.start_limit_s + self.unhealthy_restart_s
+
+    def _due(self, seen: Mapping[str, Rotation], *, now: float) -> list[tuple[ReplicaInfo, float]]:
+        """Whom to replace now, each with the seconds it has been held out; one at most while none serves."""
+        replicas = self.journal.state.replicas
+        held = [(r, held_out_s(r, seen[r.name], now=now)) for r in replicas if r.name in seen]
+        due = [(replica, held_s) for replica, held_s in held if held_s >= self.unhealthy_restart_s]
+        if any(view.serves for view in seen.values()):
+            self._none_before = 0.0
+            return due
+        if now < self._none_before:
+            return []
+        return sorted(due, key=lambda entry: entry[1])[-1:]
 
     async def _mend(self, seen: Mapping[str, Rotation]) -> None:
         """Calls that were lost, or that a restarted gateway never got."""

@@ -13,7 +13,7 @@ from serving.fleet.critical import Critical
 from serving.fleet.gateway import Capacity, ControlAddress, GatewayClient, gateway_config
 from serving.fleet.gateway_keeper import GatewayKeeper
 from serving.fleet.journal import Journal, write_atomically
-from serving.fleet.launching import Launcher
+from serving.fleet.launching import Launcher, start_timeout_s
 from serving.fleet.membership import Membership
 from serving.fleet.model import PlatformSpec, StateFiles
 from serving.fleet.observing import Observing
@@ -77,7 +77,9 @@ def wire(
         members=members,
         gateway=_gateway(files, journal, processes, control=control, holds=holds, now=now),
         observing=Observing(files, journal, processes.spawn, now),
-        watch=RotationWatch(journal, client, members, spec.unhealthy_restart_s, now),
+        watch=RotationWatch(
+            journal, client, members, spec.unhealthy_restart_s, now, start_limit_s=start_timeout_s(spec)
+        ),
         write_targets=write_targets,
     )
 

@@ -17,7 +17,7 @@ from sre.cost.allocation import cost_report, replica_use
 from sre.cost.model import CostReport
 from sre.gameday.checks import checks, verdict
 from sre.gameday.drive import Driven
-from sre.gameday.evaluate import TokenCounts, disagreements
+from sre.gameday.evaluate import Replays, TokenCounts, disagreements
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared
 from sre.gameday.records import latency_summaries, request_points
@@ -48,6 +48,7 @@ class Observed:
     results: tuple[SloResult, ...]
     sources: tuple[str, ...]
     tokens: TokenCounts
+    replays: Replays
     prometheus_version: str | None
 
 
@@ -78,6 +79,7 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
         differences=disagreements(observed.results, primary=primary),
         sources=observed.sources,
         workload=files.workload,
+        replays=observed.replays,
         load_covered_chaos=driven.load_ended_at >= driven.chaos_ended_at,
     )
     final, reasons = verdict(files.judgement, found)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sre.chaos.model import Expected, Judgement
+from sre.gameday.evaluate import Replays
 from sre.incidents.model import FaultWindow, Incident
 from sre.reports.model import Check, Verdict
 from sre.slo.model import SloResult
@@ -25,6 +26,7 @@ def checks(
     differences: Sequence[str],
     sources: Sequence[str],
     workload: Mapping[str, Any],
+    replays: Replays,
     load_covered_chaos: bool,
 ) -> tuple[Check, ...]:
     """Every check, in the order a reader would ask them."""
@@ -33,7 +35,7 @@ def checks(
         _proof(faults),
         _alert(expected, faults, primary),
         _recovery(expected, incident),
-        *_losses(expected, workload),
+        *_losses(expected, workload, replays),
         Check(
             "load covers the experiment",
             load_covered_chaos,
@@ -109,7 +111,7 @@ def _recovery(expected: Expected, incident: Incident) -> Check:
     return Check("target recovers", took.seconds <= expected.recovered_within_s, wanted, f"after {took.seconds:.1f} s")
 
 
-def _losses(expected: Expected, workload: Mapping[str, Any]) -> tuple[Check, ...]:
+def _losses(expected: Expected, workload: Mapping[str, Any], replays: Replays) -> tuple[Check, ...]:
     """What the clients lost over the whole load, by their own count; nothing when the experiment promises nothing."""
     most = expected.failed_requests
     if most is None:
@@ -117,6 +119,9 @@ def _losses(expected: Expected, workload: Mapping[str, Any]) -> tuple[Check, ...
     outcomes = (workload.get("run") or {}).get("outcomes", {})
     lost = {name: outcomes[name] for name in _LOST if outcomes.get(name)}
     observed = ", ".join(f"{count} {name}" for name, count in lost.items()) or "none"
+    if replays.streams:
+        again = "" if replays.tokens is None else f", {replays.tokens:,} tokens computed again"
+        observed += f"; {replays.streams} {'stream' if replays.streams == 1 else 'streams'} went on elsewhere{again}"
     wanted = "none failed" if most == 0 else f"at most {most} failed"
     return (Check("requests survive", sum(lost.values()) <= most, wanted, observed),)
 

@@ -16,6 +16,8 @@ from sre.slo.model import DrillClock, RatioSli, Slo, SloResult
 GENERATED = Selector("sre_gateway_tokens_total", (Matcher("kind", "=", "generation"),))
 GOOD = Selector("sre_gateway_good_tokens_total")
 WASTED = Selector("sre_gateway_wasted_tokens_total")
+CONTINUED = Selector("sre_gateway_replays_total", (Matcher("result", "=", "ok"),))
+RECOMPUTED = Selector("sre_gateway_replayed_tokens_total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,14 @@ class TokenCounts:
     generated: int | None
     good: int | None
     wasted: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """Streams that went on on another replica, and the tokens computed again for it; None where nobody could say."""
+
+    streams: int | None
+    tokens: int | None
 
 
 def evaluate_all(
@@ -48,6 +58,11 @@ def watched_targets(source: SampleSource, *, now: float, within_s: float) -> int
 def token_counts(source: SampleSource, *, start: float, end: float) -> TokenCounts:
     """Token counters' increase over (start, end]."""
     return TokenCounts(*(_increase(source, selector, start, end) for selector in (GENERATED, GOOD, WASTED)))
+
+
+def replays(source: SampleSource, *, start: float, end: float) -> Replays:
+    """Replay counters' increase over (start, end]."""
+    return Replays(*(_increase(source, selector, start, end) for selector in (CONTINUED, RECOMPUTED)))
 
 
 def disagreements(results: Sequence[SloResult], *, primary: str, tolerance_events: float = 1.0) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sre.errors import SreError
 from sre.gameday.assemble import Observed, assemble
 from sre.gameday.drive import Driven, drive
-from sre.gameday.evaluate import evaluate_all, prometheus_version, token_counts
+from sre.gameday.evaluate import evaluate_all, prometheus_version, replays, token_counts
 from sre.gameday.model import DrillFolder, DrillOptions
 from sre.gameday.prepare import Prepared, prepare
 from sre.gameday.progress import Progress
@@ -97,6 +97,7 @@ def _observe(prepared: Prepared, driven: Driven) -> Observed:
         results=results,
         sources=tuple(source.name for source in sources),
         tokens=token_counts(recorded, start=start, end=end),
+        replays=replays(recorded, start=start, end=end),
         prometheus_version=prometheus_version(driven.prometheus_url) if driven.prometheus_url else None,
     )
 

@@ -216,3 +216,8 @@ asyncio.run(main())
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+
+
+def test_the_delay_stays_at_its_cap_however_often_a_replica_fails():
+    backoff = Backoff(first_s=0.5, cap_s=30.0, failures=5000)
+    assert backoff.next_delay(served_s=0.0) == 30.0

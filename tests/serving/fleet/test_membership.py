@@ -201,3 +201,32 @@ async def test_stop_ends_what_drains_too(world, eventually):
     await eventually(lambda: world.replica("llm-0").state == "draining")
     await world.members.stop()
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_orders_that_meet_leave_no_process_behind_and_no_member_that_never_leaves(world, eventually):
+    """Both wait for the same earlier change to end: the replica that is to leave must not be started again."""
+    world.gateway.view("llm-1", inflight=1)
+    await world.members.drain("llm-1", grace_s=60)
+    await eventually(lambda: ("drain", "llm-1") in world.gateway.calls)
+    restart = world.members.drain("llm-1", grace_s=0, restart=True)
+    answers = await asyncio.gather(restart, world.members.scale(1, reason=""), return_exceptions=True)
+    assert isinstance(answers[0], Refused)
+    world.gateway.view("llm-1", inflight=0)
+    await eventually(lambda: world.names == ["llm-0"])
+    await asyncio.sleep(0.2)
+    assert len(world.events("replica_started")) == 2
+
+
+async def test_two_drains_in_the_same_moment_do_not_take_the_last_two(world):
+    drains = [world.members.drain(name, grace_s=60) for name in ("llm-0", "llm-1")]
+    answers = await asyncio.gather(*drains, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [type(None), Refused]
+
+
+async def test_a_gateway_restarted_during_a_drain_is_told_again_before_the_replica_ends(world, eventually):
+    world.gateway.view("llm-0", inflight=1)
+    await world.members.drain("llm-0", grace_s=60)
+    await eventually(lambda: ("drain", "llm-0") in world.gateway.calls)
+    world.gateway.view("llm-0", state="up", inflight=0)
+    await eventually(lambda: world.replica("llm-0").state == "drained")
+    assert world.gateway.calls.count(("drain", "llm-0")) == 2

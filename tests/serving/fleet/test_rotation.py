@@ -90,3 +90,38 @@ async def test_a_lost_drain_or_undrain_is_repeated(world, wanted, seen, call):
     world.gateway.view("llm-0", state=seen)
     await watch_of(world).look()
     assert world.gateway.calls == [(call, "llm-0")]
+
+
+async def test_while_none_serves_replicas_are_replaced_one_at_a_time(world, eventually):
+    """The gateway itself may be at fault: then killing them all helps nobody and cuts what they still do."""
+    for replica in world.state.replicas:
+        replica.ready_at -= 600
+        world.gateway.view(replica.name, state="ejected", down_s=100.0)
+    world.gateway.view("llm-1", down_s=101.0)
+    clock = [world.journal._now()]
+    watch = RotationWatch(world.journal, world.client, world.members, 20.0, lambda: clock[0], start_limit_s=60.0)
+
+    def replaced():
+        return [event["replica"] for event in world.events("replica_unhealthy")]
+
+    await watch.look()
+    await watch.look()
+    assert replaced() == ["llm-1"]
+    clock[0] += 79.0
+    await watch.look()
+    assert replaced() == ["llm-1"]
+    clock[0] += 1.1
+    await watch.look()
+    assert replaced() == ["llm-1", "llm-0"]
+
+
+async def test_once_one_serves_again_the_others_that_are_held_out_are_replaced(world):
+    for replica in world.state.replicas:
+        replica.ready_at -= 600
+        world.gateway.view(replica.name, state="ejected", down_s=100.0)
+    watch = watch_of(world)
+    await watch.look()
+    (first,) = [event["replica"] for event in world.events("replica_unhealthy")]
+    world.gateway.view(first, state="up", down_s=0.0)
+    await watch.look()
+    assert {event["replica"] for event in world.events("replica_unhealthy")} == {"llm-0", "llm-1"}

@@ -4,6 +4,7 @@ import numpy as np
 
 from sre.chaos.model import Expected, Judgement
 from sre.gameday.checks import checks, verdict
+from sre.gameday.evaluate import Replays
 from sre.incidents.milestones import durations
 from sre.incidents.model import FaultWindow, Impact, Incident, Milestone
 from sre.metrics.model import Selector
@@ -46,6 +47,7 @@ def found(**changes):
         "differences": (),
         "sources": ("scraper", "prometheus"),
         "workload": WORKLOAD,
+        "replays": Replays(None, None),
         "load_covered_chaos": True,
     }
     return checks(**(base | changes))
@@ -63,6 +65,9 @@ def test_a_promise_to_lose_no_request_is_held_against_what_the_clients_saw():
     promised = Expected("availability", 10.0, 20.0, failed_requests=0)
     lossless = WORKLOAD | {"run": {"sent": 9, "outcomes": {"ok": 8, "invalid": 1}}}
     assert outcome(expected=promised, workload=lossless)[0] == "passed"
+    survived = found(expected=promised, workload=lossless, replays=Replays(7, 1234))
+    told = "none; 7 streams went on elsewhere, 1,234 tokens computed again"
+    assert told in [check.observed for check in survived]
     lossy = WORKLOAD | {"run": {"sent": 9, "outcomes": {"ok": 6, "truncated": 2, "timeout": 1}}}
     assert outcome(workload=lossy)[0] == "passed"
     said = "requests survive: expected none failed, observed 2 truncated, 1 timeout"
