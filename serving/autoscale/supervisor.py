@@ -56,6 +56,7 @@ class FleetState(_Lenient):
     prometheus: Endpoint | None = None
     spec: Bounds = Bounds()
     replicas: Annotated[tuple[ReplicaEntry, ...], BeforeValidator(tuple)] = ()
+    desired_replicas: int | None = None
 
     @property
     def pods(self) -> tuple[Pod, ...]:
@@ -63,8 +64,14 @@ class FleetState(_Lenient):
 
     @property
     def set_aside(self) -> int:
-        """Replicas that somebody drained: the supervisor counts them, though they serve nothing."""
-        return sum(replica.state == "drained" for replica in self.replicas)
+        """Replicas that somebody drains or drained: the supervisor counts them, though they serve nothing.
+
+        One that drains because it leaves is listed, but no longer among those desired.
+        """
+        drained, draining = (sum(r.state == state for r in self.replicas) for state in ("drained", "draining"))
+        desired = 0 if self.desired_replicas is None else self.desired_replicas
+        leaving = max(0, len(self.replicas) - desired)
+        return drained + max(0, draining - leaving)
 
 
 class SupervisorClient:

@@ -44,8 +44,12 @@ def drain(
     """
     events = EventTail(platform.state_dir)
     events.new()
+    was_drained = any(r.name == name and r.state == "drained" for r in platform.replicas())
     platform.drain(name, grace_s=grace_s, restart=restart, force=force)
-    detail = _await_drained(platform, events, name, limit_s=grace_s + DRAIN_MARGIN_S + STOP_S, on_progress=on_progress)
+    detail: dict[str, Any] = {}  # of one that was drained already there is no event, and it may be starting by now
+    if not was_drained:
+        limit_s = grace_s + DRAIN_MARGIN_S + STOP_S
+        detail = _await_drained(platform, events, name, limit_s=limit_s, on_progress=on_progress)
     if restart:
         _await_serving(platform, [name], limit_s=_start_limit_s(platform), on_progress=on_progress)
     return Drained(name, float(detail.get("seconds", 0.0)), int(detail.get("inflight_left", 0)))

@@ -58,6 +58,7 @@ class FakePlatform:
     prometheus: bool = False
     refuses: bool = False
     spec: dict[str, int] = field(default_factory=dict)
+    desired: int | None = None
     scaled: list[dict[str, object]] = field(default_factory=list)
     url: str = ""
 
@@ -78,6 +79,7 @@ class FakePlatform:
                 "prometheus": prometheus,
                 "replicas": replicas,
                 "spec": self.spec,
+                "desired_replicas": self.desired,
             }
         )
 
@@ -168,6 +170,15 @@ async def test_a_replica_somebody_drained_is_not_taken_away_by_scaling(tmp_path)
     (line,) = await one_round(platform, tmp_path, QUEUE)
     assert line["desired"] == 3
     assert platform.scaled[0]["replicas"] == 4
+
+
+@pytest.mark.parametrize(("desired", "asked"), [(2, 4), (1, 3)])
+async def test_a_replica_drained_by_hand_is_set_aside_already_while_it_drains(tmp_path, desired, asked) -> None:
+    """The supervisor still counts the first: else scaling out would add one less than was decided."""
+    platform = FakePlatform({"llm-0": 6}, states={"llm-1": "draining"}, desired=desired)
+    (line,) = await one_round(platform, tmp_path, QUEUE)
+    assert line["desired"] == 3
+    assert platform.scaled[0]["replicas"] == asked
 
 
 async def test_a_target_that_does_not_answer_is_missing_not_idle(tmp_path) -> None:

@@ -128,6 +128,19 @@ def test_draining_a_drained_replica_is_done_at_once(world, platform):
     assert drain(platform, "llm-1").inflight_left == 0
 
 
+def test_a_drained_replica_is_restarted_without_waiting_for_another_drain(world, platform, monkeypatch):
+    monkeypatch.setattr(resize, "STOP_S", 0.0)
+    monkeypatch.setattr(resize, "DRAIN_MARGIN_S", 0.1)
+    world.drained("llm-1")
+
+    def obey(*_):
+        world.save(llm_1={"state": "starting", **world.process})
+        threading.Timer(0.4, lambda: world.save(llm_1={"state": "ready", "serving": True})).start()
+
+    world.obey = obey
+    assert drain(platform, "llm-1", grace_s=0, restart=True).inflight_left == 0
+
+
 def test_an_undrained_replica_is_waited_for_until_the_gateway_uses_it(world, platform):
     world.save(llm_1={"serving": False, "rotation": "down"})
     world.obey = lambda *_: threading.Timer(0.2, lambda: world.save(llm_1={"serving": True})).start()
