@@ -182,6 +182,8 @@ def _how_it_answered(report: DrillReport) -> str:
     parts = []
     for name, seen, unseen in _RESPONSE_WORDS:
         measured = known.get(name)
+        if name == "time_to_mitigate" and measured is None and not report.incident.impact.failed:
+            unseen = "no traffic failed"
         text = unseen if measured is None else seen.format(seconds(measured), target="{target}")
         parts.append(text.replace("{target}", report.incident.target))
     text = f"{_listed(parts)}; the incident cost {bill}."
