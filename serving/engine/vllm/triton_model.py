@@ -7,7 +7,6 @@ whoever keeps the server (the supervisor, Kubernetes) starts the replica anew.
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import threading
 import time
@@ -21,13 +20,12 @@ from serving.engine.events import Ended
 from serving.engine.metrics import Reading, readings
 from serving.engine.sampling import parse_sampling
 from serving.engine.triton_io import Publisher, Stream, read_text, string_tensor
+from serving.engine.triton_serving import Serving
 from serving.engine.vllm.config import VllmConfig
 from serving.engine.vllm.owner import Tokens, VllmEngine, worker_command
 from serving.engine.vllm.repository import parse_vllm_parameters
 from serving.errors import BadInput, ServingError
 
-_WATCH_INTERVAL_S = 0.05  # each look is a round trip a stream; a cancelled one must stop within 0.1 s
-_PUBLISH_INTERVAL_S = 0.25
 _FLUSH_S = 1.0
 _SERVER_EXIT_S = 6.0  # beyond Triton's own `--exit-timeout-secs`
 _SERVER = "tritonserver"
@@ -37,6 +35,8 @@ class VllmStream(Stream):
     """A stream whose responses carry their tokens' ids, which a resumed answer needs."""
 
     def deliver(self, event: Tokens | Ended) -> None:
+        if self.is_over:
+            return
         if isinstance(event, Ended):
             self.send(event)
             return
@@ -61,26 +61,21 @@ class TritonPythonModel:
         """Returns when vLLM has answered a first time. Triton calls it on the stub's main thread, which vLLM's life
         hangs on (`VllmEngine.start`).
         """
-        self._outbox: queue.SimpleQueue[tuple[VllmStream, Tokens | Ended] | None] = queue.SimpleQueue()
-        self._streams: set[VllmStream] = set()
-        self._stopping = threading.Event()
         try:
             parameters = parse_vllm_parameters(args["model_config"])
             config = _read_config(parameters.config_path)
             command = worker_command(parameters.python)
             server_pid = os.getppid() if is_triton(os.getppid()) else 0
             self._engine = VllmEngine(command, config, on_death=self._end_server, server_pid=server_pid)
+            self._serving = Serving[VllmStream, Tokens | Ended](
+                deliver=VllmStream.deliver, cancel=self._engine.cancel, publish=self._publish
+            )
             self._engine.start(parameters.config_path)
         except ServingError as error:
             raise pb_utils.TritonModelException(f"INVALID_ARG: {error}") from error
         self._publisher = Publisher(args["model_name"])
         self._publish()
-        self._threads = [
-            threading.Thread(target=self._send_all, name="send", daemon=True),
-            threading.Thread(target=self._watch, name="watch", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._serving.start()
         took = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in self._engine.cold_start_s.items())
         pb_utils.Logger.log_info(
             f"{parameters.replica}: vLLM on {config.device}, {self._engine.kv_tokens} tokens of KV cache; {took}"
@@ -96,53 +91,17 @@ class TritonPythonModel:
             except BadInput as error:
                 stream.fail(f"INVALID_ARG: {error}")
                 continue
-            stream.request_id = self._engine.submit(prompt, sampling, self._receiver(stream))
-            self._streams.add(stream)
+            stream.request_id = self._engine.submit(prompt, sampling, self._serving.receiver(stream))
+            self._serving.add(stream)
 
     def finalize(self) -> None:
         """Called once Triton has no request left, or gave up waiting for them."""
         self._engine.stop()
-        self._outbox.put(None)
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(2)
-
-    def _receiver(self, stream: VllmStream) -> Any:
-        return lambda event: self._outbox.put((stream, event))
-
-    def _send_all(self) -> None:
-        while (item := self._outbox.get()) is not None:
-            stream, event = item
-            try:
-                if not stream.is_over:
-                    stream.deliver(event)
-            except Exception as error:  # noqa: BLE001  one broken stream must not silence the others
-                pb_utils.Logger.log_error(f"stream {stream.request_id}: {type(error).__name__}: {error}")
-                stream.is_over = True
-                self._engine.cancel(stream.request_id)
-
-    def _watch(self) -> None:
-        rounds_between = round(_PUBLISH_INTERVAL_S / _WATCH_INTERVAL_S)
-        rounds = 0
-        while not self._stopping.wait(_WATCH_INTERVAL_S):
-            rounds += 1
-            try:
-                self._look_for_cancelled()
-                if rounds % rounds_between == 0:
-                    self._publish()
-            except Exception as error:  # noqa: BLE001  a failed look must not be the last one
-                pb_utils.Logger.log_error(f"watch: {type(error).__name__}: {error}")
+        self._serving.stop()
 
     def _publish(self) -> None:
         stalled = Reading("sre_engine_stalled_seconds", "gauge", (), self._engine.stalled_s())
         self._publisher.publish([*readings(self._engine.read_metrics()), stalled])
-
-    def _look_for_cancelled(self) -> None:
-        for stream in list(self._streams):
-            if stream.is_over:
-                self._streams.discard(stream)
-            elif stream.is_cancelled():
-                self._engine.cancel(stream.request_id)
 
     def _end_server(self, why: str) -> None:
         """Let the errors go out, then end the server above us, if it is one, in a thread of its own."""
@@ -151,7 +110,7 @@ class TritonPythonModel:
 
     def _flush_and_end(self) -> None:
         deadline = time.monotonic() + _FLUSH_S
-        while time.monotonic() < deadline and not (self._outbox.empty() and all(s.is_over for s in self._streams)):
+        while time.monotonic() < deadline and not self._serving.is_flushed:
             time.sleep(0.01)
         server = os.getppid()
         if not is_triton(server):
