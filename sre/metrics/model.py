@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,4 +58,29 @@ class SampleSource(Protocol):
 
     def series(self, selector: Selector, *, start: float, end: float) -> list[Series]:
         """Raw samples with start < t <= end, one entry a series; empty list when no series matches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistogramSeries:
+    """A Prometheus native histogram over time: n samples, each with its own buckets.
+
+    `bounds[i]` are the ascending upper bounds of sample i's populated buckets, `lowers[i]` their lower bounds, and
+    `counts[i]` what each bucket holds (not cumulative). `totals` is (n,), the count of all observations.
+    """
+
+    id: SeriesId
+    times: FloatArray
+    totals: FloatArray
+    lowers: tuple[FloatArray, ...]
+    bounds: tuple[FloatArray, ...]
+    counts: tuple[FloatArray, ...]
+
+
+@runtime_checkable
+class HistogramSource(Protocol):
+    """A source that also knows native histograms (Prometheus 3). Asked for where no classic bucket exists."""
+
+    def histograms(self, selector: Selector, *, start: float, end: float) -> list[HistogramSeries]:
+        """Native histograms with start < t <= end; `selector.name` is the family, without `_bucket` or `_count`."""
         ...

@@ -2,50 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from sre.metrics.model import FloatArray, Selector
 
 Severity = Literal["page", "ticket"]
+Method = Literal["Occurrences", "Timeslices", "RatioTimeslices"]
+Op = Literal["lte", "gte", "lt", "gt"]
+NoDataPolicy = Literal["ignore", "bad", "good"]
+"""What a stretch without data is to the budget. `ignore`: nothing was served, nothing is spent. `bad`: not being able
+to see counts as failing (time-based methods only). `good`: it counts as served well (time-based methods only)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RatioSli:
-    """Events counted by monotone counters: either `good` or `bad` over `total`. Selectors of one side are summed."""
+    """Either `good` or `bad` events over `total`. Selectors of one side are summed.
+
+    With `counter` the metrics are monotone counters; without, each sample is the number of events since the last one.
+    """
 
     total: tuple[Selector, ...]
     good: tuple[Selector, ...] = ()
     bad: tuple[Selector, ...] = ()
+    counter: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Slo:
-    """One objective. `target` is a ratio in (0, 1), `period_s` the budget period (28 or 30 days) in seconds."""
+class RawSli:
+    """A ratio that the source has computed already, one value in [0, 1] a sample; `failure`: it is the bad share."""
 
-    name: str
-    title: str
-    description: str
-    service: str
-    target: float
-    period_s: float
-    sli: RatioSli
-    path: str
-    runbook: str | None = None
+    ratio: tuple[Selector, ...]
+    failure: bool = False
 
-    @property
-    def budget(self) -> float:
-        """Allowed error ratio, 1 - target, as written in decimals: in binary 1 - 0.9 is less than 0.1."""
-        return float(1 - Decimal(str(self.target)))
+
+@dataclass(frozen=True, slots=True)
+class ThresholdSli:
+    """A gauge whose samples are good when `sample OP value` holds."""
+
+    metric: tuple[Selector, ...]
+    op: Op
+    value: float
+
+
+Sli = RatioSli | RawSli | ThresholdSli
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarWindow:
+    """Budget periods that begin on the calendar: `count` days, weeks, months, quarters or years from `start` on.
+
+    `start` is wall time in `zone`; period k begins at start + k x count units, in wall time (DST makes days uneven).
+    """
+
+    count: int
+    unit: Literal["d", "w", "M", "Q", "Y"]
+    start: datetime
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
 class BurnTier:
     """A multiwindow burn-rate condition: fires while long AND short window burn at or above `factor`.
 
-    Windows are in production seconds; a DrillClock divides them.
-    `budget_share` is the part of the period's budget gone when the long window burns at `factor`.
+    Windows are in production seconds; a DrillClock divides them. `for_s` (OpenSLO's alertAfter) is how long the
+    condition must hold before it counts. `budget_share` is the part of the period's budget gone when the long window
+    burns at `factor`. The low-traffic guard is `min_bad_events` in the long window or, with `max_p_value`, an exact
+    binomial test of the long window against the budget.
     """
 
     name: str
@@ -55,6 +81,43 @@ class BurnTier:
     short_s: float
     budget_share: float
     min_bad_events: int = 2
+    max_p_value: float | None = None
+    for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """One objective of one SLO document. `target` is a ratio in (0, 1).
+
+    `period_s` is the budget period in seconds; for a `calendar` window its nominal length (30 d a month), from which
+    tiers are scaled. `slice_s` and `slice_target` belong to the two Timeslices methods. `tiers` come from the
+    document's alert policies; empty means the workbook's (`sre.slo.tiers.tiers_of`). `budget_usd` is what a whole
+    period's budget is worth, for people who count in money. `line` is where the document begins.
+    """
+
+    name: str
+    title: str
+    description: str
+    service: str
+    target: float
+    period_s: float
+    sli: Sli
+    path: str
+    runbook: str | None = None
+    line: int = 1
+    method: Method = "Occurrences"
+    slice_s: float | None = None
+    slice_target: float | None = None
+    calendar: CalendarWindow | None = None
+    tiers: tuple[BurnTier, ...] = ()
+    no_data: NoDataPolicy = "ignore"
+    budget_usd: Decimal | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def budget(self) -> float:
+        """Allowed error ratio, 1 - target, as written in decimals: in binary 1 - 0.9 is less than 0.1."""
+        return float(1 - Decimal(str(self.target)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +128,9 @@ class DrillClock:
 
     def compress(self, seconds: float) -> float:
         return seconds / self.factor
+
+
+REAL_TIME = DrillClock(1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +159,8 @@ class SloResult:
     """What one SLO did over [start, end), read from `source`.
 
     `good` and `total` are event counts. `error_ratio` is None, with `no_data_reason`, when there were no events.
+    `error_band` is (least, most) of the error ratio where the source cannot tell exactly (a latency threshold between
+    two bucket bounds, goodput from separate histograms); `error_ratio` is then the most. None: exact.
     """
 
     slo: Slo
@@ -105,6 +173,7 @@ class SloResult:
     no_data_reason: str | None
     curves: tuple[BurnCurve, ...]
     alerts: tuple[Alert, ...]
+    error_band: tuple[float, float] | None = field(default=None)
 
     @property
     def met(self) -> bool | None:
