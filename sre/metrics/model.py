@@ -84,3 +84,28 @@ class HistogramSource(Protocol):
     def histograms(self, selector: Selector, *, start: float, end: float) -> list[HistogramSeries]:
         """Native histograms with start < t <= end; `selector.name` is the family, without `_bucket` or `_count`."""
         ...
+
+
+@runtime_checkable
+class SourceFacts(Protocol):
+    """What a source knows about its own samples; `sre slo lint` asks it. Raises EnvironmentLacks when it is silent."""
+
+    def metric_names(self) -> frozenset[str]:
+        """Every metric name it holds a series of."""
+        ...
+
+    def bucket_bounds(self, family: str) -> tuple[float, ...]:
+        """The finite upper bounds of a classic histogram, ascending; empty when it holds no `<family>_bucket`."""
+        ...
+
+    def label_values(self, name: str, label: str) -> frozenset[str]:
+        """The values of one label over the series of one metric; empty when no series has the label."""
+        ...
+
+    def retention_s(self) -> float | None:
+        """How far back it can answer, in seconds; None when it does not say. For a file: the span of its samples."""
+        ...
+
+    def version(self) -> str | None:
+        """Version of the server behind it; None for files, and when it does not say."""
+        ...
