@@ -12,22 +12,24 @@ in Prometheus 2.42 and 3.x:
 - at the start no further than to where the counter would have been 0. Prometheus 2.42 looks at this before the half
   interval, 3.x after it (changed in 2024 by its pull request 13725).
 
-Times are whole milliseconds, as in Prometheus. A grid whose windows are multiples of its step costs two look-ups a
-series, whatever the number of windows: the start of one window is the end of an earlier one.
+Times are whole milliseconds, as in Prometheus. On an even grid whose step divides the windows, a series is looked up once,
+whatever the number of windows: where one window starts, an earlier one ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sre.metrics.model import FloatArray, Series
+from sre.metrics.model import FloatArray, Series, SeriesId
 
 _IntArray = NDArray[np.int64]
+_Bools = NDArray[np.bool_]
 _CLOSE = 1.1  # mean sample intervals between an edge and its sample that still count as covered
+_BLOCK = 8192  # evaluation times worked on together, so that a window's arrays stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ PROMETHEUS_3 = RangeConvention("promql-left-open", closed=False, zero_first=Fals
 
 def increase(series: Series, times: FloatArray, window_s: float, convention: RangeConvention) -> FloatArray:
     """`increase(series[window])` at each of the ascending `times`; NaN where PromQL has no element."""
-    return CounterWindows([series], times, convention).increase(window_s)
+    return CounterWindows([[series]], times, convention).increase(window_s)[0]
 
 
 def rate(series: Series, times: FloatArray, window_s: float, convention: RangeConvention) -> FloatArray:
@@ -54,14 +56,15 @@ def rate(series: Series, times: FloatArray, window_s: float, convention: RangeCo
 
 
 class CounterWindows:
-    """Several counters on one grid of evaluation times: `sum(increase(x[w]))` for any number of windows.
+    """Groups of counters on one grid of evaluation times: `sum(increase(x[w]))` of each group, for any windows.
 
-    `windows_s` are the windows that will be asked for; one that was not announced is answered too, only slower.
+    A series that stands in several groups (a bad event is one of the total) is computed once. `windows_s` are the windows
+    that will be asked for; one that was not announced is answered too, only slower. `times` ascend (Unix seconds).
     """
 
     def __init__(
         self,
-        series: Iterable[Series],
+        groups: Sequence[Sequence[Series]],
         times: FloatArray,
         convention: RangeConvention,
         *,
@@ -69,22 +72,24 @@ class CounterWindows:
     ) -> None:
         self._convention = convention
         self._grid = _Grid(_to_ms_array(times), [_to_ms(w) for w in windows_s])
-        ends = self._grid.extended
-        samples = (_Samples.of(one) for one in series)
-        self._series = [(one, _edges(one, ends, convention)) for one in samples if one.times.size >= 2]
+        self._groups = len(groups)
+        self._series = [_Looked(samples, self._grid, convention, among) for samples, among in _distinct(groups)]
 
-    def increase(self, window_s: float) -> FloatArray:
-        """The sum over the series that have a value; NaN where none has."""
+    def increase(self, window_s: float) -> tuple[FloatArray, ...]:
+        """For each group the sum over its series that have a value, (times,) each; NaN where none has."""
         window = _to_ms(window_s)
-        total = np.zeros(self._grid.times.size)
-        known = np.zeros(self._grid.times.size, dtype=bool)
-        for samples, edges in self._series:
-            first, last = self._grid.window(edges, window) or _cut(samples, self._grid.times, window, self._convention)
-            values, present = _extrapolated(first, last, self._grid.times - window, self._grid.times, self._convention)
-            np.add(total, values, out=total, where=present)
-            known |= present
-        total[~known] = np.nan
-        return total
+        sums = np.zeros((self._groups, self._grid.times.size))
+        known = np.zeros(sums.shape, dtype=bool)
+        for looked in self._series:
+            first, last = looked.edges(window)
+            for block in _blocks(sums.shape[1]):
+                values, present = _extrapolated(first.part(block), last.part(block), looked.positive, self._convention)
+                whole = bool(present.all())
+                for group in looked.among:
+                    sums[group, block] += values if whole else np.where(present, values, 0.0)
+                    known[group, block] |= present
+        sums[~known] = np.nan
+        return tuple(sums)
 
 
 def error_ratio(bad: FloatArray, total: FloatArray) -> FloatArray:
@@ -97,7 +102,7 @@ def error_ratio(bad: FloatArray, total: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Samples:
-    """A counter without staleness markers: `resets` is what restarts have taken away up to each sample."""
+    """A counter without staleness markers, times in ms: `resets` is what restarts have taken away up to each sample."""
 
     times: FloatArray
     values: FloatArray
@@ -113,72 +118,112 @@ class _Samples:
         resets = None
         if fell.any():
             resets = np.concatenate([[0.0], np.cumsum(np.where(fell, values[:-1], 0.0))])
-        return cls(_to_ms_array(times).astype(np.float64), values, resets)
+        return cls(np.rint(times * 1000), values, resets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Edge:
-    """The sample at one edge of each window: its index, time (ms), value and resets up to it."""
+    """The sample at one edge of each window: its index, time (ms), value, resets up to it, and its distance (s)."""
 
-    index: _IntArray
+    index: FloatArray
     times: FloatArray
     values: FloatArray
     resets: FloatArray | None
+    gap: FloatArray
 
     def part(self, chosen: slice) -> _Edge:
         resets = None if self.resets is None else self.resets[chosen]
-        return _Edge(self.index[chosen], self.times[chosen], self.values[chosen], resets)
-
-
-def _edges(samples: _Samples, ends: _IntArray, convention: RangeConvention) -> tuple[_Edge, _Edge]:
-    """(first sample of a window that starts there, last sample of one that ends there) for each of `ends`."""
-    at = ends.astype(np.float64)
-    after = np.searchsorted(samples.times, at, side="right")
-    since = np.searchsorted(samples.times, at, side="left") if convention.closed else after
-    return _take(samples, since), _take(samples, after - 1)
-
-
-def _take(samples: _Samples, index: _IntArray) -> _Edge:
-    """An index outside the samples is kept for counting, the rest of it is then not looked at."""
-    inside = np.clip(index, 0, samples.times.size - 1)
-    resets = None if samples.resets is None else samples.resets[inside]
-    return _Edge(index, samples.times[inside], samples.values[inside], resets)
-
-
-def _cut(samples: _Samples, times: _IntArray, window: int, convention: RangeConvention) -> tuple[_Edge, _Edge]:
-    """Both edges of each window by look-up: for windows that do not fall on the grid."""
-    first, _ = _edges(samples, times - window, convention)
-    _, last = _edges(samples, times, convention)
-    return first, last
+        return _Edge(self.index[chosen], self.times[chosen], self.values[chosen], resets, self.gap[chosen])
 
 
 class _Grid:
-    """Evaluation times and, where they are evenly spaced, the same spacing carried back by the longest window."""
+    """Evaluation times (ms) and, where they are evenly spaced, the same spacing carried back by the longest window."""
 
     def __init__(self, times: _IntArray, windows: Sequence[int]) -> None:
         self.times = times
         steps = np.diff(times)
         even = steps.size > 0 and bool((steps == steps[0]).all())
-        self._step = int(steps[0]) if even else 0
-        self._back = max((w // self._step for w in windows if self._on_grid(w)), default=0)
-        before = times[0] - self._step * np.arange(self._back, 0, -1, dtype=np.int64) if times.size else times
+        self.step = int(steps[0]) if even else 0
+        self._back = max((w // self.step for w in windows if self._divides(w)), default=0)
+        before = times[0] - self.step * np.arange(self._back, 0, -1, dtype=np.int64) if times.size else times
         self.extended: _IntArray = np.concatenate([before, times])
 
-    def _on_grid(self, window: int) -> bool:
-        return self._step > 0 and window % self._step == 0
+    def _divides(self, window: int) -> bool:
+        return self.step > 0 and window % self.step == 0
 
-    def window(self, edges: tuple[_Edge, _Edge], window: int) -> tuple[_Edge, _Edge] | None:
-        """Both edges as slices of what was looked up; None when the window does not fall on the grid."""
-        if not self._on_grid(window) or window // self._step > self._back:
+    def starts(self, window: int) -> slice | None:
+        """Where in `extended` the windows start; None when they do not start on the grid, or before it."""
+        if not self._divides(window) or window // self.step > self._back:
             return None
-        begin = self._back - window // self._step
-        first, last = edges
-        return first.part(slice(begin, begin + self.times.size)), last.part(slice(self._back, None))
+        begin = self._back - window // self.step
+        return slice(begin, begin + self.times.size)
+
+    @property
+    def ends(self) -> slice:
+        return slice(self._back, None)
 
 
-def _extrapolated(
-    first: _Edge, last: _Edge, starts: _IntArray, ends: _IntArray, convention: RangeConvention
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+class _Looked:
+    """One counter looked up at every point of the grid; `among` are the groups it stands in."""
+
+    def __init__(self, samples: _Samples, grid: _Grid, convention: RangeConvention, among: Sequence[int]) -> None:
+        self._samples, self._grid, self._convention = samples, grid, convention
+        self.among = among
+        self.positive = bool((samples.values >= 0).all())
+        since, until = _counts(samples.times, grid.extended, grid.step)
+        self._first = self._edge(since if convention.closed else until, grid.extended)
+        self._last = self._edge(until - 1, grid.extended)
+
+    def edges(self, window: int) -> tuple[_Edge, _Edge]:
+        """(first, last) sample of each window of `window` ms."""
+        starts = self._grid.starts(window)
+        if starts is not None:
+            return self._first.part(starts), self._last.part(self._grid.ends)
+        at = self._grid.times - window
+        since, until = _counts(self._samples.times, at, self._grid.step)
+        return self._edge(since if self._convention.closed else until, at), self._last.part(self._grid.ends)
+
+    def _edge(self, index: _IntArray, at: _IntArray) -> _Edge:
+        """An index outside the samples is kept for counting; the sample beside it is then not looked at."""
+        inside = np.clip(index, 0, self._samples.times.size - 1)
+        times = self._samples.times[inside]
+        resets = None if self._samples.resets is None else self._samples.resets[inside]
+        return _Edge(index.astype(np.float64), times, self._samples.values[inside], resets, np.abs(times - at) / 1000)
+
+
+def _distinct(groups: Sequence[Sequence[Series]]) -> Iterator[tuple[_Samples, tuple[int, ...]]]:
+    """Each series that can have a window of two samples, once, with the groups it stands in."""
+    found: dict[SeriesId, tuple[Series, set[int]]] = {}
+    for number, group in enumerate(groups):
+        for series in group:
+            found.setdefault(series.id, (series, set()))[1].add(number)
+    for series, among in found.values():
+        samples = _Samples.of(series)
+        if samples.times.size >= 2:
+            yield samples, tuple(sorted(among))
+
+
+def _counts(samples: FloatArray, at: _IntArray, step: int) -> tuple[_IntArray, _IntArray]:
+    """(samples before, samples up to and including) each of the ascending `at`, which are `step` apart; 0: unevenly.
+
+    Counting the samples into the grid's cells is several times cheaper than searching for every point of the grid.
+    """
+    if step == 0 or at.size == 0:
+        return np.searchsorted(samples, at, side="left"), np.searchsorted(samples, at, side="right")
+    places = (samples - at[0]) / step
+    cells = np.ceil(places)
+    counted = np.bincount(np.clip(cells, 0, at.size).astype(np.int64), minlength=at.size + 1)[: at.size]
+    until = np.cumsum(counted)
+    on_grid = cells[(cells == places) & (cells >= 0) & (cells < at.size)].astype(np.int64)
+    since = until - np.bincount(on_grid, minlength=at.size)
+    return since, until
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    return (slice(begin, begin + _BLOCK) for begin in range(0, size, _BLOCK))
+
+
+def _extrapolated(first: _Edge, last: _Edge, positive: bool, convention: RangeConvention) -> tuple[FloatArray, _Bools]:
     """(increase, whether there is one) of one counter in each window; the value is meaningless where there is none."""
     intervals = last.index - first.index
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -188,18 +233,20 @@ def _extrapolated(
         sampled = (last.times - first.times) / 1000
         mean = sampled / intervals
         close = mean * _CLOSE
-        to_start = (first.times - starts) / 1000
-        to_end = (ends - last.times) / 1000
-        # where nothing was counted, or the counter is below 0, there is no zero to stop at
-        to_zero = np.where((grown > 0) & (first.values >= 0), sampled * (first.values / grown), np.inf)
-        half = mean / 2
+        mean /= 2
+        to_zero = first.values / grown  # nothing counted: infinite or NaN, which `fmin` passes over
+        to_zero *= sampled
+        if not positive:
+            to_zero[(grown <= 0) | (first.values < 0)] = np.inf
         if convention.zero_first:
-            to_start = np.minimum(to_start, to_zero)
-            to_start = np.where(to_start < close, to_start, half)
+            to_start = np.fmin(first.gap, to_zero)
+            to_start = np.where(to_start < close, to_start, mean)
         else:
-            to_start = np.minimum(np.where(to_start < close, to_start, half), to_zero)
-        to_end = np.where(to_end < close, to_end, half)
-        grown *= (sampled + to_start + to_end) / sampled
+            to_start = np.fmin(np.where(first.gap < close, first.gap, mean), to_zero)
+        to_start += np.where(last.gap < close, last.gap, mean)
+        to_start += sampled
+        to_start /= sampled
+        grown *= to_start
     return grown, intervals >= 1
 
 

@@ -73,7 +73,7 @@ def test_any_window_of_any_counter_is_what_the_rules_say(convention, series, cou
     grid = np.arange(0, 60) * step
     one = series("x_total", times_ms / 1000, values)
     windows = [window / 1000] if announced else []
-    found = CounterWindows([one], grid / 1000, convention, windows_s=windows).increase(window / 1000)
+    found = CounterWindows([[one]], grid / 1000, convention, windows_s=windows).increase(window / 1000)[0]
     slow = [slow_increase(times_ms.tolist(), values.tolist(), at, window, convention) for at in grid.tolist()]
     np.testing.assert_allclose(found, slow, rtol=1e-12, equal_nan=True)
 
@@ -121,7 +121,7 @@ def test_less_than_two_samples_is_no_value_and_no_zero(convention, series):
 def test_a_sum_leaves_out_series_without_value_and_has_none_when_all_lack(convention, series):
     steady = series("x_total", np.arange(0, 100, 10), np.arange(10), pod="a")
     late = series("x_total", [70, 80, 90], [1000, 1003, 1006], pod="b")
-    both = CounterWindows([steady, late], np.array([45.0, 95.0, 500.0]), convention).increase(30.0)
+    (both,) = CounterWindows([[steady, late]], np.array([45.0, 95.0, 500.0]), convention).increase(30.0)
     alone = increase(steady, np.array([45.0, 95.0]), 30.0, convention)
     assert both[0] == alone[0]
     assert both[1] > alone[1]
