@@ -1,19 +1,19 @@
 """PromQL's `increase` and `rate` over many evaluation times at once, as Prometheus itself computes them.
 
 Our own windows never extrapolate (docs/adr/0010); Prometheus does, and a team that runs its rules there wants to know
-what those rules would have done. So its arithmetic is followed here step by step, from the behaviour of `extrapolatedRate`
-in Prometheus 2.42 and 3.x:
+what those rules would have done. So its arithmetic is followed here step by step, from the behaviour of
+`extrapolatedRate` in Prometheus 2.42 and 3.x:
 
 - samples of the window: 2.x takes both ends in, [t - w, t]; 3.x leaves the left one out, (t - w, t];
 - fewer than two samples: no value (NaN here, an absent element there). Staleness markers are no samples;
 - a value below its predecessor is a restart: what the counter stood at before is added;
-- the difference is stretched to the window's edges. An edge further from its sample than 1.1 mean sample intervals counts
-  as a series that begins or ends inside the window and is stretched by half an interval only;
+- the difference is stretched to the window's edges. An edge further from its sample than 1.1 mean sample intervals
+  counts as a series that begins or ends inside the window and is stretched by half an interval only;
 - at the start no further than to where the counter would have been 0. Prometheus 2.42 looks at this before the half
   interval, 3.x after it (changed in 2024 by its pull request 13725).
 
-Times are whole milliseconds, as in Prometheus. On an even grid whose step divides the windows, a series is looked up once,
-whatever the number of windows: where one window starts, an earlier one ended.
+Times are whole milliseconds, as in Prometheus. On an even grid whose step divides the windows, a series is looked up
+once, whatever the number of windows: where one window starts, an earlier one ended.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BLOCK = 8192  # evaluation times worked on together, so that a window's arrays 
 
 @dataclass(frozen=True, slots=True)
 class RangeConvention:
-    """How a Prometheus cuts a range. `zero_first`: the counter's zero limits the start before the half interval does."""
+    """How a Prometheus cuts a range. `zero_first`: the counter's zero limits the start before the half interval."""
 
     name: str
     closed: bool
@@ -58,8 +58,8 @@ def rate(series: Series, times: FloatArray, window_s: float, convention: RangeCo
 class CounterWindows:
     """Groups of counters on one grid of evaluation times: `sum(increase(x[w]))` of each group, for any windows.
 
-    A series that stands in several groups (a bad event is one of the total) is computed once. `windows_s` are the windows
-    that will be asked for; one that was not announced is answered too, only slower. `times` ascend (Unix seconds).
+    A series that stands in several groups (a bad event is one of the total) is computed once. `windows_s` are the
+    windows that will be asked for; one not announced is answered too, only slower. `times` ascend (Unix seconds).
     """
 
     def __init__(
@@ -213,9 +213,9 @@ def _counts(samples: FloatArray, at: _IntArray, step: int) -> tuple[_IntArray, _
     places = (samples - at[0]) / step
     cells = np.ceil(places)
     counted = np.bincount(np.clip(cells, 0, at.size).astype(np.int64), minlength=at.size + 1)[: at.size]
-    until = np.cumsum(counted)
+    until: _IntArray = np.cumsum(counted)
     on_grid = cells[(cells == places) & (cells >= 0) & (cells < at.size)].astype(np.int64)
-    since = until - np.bincount(on_grid, minlength=at.size)
+    since: _IntArray = until - np.bincount(on_grid, minlength=at.size)
     return since, until
 
 

@@ -169,19 +169,18 @@ def _wait(url, child):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert child.poll() is None, "Prometheus ended at once"
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"{url}/-/ready", timeout=1) as answer:  # noqa: S310  (loopback)
-                if answer.status == 200:
-                    return
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=1) as answer:  # noqa: S310
+            if answer.status == 200:
+                return
         time.sleep(0.05)
     raise AssertionError("Prometheus did not come up")
 
 
 def query_range(url, query, times):
-    """The one series the query has at `times` (evenly spaced); NaN where it has no sample. Below 11,000 points a call."""
+    """The one series the query has at `times` (evenly spaced); NaN where it has no sample."""
     values = np.full(times.size, np.nan)
     step = float(times[1] - times[0])
-    for begin in range(0, times.size, 10_000):
+    for begin in range(0, times.size, 10_000):  # it refuses more than 11,000 points
         part = times[begin : begin + 10_000]
         form = {"query": query, "start": part[0], "end": part[-1], "step": step}
         with urllib.request.urlopen(f"{url}/api/v1/query_range", urllib.parse.urlencode(form).encode()) as answer:  # noqa: S310

@@ -1,8 +1,9 @@
-"""Our vectorized `increase` against a slow one that reads like the rules; the real Prometheus is in tests/integration."""
+"""Our vectorized `increase` against a slow one that reads like the rules; tests/integration has the real Prometheus."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def slow_increase(times_ms, values, at_ms, window_ms, convention):
     if len(inside) < 2:
         return math.nan
     grown = inside[-1][1] - inside[0][1]
-    for (_, before), (_, after) in zip(inside, inside[1:], strict=False):
+    for (_, before), (_, after) in pairwise(inside):
         if after < before:
             grown += before
     covered = (inside[-1][0] - inside[0][0]) / 1000
