@@ -1,4 +1,4 @@
-"""Reads an SLI's counters from a source of samples and turns them into events.
+"""Reads an SLI from a source of samples and turns it into events, whatever its kind and budgeting method.
 
 One decision lives here: what an absent counter means. Exporters create a labelled series at its first event, so a
 selector that matches nothing is 0 events *if* its metric exists with other labels; if the metric itself is unknown, the
@@ -7,56 +7,78 @@ name may be misspelt, and the answer is NoData.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from sre.errors import NoData
-from sre.metrics.model import Matcher, SampleSource, Selector, Series
-from sre.metrics.selector import format_selector
+from sre.metrics.model import SampleSource, Selector, Series
 from sre.slo.burn import SliEvents
-from sre.slo.counters import EventCurve, event_curve
-from sre.slo.model import RatioSli
-
-LOOKBACK_S = 60.0  # how far before a range the base of its counters is looked for
-
-
-def read_events(source: SampleSource, sli: RatioSli, *, start: float, end: float) -> SliEvents:
-    """Bad and total events in (start, end]. Raises NoData when the source holds no sample of the total there."""
-    reader = CounterReader(source, start, end)
-    total = reader.curve(sli.total, must_be_observed=True)
-    bad = reader.curve(sli.bad) if sli.bad else total.minus(reader.curve(sli.good))
-    return SliEvents(bad=bad, total=total)
+from sre.slo.model import RatioSli, RawSli, Sli, Slo
+from sre.slo.reader import LOOKBACK_S, CounterReader
+from sre.slo.sampled import counted_samples, raw_events, threshold_events
+from sre.slo.slices import slice_events
 
 
-@dataclass(frozen=True, slots=True)
-class CounterReader:
-    """Counters of one source over (start, end]."""
+def slo_events(
+    source: SampleSource, slo: Slo, *, start: float, end: float, lookback_s: float = LOOKBACK_S
+) -> SliEvents:
+    """Bad and total events of the SLO in (start, end]: of its SLI, or of its slices. Raises NoData as `read_events`."""
+    events = sli_events(source, slo.sli, start=start, end=end, lookback_s=lookback_s)
+    return events if slo.method == "Occurrences" else slice_events(slo, events, start=start, end=end)
 
-    source: SampleSource
-    start: float
-    end: float
 
-    def curve(self, selectors: tuple[Selector, ...], *, must_be_observed: bool = False) -> EventCurve:
-        """The summed increments of every series the selectors match."""
-        found = [series for selector in selectors for series in self.series(selector)]
-        if must_be_observed and not any(series.times[-1] > self.start for series in found):
-            names = " + ".join(format_selector(selector) for selector in selectors)
-            raise NoData(f"{self.source.name} holds no sample of {names} in the {self.end - self.start:g} s asked for")
-        return event_curve(found, up=self.up(found), after=self.start)
+def sli_events(
+    source: SampleSource, sli: Sli, *, start: float, end: float, lookback_s: float = LOOKBACK_S
+) -> SliEvents:
+    """Bad and total events of any kind of SLI in (start, end]. Raises NoData as `read_events`."""
+    if isinstance(sli, RatioSli):
+        return read_events(source, sli, start=start, end=end, lookback_s=lookback_s)
+    found = _samples(CounterReader(source, start, end, lookback_s=0.0), selectors_of(sli), must_be_observed=True)
+    return raw_events(found, sli) if isinstance(sli, RawSli) else threshold_events(found, sli)
 
-    def series(self, selector: Selector) -> list[Series]:
-        """The matching series with some samples before `start`; [] only if the metric exists under other labels."""
-        found = self._fetch(selector)
-        if not found and not (selector.matchers and self._fetch(Selector(selector.name))):
-            raise NoData(f"{self.source.name} holds no {selector.name}: check its name, and that its target is scraped")
-        return found
 
-    def up(self, found: list[Series]) -> list[Series]:
-        """The scrape results of the jobs these series come from."""
-        jobs = sorted({job for series in found if (job := series.id.label("job"))})
-        if not jobs:
-            return []
-        return self._fetch(Selector("up", (Matcher("job", "=~", "|".join(re.escape(job) for job in jobs)),)))
+def read_events(
+    source: SampleSource, sli: RatioSli, *, start: float, end: float, lookback_s: float = LOOKBACK_S
+) -> SliEvents:
+    """Bad and total events in (start, end]. Raises NoData when the source holds no sample of the total there.
 
-    def _fetch(self, selector: Selector) -> list[Series]:
-        return self.source.series(selector, start=self.start - LOOKBACK_S, end=self.end)
+    `lookback_s` is how far before `start` the base of a counter is looked for: at least one scrape interval.
+    """
+    if not sli.counter:
+        return _counted(CounterReader(source, start, end, lookback_s=0.0), sli)
+    reader = CounterReader(source, start, end, lookback_s=lookback_s, kinds=_kinds(sli))
+    total = reader.total(sli.total)
+    if sli.bad:
+        bad = reader.side(sli.bad)
+        return SliEvents(bad=bad.most, total=total, bad_least=None if bad.is_exact else bad.least)
+    if not sli.good:
+        return SliEvents(bad=total.minus(total), total=total)
+    good = reader.side(sli.good)
+    return SliEvents(
+        bad=total.minus(good.least), total=total, bad_least=None if good.is_exact else total.minus(good.most)
+    )
+
+
+def selectors_of(sli: Sli) -> tuple[Selector, ...]:
+    """The selectors that show whether the SLI is watched at all: those of its total, its ratio or its gauge."""
+    if isinstance(sli, RatioSli):
+        return sli.total
+    return sli.ratio if isinstance(sli, RawSli) else sli.metric
+
+
+def _counted(reader: CounterReader, sli: RatioSli) -> SliEvents:
+    """Samples that are counts since the last one."""
+    total = counted_samples(_samples(reader, sli.total, must_be_observed=True))
+    if sli.bad:
+        return SliEvents(bad=counted_samples(_samples(reader, sli.bad)), total=total)
+    return SliEvents(bad=total.minus(counted_samples(_samples(reader, sli.good))), total=total)
+
+
+def _samples(reader: CounterReader, selectors: Sequence[Selector], *, must_be_observed: bool = False) -> list[Series]:
+    found = [series for selector in selectors for series in reader.series(selector)]
+    if must_be_observed:
+        reader.demand(found, selectors)
+    return found
+
+
+def _kinds(sli: RatioSli) -> frozenset[str]:
+    """The labels that the SLI tells its own events apart by."""
+    return frozenset(m.label for selector in (*sli.total, *sli.good, *sli.bad) for m in selector.matchers)

@@ -10,8 +10,9 @@ import numpy as np
 from sre.errors import NoData
 from sre.metrics.model import Matcher, SampleSource, Selector, Series
 from sre.slo.counters import event_curve
-from sre.slo.events import CounterReader, read_events
+from sre.slo.events import read_events
 from sre.slo.model import RatioSli
+from sre.slo.reader import CounterReader
 
 
 def ratio_over(source: SampleSource, sli: RatioSli, *, end: float, window_s: float) -> tuple[float, float]:
