@@ -136,8 +136,8 @@ def event_curve(
 
 def increments(series: Series, *, born: bool) -> Piece:
     """(times, amounts) of a counter. A value below its predecessor is a restart from 0, as in PromQL's `increase`."""
-    values = series.values
-    amounts = np.empty_like(values)
+    values = np.asarray(series.values, dtype=np.float64)
+    amounts = np.empty(values.shape)
     if values.size:
         amounts[0] = values[0] if born else 0.0
         np.subtract(values[1:], values[:-1], out=amounts[1:])

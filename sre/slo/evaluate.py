@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sre.errors import NoData, SreError
 from sre.metrics.model import FloatArray, SampleSource
 from sre.slo.alerts import episodes
-from sre.slo.burn import SliEvents, TierBurn, burn_curve
-from sre.slo.counters import EventCurve
-from sre.slo.events import read_events
+from sre.slo.burn import NOTHING, TierBurn, burn_curves
+from sre.slo.events import LOOKBACK_S, slo_events
 from sre.slo.model import Alert, BurnTier, DrillClock, Slo, SloResult
-from sre.slo.tiers import workbook_tiers
+from sre.slo.tiers import tiers_of
 
 
 def evaluate(
@@ -26,20 +26,24 @@ def evaluate(
     step_s: float = 1.0,
     tiers: Sequence[BurnTier] | None = None,
 ) -> SloResult:
-    """Evaluate `slo` over (start, end], every `step_s` (the scrape interval), with the workbook's tiers unless given.
+    """Evaluate `slo` over (start, end], every `step_s` (the scrape interval), with its own tiers unless given others.
 
-    Burn windows see nothing before `start`: a drill is judged by itself, not by the one that ran before it.
+    Burn windows see nothing before `start`: a drill is judged by itself, not by the one that ran before it. Time slices
+    are compressed by the clock like windows. Memory and time grow with the samples and the steps.
     A source without samples gives a result with `no_data_reason`; a source that cannot be read raises.
     """
-    chosen = tuple(tiers) if tiers is not None else workbook_tiers(slo.period_s)
+    chosen = tuple(tiers) if tiers is not None else tiers_of(slo)
     check_windows(chosen, clock, step_s)
     times = _evaluation_times(start, end, step_s)
     try:
-        events, reason = read_events(source, slo.sli, start=start, end=end), None
+        lookback_s = max(LOOKBACK_S, 2 * step_s)
+        compressed = _compressed(slo, clock, step_s)
+        events, reason = slo_events(source, compressed, start=start, end=end, lookback_s=lookback_s), None
     except NoData as error:
-        events, reason = _nothing(), str(error)
-    burns = [burn_curve(events, tier, times, budget=slo.budget, clock=clock) for tier in chosen]
+        events, reason = NOTHING, str(error)
+    burns = burn_curves(events, chosen, times, budget=slo.budget, clock=clock)
     bad, total = events.between(start, end)
+    least = bad if events.is_exact else events.least_between(start, end)
     if reason is None and total == 0:
         reason = f"no events in the {end - start:g} s observed"
     return SloResult(
@@ -53,6 +57,7 @@ def evaluate(
         no_data_reason=reason,
         curves=tuple(burn.curve for burn in burns),
         alerts=_alerts(slo, burns),
+        error_band=(least / total, bad / total) if total and not events.is_exact else None,
     )
 
 
@@ -79,6 +84,14 @@ def check_windows(tiers: Sequence[BurnTier], clock: DrillClock, step_s: float) -
         )
 
 
-def _nothing() -> SliEvents:
-    empty = EventCurve(np.empty(0), np.empty(0))
-    return SliEvents(total=empty, bad=empty)
+def _compressed(slo: Slo, clock: DrillClock, step_s: float) -> Slo:
+    """The SLO with its time slices under the drill clock. Raises SreError when a slice is too short for a scrape."""
+    if slo.slice_s is None or slo.method == "Occurrences" or clock.factor == 1:
+        return slo
+    slice_s = clock.compress(slo.slice_s)
+    if slice_s < step_s:
+        raise SreError(
+            f"drill clock {clock.factor:g}x leaves a time slice of {slice_s:g} s, less than a scrape of {step_s:g} s: "
+            f"use at most {slo.slice_s / step_s:g}x"
+        )
+    return replace(slo, slice_s=slice_s)

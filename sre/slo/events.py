@@ -16,6 +16,8 @@ from sre.slo.reader import LOOKBACK_S, CounterReader
 from sre.slo.sampled import counted_samples, raw_events, threshold_events
 from sre.slo.slices import slice_events
 
+__all__ = ["LOOKBACK_S", "read_events", "selectors_of", "sli_events", "slo_events"]
+
 
 def slo_events(
     source: SampleSource, slo: Slo, *, start: float, end: float, lookback_s: float = LOOKBACK_S

@@ -10,15 +10,15 @@ import numpy as np
 from sre.errors import NoData
 from sre.metrics.model import Matcher, SampleSource, Selector, Series
 from sre.slo.counters import event_curve
-from sre.slo.events import read_events
-from sre.slo.model import RatioSli
+from sre.slo.events import sli_events
+from sre.slo.model import Sli
 from sre.slo.reader import CounterReader
 
 
-def ratio_over(source: SampleSource, sli: RatioSli, *, end: float, window_s: float) -> tuple[float, float]:
+def ratio_over(source: SampleSource, sli: Sli, *, end: float, window_s: float) -> tuple[float, float]:
     """(good, total) events in (end - window_s, end]; (0, 0) means watched but idle. Raises NoData when not watched."""
     start = end - window_s
-    bad, total = read_events(source, sli, start=start, end=end).between(start, end)
+    bad, total = sli_events(source, sli, start=start, end=end).between(start, end)
     return max(total - bad, 0.0), total
 
 
