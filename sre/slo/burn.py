@@ -89,6 +89,15 @@ class Lookup:
     total: FloatArray
     parts: tuple[FloatArray, ...] = ()
 
+    def first(self, size: int) -> Lookup:
+        """The first `size` times of it."""
+        return Lookup(self.bad[:size], self.total[:size], tuple(part[:size] for part in self.parts))
+
+    def then(self, other: Lookup) -> Lookup:
+        """This one's times and then the other's."""
+        parts = tuple(np.concatenate(pair) for pair in zip(self.parts, other.parts, strict=True))
+        return Lookup(np.concatenate([self.bad, other.bad]), np.concatenate([self.total, other.total]), parts)
+
 
 NOTHING = SliEvents(bad=NO_EVENTS, total=NO_EVENTS)
 
@@ -142,6 +151,15 @@ class _Windows:
     def burn(self, window_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(bad, total, burn rate) over (t - window_s, t] for each t."""
         if window_s not in self._known:
-            bad, total = self._events.counts(self._events.at(self._times - window_s), self._end)
+            bad, total = self._events.counts(self._starts(window_s), self._end)
             self._known[window_s] = (bad, total, error_ratio(bad, total) / self._budget)
         return self._known[window_s]
+
+    def _starts(self, window_s: float) -> Lookup:
+        """The look-up at the windows' starts: the one at the ends, moved, where the times are so evenly spaced."""
+        starts = self._times - window_s
+        moved = int(np.searchsorted(self._times, starts[-1])) if starts.size else 0
+        apart = self._times.size - 1 - moved
+        if not 0 < apart < self._times.size or not np.array_equal(starts[apart:], self._times[:-apart]):
+            return self._events.at(starts)
+        return self._events.at(starts[:apart]).then(self._end.first(self._times.size - apart))
