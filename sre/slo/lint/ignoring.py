@@ -1,4 +1,4 @@
-"""Exceptions: the annotation `sre/lint-ignore: "SLO010: reason; SLO072: reason"` on an SLO.
+"""Exceptions: the annotation `sre/lint-ignore: "SLO010: reason; SLO071: reason"` on an SLO.
 
 Every entry needs a reason: an exception that nobody explained is reported instead of followed.
 """

@@ -15,14 +15,14 @@ _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 def text_lines(findings: Sequence[Finding], *, colour: bool) -> Iterator[str]:
     """Grouped by file; each finding says what, why and the mend."""
     for file, group in groupby(findings, key=lambda finding: finding.file):
-        yield _painted(file, _BOLD, colour)
         for one in group:
-            severity = _painted(f"{one.severity:7}", _COLOUR[one.severity], colour)
+            severity = _painted(one.severity, _COLOUR[one.severity], colour)
             where = f" {one.path}" if one.path else ""
-            yield f"  {file}:{one.line}: {severity} {one.rule} {one.name} ({one.document}){where}"
-            yield f"      {one.what}"
-            yield _painted(f"      why: {one.why}", _DIM, colour)
-            yield f"      mend: {one.mend}"
+            head = _painted(f"{file}:{one.line}:", _BOLD, colour)
+            yield f"{head} {severity} {one.rule} {one.name} ({one.document}){where}"
+            yield f"    {one.what}"
+            yield _painted(f"    why: {one.why}", _DIM, colour)
+            yield f"    mend: {one.mend}"
         yield ""
 
 

@@ -1,7 +1,7 @@
 """Every rule of the lint, in one table: its number never changes and is never used again for something else.
 
-What the reader of documents refuses already (a short window as long as the long one, a budget share that does not fit)
-is no rule.
+What the reader of documents refuses already (a short window as long as the long one, a budget share that does
+not fit, an alert that tells nobody) is no rule.
 Numbers go by subject: 00x tiers, 01x buckets, 02x metrics, 03x sides of a ratio, 04x ratios of ratios, 05x time,
 06x traffic, 07x documents, 08x the lint itself.
 """
@@ -15,7 +15,7 @@ TIER_NEVER_FIRES = Rule(
     "tier-never-fires",
     "error",
     "documents",
-    "A tier's factor is at or above 1 / (1 - target).",
+    "A tier's factor is at or above 1 / (1 - target) (a warning for one of the workbook's, when another one pages).",
     "burn cannot exceed 1 / (1 - target), which is every event failing: the alert stays silent in a full outage",
 )
 TIER_ON_SOUND_BUDGET = Rule(
@@ -204,16 +204,8 @@ ONE_FAILURE_PAGES = Rule(
     "The guard is off and at this traffic a single bad event reaches the factor.",
     "people are called for one failed request",
 )
-NOBODY_TOLD = Rule(
-    "SLO070",
-    "policy-tells-nobody",
-    "warning",
-    "documents",
-    "An alert policy has no notification target.",
-    "the alert fires and reaches nobody by this document",
-)
 RUNBOOK_MISSING = Rule(
-    "SLO071",
+    "SLO070",
     "runbook-file-missing",
     "error",
     "documents",
@@ -221,7 +213,7 @@ RUNBOOK_MISSING = Rule(
     "alerts link to it; whoever is woken follows a dead link",
 )
 NO_RUNBOOK = Rule(
-    "SLO072",
+    "SLO071",
     "no-runbook",
     "warning",
     "documents",
@@ -229,7 +221,7 @@ NO_RUNBOOK = Rule(
     "its alerts cannot say what to do",
 )
 CONTRADICTORY = Rule(
-    "SLO073",
+    "SLO072",
     "objectives-contradict",
     "error",
     "documents",

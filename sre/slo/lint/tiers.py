@@ -37,6 +37,7 @@ def _factor(subject: Subject, placed: PlacedTier) -> Iterator[Finding]:
             what=f"{tier.name} asks for a burn of {tier.factor:g}; a target of {subject.slo.target:g} allows at most "
             f"{1 / budget:g}, when every event is bad",
             mend=_never_mend(subject, placed),
+            severity="warning" if not placed.own and _somebody_is_paged(subject) else None,
         )
     least = 1.0 if tier.severity == "page" else _LEAST_TICKET_FACTOR
     if tier.factor < least or (tier.severity == "ticket" and tier.factor == least):
@@ -48,6 +49,12 @@ def _factor(subject: Subject, placed: PlacedTier) -> Iterator[Finding]:
             if placed.own
             else f"{duration(subject.slo.period_s)} is a short period for the workbook's tiers: write alert policies",
         )
+
+
+def _somebody_is_paged(subject: Subject) -> bool:
+    """A low target silences the fastest of the workbook's tiers first; the slower ones may still page."""
+    pages = [placed.tier for placed in subject.tiers if placed.tier.severity == "page"]
+    return any(can_fire(tier, subject.slo.budget) for tier in pages)
 
 
 def _never_mend(subject: Subject, placed: PlacedTier) -> str:

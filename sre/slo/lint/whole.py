@@ -1,4 +1,4 @@
-"""Rules about documents rather than single objectives: who is told, what to do, whether objectives agree."""
+"""Rules about documents rather than single objectives: what to do when they burn, whether objectives agree."""
 
 from __future__ import annotations
 
@@ -11,30 +11,16 @@ from sre.slo.lint.knowledge import le_of
 from sre.slo.lint.model import Finding, Subject
 from sre.slo.model import RatioSli, Slo, ThresholdSli
 from sre.slo.openslo.header import RUNBOOK
-from sre.slo.openslo.model import AlertPolicy, Documents, Ref, SloDocument
+from sre.slo.openslo.model import Documents, SloDocument
 
 _LEVELS_UP = 4
 
 
 def check_whole(documents: Documents, subjects: Sequence[Subject]) -> Iterator[Finding]:
     """Every rule that looks at more than one objective, or at none."""
-    for policy in _policies(documents):
-        if not policy.targets:
-            yield rules.NOBODY_TOLD.at(
-                policy.place,
-                policy.metadata.name,
-                what=f"{policy.metadata.name} has no notificationTargets",
-                mend="name an AlertNotificationTarget",
-            )
     for document in documents.slos:
         yield from _runbook(document)
     yield from _contradictions(subjects)
-
-
-def _policies(documents: Documents) -> Iterator[AlertPolicy]:
-    yield from documents.alert_policies
-    for document in documents.slos:
-        yield from (policy for policy in document.alert_policies if not isinstance(policy, Ref))
 
 
 def _runbook(document: SloDocument) -> Iterator[Finding]:
