@@ -39,6 +39,8 @@ def examine(*, port: int) -> tuple[Finding, ...]:
         _shared_memory(),
         _port(port),
         _command("prometheus", "optional", "apt-get install prometheus; without it our own scraper is the only source"),
+        _command("promtool", "optional", "apt-get install prometheus; `sre slo rules` then tests the rules it writes"),
+        _command("amtool", "optional", "apt-get install prometheus-alertmanager; only the rules' own tests need it"),
         _command("chromium", "optional", "apt-get install chromium; only the report's browser test needs it"),
         _root(),
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sre.cli import autoscale, capacity, doctor, gameday, key, load, platform, replicas, report
+from sre.cli import autoscale, capacity, doctor, gameday, key, load, platform, replicas, report, slo
 
 app = typer.Typer(
     name="sre",
@@ -26,6 +26,7 @@ app.command("load")(load.load)
 app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(report.app, name="report")
+app.add_typer(slo.app, name="slo")
 app.add_typer(key.app, name="key")
 app.add_typer(autoscale.app, name="autoscale")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from sre.metrics.model import SampleSource
     from sre.metrics.opening import OpenSource
     from sre.slo.model import Slo
 
@@ -38,6 +39,13 @@ CatalogueFiles = Annotated[
     typer.Option("--catalogue", help="A metric catalogue of yours beside the shipped ones; repeatable."),
 ]
 Only = Annotated[list[str] | None, typer.Option("--slo", help="Only this SLO, by name; repeatable.")]
+Corrections = Annotated[
+    Path | None, typer.Option("--corrections", help="YAML file of stretches that do not count against budgets.")
+]
+DrillClockFactor = Annotated[
+    float,
+    typer.Option("--drill-clock", help="Divide alert windows by this: 60 for a drill's samples, 1 in production."),
+]
 
 
 def paths_of(paths: Sequence[Path] | None) -> tuple[Path, ...]:
@@ -84,3 +92,29 @@ def source_of(
                 "no samples to read: give --prometheus URL or --samples PATH, or start a platform here with `sre up`"
             )
     return open_source(SourceSpec(prometheus=prometheus, path=samples, token_file=token_file, ca_file=ca_file))
+
+
+def catalogued(source: SampleSource, catalogue: Sequence[Path] | None = None) -> SampleSource:
+    """The source, asked under every name that its metrics have had."""
+    from sre.metrics.catalogue import AliasedSamples, Catalogue
+
+    return AliasedSamples(source, Catalogue.read(tuple(catalogue or ())))
+
+
+def moment_of(text: str, option: str) -> float:
+    """Unix seconds of a time on the command line: Unix seconds or RFC 3339 with its zone. Raises SreError."""
+    from datetime import datetime
+
+    from sre.errors import SreError
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise SreError(f"{option}: {text!r} is no time with its zone: write e.g. 2026-03-01T10:00:00Z, or Unix seconds")
+    return moment.timestamp()

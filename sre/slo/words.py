@@ -1,0 +1,31 @@
+"""Budgets and durations as a manager reads them: one way for each, in `sre slo status`, `gate` and the rules' texts."""
+
+from __future__ import annotations
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def percent(share: float | None) -> str:
+    """`71 %`, `2.4 %`, `0.03 %`, `-31 %`; never rounds what is left of a budget to 0 or to all of it."""
+    if share is None:
+        return "n/a"
+    value = share * 100
+    if value == 0 or abs(value) >= 10:
+        text = f"{value:.0f}"
+        return f"{text} %" if text != "100" or share >= 1 else f"{value:.2f} %"
+    return f"{value:.2g} %"
+
+
+def span(seconds: float) -> str:
+    """At most two units, rounded down: `2 d 2 h`, `14 min`, `0 s`."""
+    whole, parts = max(int(seconds), 0), []
+    for unit, size in _UNITS:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def times(burn: float | None) -> str:
+    """A burn rate: `0.4x`, `14x`; `-` without events."""
+    return "-" if burn is None else f"{burn:.3g}x" if burn < 100 else f"{burn:,.0f}x"
