@@ -42,7 +42,7 @@ def lint(
     catalogue: CatalogueFiles = None,
     only: Only = None,
     ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", help="Leave out a rule, e.g. SLO072; repeatable.")
+        list[str] | None, typer.Option("--ignore", help="Leave out a rule, e.g. SLO071; repeatable.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="List every rule and exit.")] = False,
