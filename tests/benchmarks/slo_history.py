@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from sre.metrics.model import Matcher, Selector, Series, SeriesId
+from sre.slo.backtest.model import Label
 from sre.slo.model import RatioSli, Slo
 
 DAY_S = 86400
@@ -51,13 +52,26 @@ def slo_of(service, *, target=0.999, period_s=30 * DAY_S):
 
 def history(*, days, step_s=30.0, seed=7, services=SERVICES):
     """The series of every service over (START, START + days], by service and instance."""
+    return labelled_history(days=days, step_s=step_s, seed=seed, services=services)[0]
+
+
+def labelled_history(*, days, step_s=30.0, seed=7, services=SERVICES):
+    """(series, labels of the incidents in them)."""
     random = np.random.default_rng(seed)
-    found = []
+    found, labels = [], []
     for service, rate in services:
         incidents = _incidents(random, days)
+        labels += [
+            Label(START + at, START + at + length, f"{share:.1%} errors", slo_of(service).name, _severity(share))
+            for at, length, share in incidents
+        ]
         for instance in ("a", "b"):
             found += _instance(random, service, instance, rate / 2, incidents, days * DAY_S, step_s)
-    return found
+    return found, labels
+
+
+def _severity(share):
+    return "page" if share > 0.01 else "ticket"
 
 
 def _incidents(random, days):

@@ -82,7 +82,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One incident as a tier or a set saw it."""
+    """One incident as a tier or a set saw it. `cost` is the share of the period's budget that all of it spent."""
 
     label: Label
     outcome: Outcome
@@ -91,6 +91,7 @@ class Detection:
     delay_s: Measured
     reset_delay_s: Measured
     budget_spent: Measured
+    cost: Measured
     episodes: int
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sre.metrics.model import FloatArray
-from sre.slo.backtest.model import Detection, Episode, Label, Measured, Plan, Score
+from sre.slo.backtest.model import Detection, Episode, Label, Measured, Outcome, Plan, Score
 from sre.slo.model import Severity
 
 WEEK_S = 7 * 86400.0
@@ -42,14 +42,20 @@ class Firing:
 
 def expected_of(labels: Sequence[Label], severity: Severity) -> tuple[Label, ...]:
     """The incidents a tier of this severity must see: nobody asks a page of what was labelled a ticket."""
-    return tuple(label for label in labels if severity == "ticket" or label.severity != "ticket")
+    return tuple(label for label in labels if label.severity in (None, severity))
+
+
+def justified_by(labels: Sequence[Label], severity: Severity) -> tuple[Label, ...]:
+    """The incidents that make an alert of this severity a true one: a ticket is right in any, a page not in a ticket's."""
+    return tuple(labels) if severity == "ticket" else expected_of(labels, severity)
 
 
 def episodes_of(slo: str, firing: Firing, labels: Sequence[Label], plan: Plan) -> tuple[Episode, ...]:
-    """The episodes, each with the labels it overlaps."""
+    """The episodes, each with the labels it overlaps that justify it."""
     found = []
+    justifying = justified_by(labels, firing.severity)
     for fired_at, reset_at, from_start in firing.spans():
-        inside = tuple(label.name for label in labels if _overlaps(fired_at, reset_at, label, plan))
+        inside = tuple(label.name for label in justifying if _overlaps(fired_at, reset_at, label, plan))
         found.append(Episode(slo, firing.name, firing.severity, fired_at, reset_at, from_start, inside))
     return tuple(found)
 
@@ -109,6 +115,7 @@ def _detection(
         delay_s=Measured(None, "was firing already when the incident began"),
         reset_delay_s=_reset_delay(label, inside[-1], labels),
         budget_spent=Measured(None, "was firing already when the incident began"),
+        cost=_cost(label, plan, spent),
         episodes=len(inside),
     )
     if label.start < plan.start:
@@ -127,9 +134,14 @@ def _undetected(label: Label, plan: Plan, spent: Spent) -> Detection:
     elif label.end + plan.grace > plan.end:
         reason = "the replay ends inside it: it may have been detected later"
     none = Measured(None, reason or "not detected")
-    lost = spent(max(label.start, plan.start), min(label.end, plan.end))
-    why = reason or ""
-    return Detection(label, "unknown" if reason else "missed", why, None, none, none, lost if not reason else none, 0)
+    outcome: Outcome = "unknown" if reason else "missed"
+    return Detection(label, outcome, reason or "", None, none, none, none, _cost(label, plan, spent), 0)
+
+
+def _cost(label: Label, plan: Plan, spent: Spent) -> Measured:
+    if label.start < plan.start or label.end > plan.end:
+        return Measured(None, "the replay holds a part of it only")
+    return spent(label.start, label.end)
 
 
 def _reset_delay(label: Label, last: Episode, labels: Sequence[Label]) -> Measured:

@@ -55,7 +55,7 @@ def test_a_missed_incident_and_a_false_alarm_are_both_counted():
     assert found.precision.value == 0
     assert found.false_per_week.value == pytest.approx(WEEK_S / 1000)
     assert found.missed[0].label.name == "outage"
-    assert found.missed[0].budget_spent.value == pytest.approx(0.1)
+    assert found.missed[0].cost.value == pytest.approx(0.1)
     assert found.detection_s.value is None
 
 
@@ -109,12 +109,19 @@ def test_an_episode_at_the_first_evaluation_is_censored():
     assert episode.reset_at == 50
 
 
-def test_nobody_expects_a_page_of_a_ticket():
+def test_nobody_expects_a_page_of_a_ticket_and_one_that_comes_is_a_false_alarm():
     label = Label(100, 200, "slow burn", severity="ticket")
     page, ticket = scored(firing(), label), scored(firing(severity="ticket", name="ticket-1d"), label)
     assert page.recall == Measured(None, "no incident of this severity")
     assert ticket.recall.value == 0
-    assert scored(firing((120, 150)), label).precision.value == 1
+    assert scored(firing((120, 150)), label).precision.value == 0
+
+
+def test_a_ticket_in_a_page_worthy_incident_is_right_but_not_expected():
+    label = Label(100, 200, "outage", severity="page")
+    fires = firing((120, 150), severity="ticket", name="ticket-1d")
+    assert scored(fires, label).precision.value == 1
+    assert scored(fires, label).expected == 0
 
 
 def test_without_labels_only_what_needs_none_is_told():
