@@ -17,6 +17,7 @@ from sre.metrics.model import HistogramSeries, HistogramSource, SampleSource, Se
 class _Kept:
     start: float
     end: float
+    widest: float
     series: dict[SeriesId, Series]
 
 
@@ -36,10 +37,11 @@ class FollowingSamples:
         kept = self._kept.get(selector)
         if kept is None or start < kept.start or end < kept.end:
             found = self._inner.series(selector, start=start, end=end)
-            kept = self._kept[selector] = _Kept(start, end, {one.id: one for one in found})
+            kept = self._kept[selector] = _Kept(start, end, end - start, {one.id: one for one in found})
         elif end > kept.end:
             self._extend(kept, selector, start, end)
-        return sorted(kept.series.values(), key=lambda one: (one.id.name, one.id.labels))
+        cut = (_after(one, start) for one in kept.series.values())
+        return sorted((one for one in cut if one.times.size), key=lambda one: (one.id.name, one.id.labels))
 
     def histograms(self, selector: Selector, *, start: float, end: float) -> list[HistogramSeries]:
         """Native histograms are read anew each time; [] where the source has none."""
@@ -49,9 +51,11 @@ class FollowingSamples:
     def _extend(self, kept: _Kept, selector: Selector, start: float, end: float) -> None:
         new = {one.id: one for one in self._inner.series(selector, start=kept.end, end=end)}
         joined = {identity: _join(kept.series.get(identity), new.get(identity)) for identity in {*kept.series, *new}}
-        cut = {identity: _after(series, start) for identity, series in joined.items()}
+        kept.widest = max(kept.widest, end - start)
+        kept.start = max(kept.start, end - 2 * kept.widest)  # the same metric may be asked for windows of other widths
+        cut = {identity: _after(series, kept.start) for identity, series in joined.items()}
         kept.series = {identity: series for identity, series in cut.items() if series.times.size}
-        kept.start, kept.end = start, end
+        kept.end = end
 
 
 def _join(old: Series | None, new: Series | None) -> Series:

@@ -17,6 +17,7 @@ from sre.slo.alerts import episodes
 from sre.slo.budget import BudgetStatus, Correction, Forecast, budget_status, forecast
 from sre.slo.burn import NOTHING, SliEvents, TierBurn, burn_curves
 from sre.slo.events import selectors_of, slo_events
+from sre.slo.exhaustion import RECENT_S
 from sre.slo.model import REAL_TIME, BurnTier, DrillClock, Slo
 from sre.slo.periods import period_at
 from sre.slo.tiers import tiers_of
@@ -97,7 +98,7 @@ def judge(
     no_data_reason: str | None = None,
 ) -> Standing:
     """The standing at `at` from events that reach back over the SLO's period."""
-    status = budget_status(slo, events, at=at, corrections=corrections)
+    status = budget_status(slo, events, at=at, corrections=corrections, recent_s=clock.compress(RECENT_S))
     if no_data_reason is not None:
         status = replace(status, no_data_reason=no_data_reason)
     ahead = None if status.total <= 0 else forecast(slo, events, at=at, corrections=corrections)
@@ -154,24 +155,31 @@ def _sums(status: BudgetStatus) -> str:
     events, usd = status.remaining_events, status.remaining_usd
     said = []
     if events is not None:
-        said.append(f"{events:,.0f} more may fail" if events >= 0 else f"{-events:,.0f} failed too many")
+        said.append(_failures(events))
     if usd is not None:
         said.append(f"${usd:,.0f}")
     return f" ({', '.join(said)})" if said else ""
 
 
+def _failures(left: float) -> str:
+    if left < 0:
+        return f"{-left:,.0f} failed too many"
+    return f"{left:,.0f} more may fail" if left >= 1 else "not one more may fail"
+
+
 def _pace(one: Standing) -> str:
     firing = [now for now in one.tiers if now.firing]
     gone = one.budget.exhaustion
+    recent = span(min(gone.window_s, one.at - (one.budget.observed_since or 0.0)))
     if firing:
         worst = firing[0]
         going = f"It burns {times(worst.long_burn)} as fast as allowed right now ({worst.tier.name} fires)"
     elif gone.burn is None:
-        return f"Nothing happened in the last {span(gone.window_s)}"
+        return f"Nothing happened in the last {recent}"
     elif gone.burn > 1:
-        going = f"In the last {span(gone.window_s)} it went {times(gone.burn)} as fast as allowed"
+        going = f"In the last {recent} it went {times(gone.burn)} as fast as allowed"
     elif gone.burn == 0:
-        return f"Nothing failed in the last {span(gone.window_s)}"
+        return f"Nothing failed in the last {recent}"
     else:
-        return f"At the pace of the last {span(gone.window_s)} ({times(gone.burn)}) it lasts"
+        return f"At the pace of the last {recent} ({times(gone.burn)}) it lasts"
     return f"{going}: gone in {span(gone.after_s)} if this goes on" if gone.after_s else going

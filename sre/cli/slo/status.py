@@ -49,7 +49,7 @@ def status(
     ] = 10.0,
     as_json: Json = False,
 ) -> None:
-    """Budget left, burn in every window, what fires, when the budget is gone. Exit 1: an SLO pages, is spent or blind."""
+    """Budget left, burn in every window, what fires, when the budget is gone. Exit 1: one pages, is spent or blind."""
     from sre.cli.slo.options import catalogued, moment_of, slos_of, source_of
     from sre.errors import SreError
     from sre.slo.status import newest_sample
