@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sre.slo.documents import Faults, Node
 from sre.slo.openslo.durations import FIXED, read_duration
-from sre.slo.openslo.header import CONDITION_ANNOTATIONS, place_of, read_description, read_metadata
+from sre.slo.openslo.header import CONDITION_ANNOTATIONS, POLICY_ANNOTATIONS, place_of, read_description, read_metadata
 from sre.slo.openslo.model import AlertCondition, AlertPolicy, Kind, Metadata, NotificationTarget, Ref
 from sre.slo.openslo.queries import read_ref
 
@@ -28,7 +28,7 @@ def read_policies(node: Node | None, faults: Faults) -> tuple[AlertPolicy | Ref,
 
 
 def read_policy(document: Node, faults: Faults) -> AlertPolicy | None:
-    metadata = _metadata(document, faults)
+    metadata = _metadata(document, faults, ours=POLICY_ANNOTATIONS)
     spec = faults.required(document, "spec", "say when it alerts and whom")
     if spec is None:
         return None

@@ -23,7 +23,10 @@ SHORT_WINDOW, BUDGET_SHARE = "sre/short-window", "sre/budget-share"
 CAVEAT = "sre/caveat"
 """One line about what the source cannot tell, shown beside the result: an SLO that has it admits to be a substitute."""
 
-SLO_ANNOTATIONS = (RUNBOOK, NO_DATA, BUDGET_USD, MIN_BAD_EVENTS, MAX_P_VALUE, CAVEAT)
+LINT_IGNORE = "sre/lint-ignore"
+
+SLO_ANNOTATIONS = (RUNBOOK, NO_DATA, BUDGET_USD, MIN_BAD_EVENTS, MAX_P_VALUE, CAVEAT, LINT_IGNORE)
+POLICY_ANNOTATIONS = (LINT_IGNORE,)
 CONDITION_ANNOTATIONS = (SHORT_WINDOW, BUDGET_SHARE, MIN_BAD_EVENTS, MAX_P_VALUE)
 NO_DATA_POLICIES: tuple[NoDataPolicy, ...] = ("ignore", "bad", "good")
 
@@ -135,6 +138,7 @@ _MEND = {
     SHORT_WINDOW: "write a duration in m, h, d or w, e.g. 5m",
     BUDGET_SHARE: 'write a share between 0 and 1, quoted, e.g. "0.02"',
     CAVEAT: "say in one line what the source cannot tell",
+    LINT_IGNORE: "name rules with their reasons, see `sre slo lint --help`",
 }
 
 

@@ -104,7 +104,7 @@ def _unknown_services(documents: Documents, known: Index) -> list[Fault]:
 
 
 def _unknown(name: str, kind: Kind, places: Mapping[str, Place]) -> str:
-    near = get_close_matches(name, places, n=1, cutoff=0.5)
+    near = get_close_matches(name, places, n=1, cutoff=0.4)
     if near:
         return f"no {kind} is named {name!r}: did you mean `{near[0]}` ({places[near[0]]})?"
     there = f"use one of {', '.join(sorted(places)[:5])}" if places else f"add it, or give the file with the {kind} too"
