@@ -20,11 +20,14 @@ MEND = "start load with `sre load`, or use a longer window_s"
 
 
 def sli_of(name: str, slo_dir: Path) -> RatioSli:
-    """The SLI of the SLO document called `name`. Raises SreError listing what there is."""
+    """The SLI of the SLO document called `name`. Raises SreError listing what there is, or when it counts no events."""
     slos = {slo.name: slo for slo in load_slos(slo_dir)}
     if name not in slos:
         raise SreError(f"{slo_dir}: no SLO is named {name!r}: use one of {', '.join(sorted(slos))}")
-    return slos[name].sli
+    slo = slos[name]
+    if not isinstance(slo.sli, RatioSli) or not slo.sli.counter:
+        raise SreError(f"{slo.path}:{slo.line}: {name!r} counts no events: a probe needs a ratioMetric of counters")
+    return slo.sli
 
 
 def good_ratio(source: SampleSource, sli: RatioSli, *, window_s: float, now: float) -> float:

@@ -35,6 +35,7 @@ from sre.reports.frame import (
 )
 from sre.reports.model import DrillReport, ReplicaSpan
 from sre.reports.svg import INK, MUTED, SURFACE, Chart, drawing, new_figure, plain, to_chart
+from sre.slo.model import RatioSli
 
 _OUTCOME_COLOURS = {
     "ok": SKY,
@@ -134,6 +135,7 @@ def ttft_limits(report: DrillReport) -> tuple[float, ...]:
     bounds = {
         float(matcher.value)
         for result in report.primary_results()
+        if isinstance(result.slo.sli, RatioSli)
         for selector in result.slo.sli.good
         if "ttft" in selector.name or "time_to_first_token" in selector.name
         for matcher in selector.matchers
