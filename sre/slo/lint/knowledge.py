@@ -5,7 +5,7 @@ The source is asked by the names it really has; samples are read through aliases
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Knowledge:
         self._names: frozenset[str] | None = None
         self._values: dict[tuple[str, str], frozenset[str]] = {}
         self._bounds: dict[str, tuple[float, ...]] = {}
+        self._past: dict[tuple[Selector, float], bool] = {}
         self._recent: dict[Selector, list[Series]] = {}
 
     @property
@@ -81,6 +82,14 @@ class Knowledge:
         metric: Metric | None = self.catalogue.get(family)
         return (metric.buckets if metric is not None else None), False
 
+    def type_of(self, name: str) -> str | None:
+        """The metric's type: by the catalogue, else as its target declares it to a source that keeps that."""
+        known = self.catalogue.get(name)
+        if known is not None:
+            return known.type
+        asked: Callable[[str], str | None] | None = getattr(self._facts, "metric_type", None)
+        return asked(name) if asked is not None and name in self.names else None
+
     def has_native(self, family: str) -> bool:
         """Whether the source has a native histogram of that name: any threshold can be read from one."""
         if not isinstance(self._samples, HistogramSource):
@@ -129,14 +138,18 @@ class Knowledge:
         """
         if self._samples is None:
             return None
+        ages = (period_s * 0.5**halvings for halvings in range(10))
         chosen = tuple(selectors)
-        for halvings in range(10):
-            age = period_s * 0.5**halvings
-            width = max(RECENT_S, age / 50)
-            start = self._now - age - width / 2
-            if any(self._samples.series(one, start=start, end=start + width) for one in chosen):
-                return age
-        return 0.0
+        return next((age for age in ages if any(self._had(self._samples, one, age) for one in chosen)), 0.0)
+
+    def _had(self, samples: SampleSource, selector: Selector, age_s: float) -> bool:
+        """Whether there were samples so long ago, give or take a hundredth."""
+        key = (selector, age_s)
+        if key not in self._past:
+            width = max(RECENT_S, age_s / 50)
+            start = self._now - age_s - width / 2
+            self._past[key] = bool(samples.series(selector, start=start, end=start + width))
+        return self._past[key]
 
 
 def _facts_of(source: SampleSource) -> SourceFacts | None:

@@ -13,6 +13,7 @@ from sre.slo.lint.model import Finding, Side, Subject
 from sre.slo.lint.wording import one_of
 from sre.slo.model import RatioSli
 
+_GROWING = ("_total", "_count", "_bucket")
 _RATIO_NAME = re.compile(r".*_(ratio|perc|percent|percentage|pct|avg|average|mean|median|p\d\d+|quantile|hit_rate)")
 
 
@@ -141,12 +142,12 @@ def _wrong_type(subject: Subject, selector: Selector, knowledge: Knowledge) -> t
     if _is_part(name, "_sum", known, knowledge):
         count = name.removesuffix("_sum") + "_count"
         return "adds up what was measured, not how often", f"write {count}"
-    counts_up = known is not None and known.type in ("counter", "histogram")
+    metric_type = knowledge.type_of(name)
     if not isinstance(subject.slo.sli, RatioSli):
-        if counts_up or name.endswith(("_total", "_count", "_bucket")):
+        if metric_type in ("counter", "histogram") or (metric_type is None and name.endswith(_GROWING)):
             return "only ever grows: its samples are no level", "make it a side of a ratioMetric, or choose a gauge"
         return None
-    if known is not None and known.type == "gauge" and subject.slo.sli.counter:
+    if metric_type == "gauge" and subject.slo.sli.counter:
         return "is a gauge", "count events with a counter, or make it a thresholdMetric"
     return None
 

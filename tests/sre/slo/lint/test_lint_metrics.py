@@ -9,10 +9,6 @@ from sre.metrics.catalogue import Catalogue
 VLLM_KV = {"objective": ", op: lte, value: 0.9"}
 
 
-def ratio(total, bad=None):
-    return {"total": total, "bad": bad or total.replace("{", "{").rstrip("}") + '{outcome="error"}'}
-
-
 def test_a_misspelt_metric_of_a_known_exporter_is_refused_with_what_was_meant(linting):
     found = linting.only("SLO020", total="sre_gateway_request_total")
     assert "gateway exposes no such metric" in found.what
@@ -122,6 +118,11 @@ def test_kinds_are_recognised_by_their_siblings_in_the_source(linting):
 def test_a_counter_is_no_level(linting):
     found = linting.only("SLO023", metric="sre_gateway_tokens_total", **VLLM_KV)
     assert "only ever grows" in found.what
+
+
+def test_a_gauge_may_be_called_count(linting):
+    assert linting.rules(metric="nv_inference_pending_request_count", **VLLM_KV) == []
+    assert "SLO023" in linting.rules(metric="somebodys_request_count", **VLLM_KV)
 
 
 def test_ratios_and_percentiles_are_no_events(linting):
