@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from sre.errors import SreError
+from sre.metrics.identity import BOUND_LABEL, bound_spellings, canonical_bound
 from sre.metrics.model import Matcher, Selector, SeriesId
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -56,8 +57,11 @@ def format_selector(selector: Selector) -> str:
 
 
 def series_filter(selector: Selector) -> Callable[[SeriesId], bool]:
-    """A predicate with the regular expressions compiled once. An absent label counts as empty, as in PromQL."""
-    tests = [(m.label, _value_test(m)) for m in selector.matchers]
+    """A predicate with the regular expressions compiled once. An absent label counts as empty, as in PromQL.
+
+    Bucket bounds (`le`) are compared as numbers: `le="1"` finds `le="1.0"`.
+    """
+    tests = [(m.label, _bound_test(m) if m.label == BOUND_LABEL else _value_test(m)) for m in selector.matchers]
 
     def matches(series: SeriesId) -> bool:
         if series.name != selector.name:
@@ -77,6 +81,17 @@ def _value_test(matcher: Matcher) -> Callable[[str], bool]:
     if matcher.op == "=~":
         return lambda seen: pattern.fullmatch(seen) is not None
     return lambda seen: pattern.fullmatch(seen) is None
+
+
+def _bound_test(matcher: Matcher) -> Callable[[str], bool]:
+    """A bound is compared as a number; a pattern holds when it matches one way to write the bound."""
+    bound = canonical_bound(matcher.value)
+    if matcher.op == "=":
+        return lambda seen: canonical_bound(seen) == bound
+    if matcher.op == "!=":
+        return lambda seen: canonical_bound(seen) != bound
+    pattern, wanted = re.compile(matcher.value, re.DOTALL), matcher.op == "=~"
+    return lambda seen: any(pattern.fullmatch(text) is not None for text in bound_spellings(seen)) is wanted
 
 
 def _quote(value: str) -> str:
