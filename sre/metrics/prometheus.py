@@ -8,99 +8,176 @@ left one out: the range is asked slightly wider and cut here to start < t <= end
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from sre.errors import EnvironmentLacks, NoData
-from sre.metrics.model import Selector, Series, SeriesId
-from sre.metrics.selector import format_selector
+from sre.errors import EnvironmentLacks
+from sre.metrics.chunks import ChunkPlan
+from sre.metrics.columns import by_identity, join
+from sre.metrics.credentials import Credentials
+from sre.metrics.facts import observed_interval_s
+from sre.metrics.identity import series_id
+from sre.metrics.model import FloatArray, HistogramSeries, Selector, Series, SeriesId
+from sre.metrics.native import HistogramSample, histogram_series, read_histogram
+from sre.metrics.prometheus_facts import PrometheusFacts
+from sre.metrics.prometheus_selectors import server_selector
 
-CHUNK_S = 3600.0  # an answer holds at most this much: an hour at 1 s is 3,600 samples a series
+MOST_HISTOGRAMS = 10_000  # a native histogram is some hundred bytes to kilobytes of JSON
+ANONYMOUS = Credentials()
+INTERVAL_SPAN_S = 900.0
 _MARGIN_MS = 1
+_Item = dict[str, Any]
+_T = TypeVar("_T")
 
 
-class PrometheusSamples:
-    """A Prometheus server as a SampleSource. `timeout_s` bounds every request; the library has no bound of its own."""
+class PrometheusSamples(PrometheusFacts):
+    """A Prometheus server as SampleSource, HistogramSource and SourceFacts. `timeout_s` bounds every request.
 
-    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
+    What the server says beside its answers is kept in `warnings`. An answer that it calls partial (a store of Thanos
+    is down, a remote read failed) raises EnvironmentLacks unless `allow_partial`: errors may be what is missing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 5.0,
+        credentials: Credentials = ANONYMOUS,
+        allow_partial: bool = False,
+    ) -> None:
         from prometheus_api_client import PrometheusConnect
-        from urllib3.util.retry import Retry
+
+        from sre.metrics.prometheus_session import GuardedSession
 
         self._url = url.rstrip("/")
-        # the library's own default waits for 6 s over three retries: too long for a probe that guards a drill
-        retry = Retry(total=1, backoff_factor=0.1, status_forcelist=[503], raise_on_status=False)
-        self._client = PrometheusConnect(url=self._url, retry=retry, timeout=timeout_s)
+        self._allow_partial = allow_partial
+        self._warnings: dict[str, None] = {}
+        self._session = GuardedSession(
+            self._url, credentials=credentials, timeout_s=timeout_s, on_payload=self._note_warnings
+        )
+        self._client = PrometheusConnect(url=self._url, session=self._session, timeout=timeout_s)
 
     @property
     def name(self) -> str:
         return "prometheus"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the server warned of so far, each once."""
+        return tuple(self._warnings)
+
     def series(self, selector: Selector, *, start: float, end: float) -> list[Series]:
         """Raw samples with start < t <= end. A silent server raises EnvironmentLacks, one that refuses NoData."""
-        found: dict[SeriesId, list[tuple[float, float]]] = {}
-        for chunk_start, chunk_end in _chunks(start, end):
-            for item in self._query(_range_query(selector, chunk_start, chunk_end), at=_ceil_ms(chunk_end) / 1000):
-                samples = found.setdefault(_series_id(item["metric"]), [])
-                samples.extend(_samples(item["values"], chunk_start, chunk_end))
-        ordered = sorted((s for s in found if found[s]), key=lambda s: (s.name, s.labels))
-        return [_series(series, found[series]) for series in ordered]
+        found: dict[SeriesId, list[tuple[FloatArray, FloatArray]]] = {}
+        for part, items in self._parts(selector, ChunkPlan(start, end), _count_values):
+            for item in items:
+                if pieces := self._read(_samples, item, part):
+                    found.setdefault(self._read(_identity, item, part), []).append(pieces)
+        return sorted((join(one, pieces) for one, pieces in found.items()), key=by_identity)
+
+    def histograms(self, selector: Selector, *, start: float, end: float) -> list[HistogramSeries]:
+        """Native histograms with start < t <= end; [] from a server without any. Raises as `series`."""
+        found: dict[SeriesId, list[HistogramSample]] = {}
+        plan = ChunkPlan(start, end, most_samples=MOST_HISTOGRAMS)
+        for part, items in self._parts(selector, plan, _count_histograms):
+            for item in items:
+                if samples := self._read(_histograms, item, part):
+                    found.setdefault(self._read(_identity, item, part), []).extend(samples)
+        return [histogram_series(one, found[one]) for one in sorted(found, key=lambda one: (one.name, one.labels))]
+
+    def scrape_interval_s(self, selector: Selector, *, end: float) -> float | None:
+        """The interval that shows in the samples of the last 15 min before `end`; None when there are too few."""
+        return observed_interval_s(self.series(selector, start=end - INTERVAL_SPAN_S, end=end))
 
     def close(self) -> None:
         """Release the connection."""
         self._client.close()
 
-    def _query(self, query: str, *, at: float) -> list[dict[str, Any]]:
-        from prometheus_api_client.exceptions import PrometheusApiClientException
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _parts(
+        self, selector: Selector, plan: ChunkPlan, count: Callable[[_Item], int]
+    ) -> Iterator[tuple[tuple[float, float], list[_Item]]]:
+        """Each part of the range with its answer."""
+        from sre.metrics.prometheus_session import AnswerTooBig
+
+        while (part := plan.next()) is not None:
+            query = f"{server_selector(selector)}[{_width_ms(*part)}ms]"
+            try:
+                items = self._query(query, at=_ceil_ms(part[1]) / 1000)
+            except AnswerTooBig as error:
+                plan.too_big(part, str(error))
+                continue
+            counts = [self._read(lambda item, _: count(item), item, part) for item in items]
+            yield part, items
+            plan.seen(part, samples=sum(counts), most_per_series=max(counts, default=0))
+
+    def _query(self, query: str, *, at: float) -> list[_Item]:
         try:
-            answer: list[dict[str, Any]] = self._client.custom_query(query, params={"time": f"{at:.3f}"})
-        except (ValueError, KeyError, TypeError) as error:  # first: a reply that is not JSON is an OSError, too
-            raise EnvironmentLacks(f"{self._url} does not speak Prometheus's API: check the address") from error
-        except PrometheusApiClientException as error:
-            raise NoData(f"Prometheus at {self._url} refused {query!r}: {_one_line(error)}") from error
-        except OSError as error:  # every network fault of `requests` is one
-            reason = type(error).__name__
-            raise EnvironmentLacks(
-                f"Prometheus at {self._url} does not answer ({reason}): start it, or read from the scraper"
-            ) from error
+            answer = self._client.custom_query(query, params={"time": f"{at:.3f}"})
+        except (KeyError, TypeError) as error:
+            raise self._foreign() from error
+        if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+            raise self._foreign()
         return answer
 
+    def _read(self, read: Callable[[_Item, tuple[float, float]], _T], item: _Item, part: tuple[float, float]) -> _T:
+        try:
+            return read(item, part)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise self._foreign() from error
 
-def _chunks(start: float, end: float) -> list[tuple[float, float]]:
-    """(start, end] cut into neighbours of at most CHUNK_S."""
-    if end <= start:
-        return []
-    count = math.ceil((end - start) / CHUNK_S)
-    edges = [start + i * CHUNK_S for i in range(count)] + [end]
-    return list(pairwise(edges))
+    def _note_warnings(self, payload: _Item) -> None:
+        said = [str(text) for text in payload.get("warnings") or ()]
+        if payload.get("isPartial"):  # VictoriaMetrics's way to say it
+            said.append("the server calls its answer partial")
+        self._warnings.update(dict.fromkeys(said))
+        # notes on the expression, not on the data, begin so
+        partial = [text for text in said if not text.startswith("PromQL")]
+        if partial and not self._allow_partial:
+            raise EnvironmentLacks(
+                f"Prometheus at {self._url} answered in part only ({' '.join(partial[0].split())[:200]}): "
+                "ask again when its stores are up, or allow partial answers"
+            )
 
 
-def _range_query(selector: Selector, start: float, end: float) -> str:
-    width_ms = _ceil_ms(end) - math.floor(start * 1000) + _MARGIN_MS
-    return f"{format_selector(selector)}[{width_ms}ms]"
+def _width_ms(start: float, end: float) -> int:
+    return _ceil_ms(end) - math.floor(start * 1000) + _MARGIN_MS
 
 
 def _ceil_ms(seconds: float) -> int:
     return math.ceil(round(seconds * 1000, 3))
 
 
-def _series_id(metric: dict[str, str]) -> SeriesId:
-    labels = tuple(sorted((name, value) for name, value in metric.items() if name != "__name__"))
-    return SeriesId(metric["__name__"], labels)
+def _identity(item: _Item, _part: tuple[float, float]) -> SeriesId:
+    metric: dict[str, str] = item["metric"]
+    return series_id(metric["__name__"], ((name, value) for name, value in metric.items() if name != "__name__"))
 
 
-def _samples(values: list[tuple[float, str]], start: float, end: float) -> list[tuple[float, float]]:
-    """The samples of one answer inside (start, end]; values that are not finite are left out, as the recorder does."""
-    inside = ((float(at), float(text)) for at, text in values if start < at <= end)
-    return [(at, value) for at, value in inside if math.isfinite(value)]
+def _count_values(item: _Item) -> int:
+    return len(item.get("values") or ())
 
 
-def _series(series: SeriesId, samples: list[tuple[float, float]]) -> Series:
-    array = np.array(samples, dtype=np.float64)
-    return Series(series, array[:, 0], array[:, 1])
+def _count_histograms(item: _Item) -> int:
+    return len(item.get("histograms") or ())
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _samples(item: _Item, part: tuple[float, float]) -> tuple[FloatArray, FloatArray] | None:
+    """(times, values) inside (start, end]; values that are not finite are left out, as the recorder does."""
+    raw = item.get("values") or ()
+    times = np.array([float(pair[0]) for pair in raw])
+    values = np.array([float(pair[1]) for pair in raw])
+    inside = (times > part[0]) & (times <= part[1]) & np.isfinite(values)
+    return (times[inside], values[inside]) if inside.any() else None
+
+
+def _histograms(item: _Item, part: tuple[float, float]) -> list[HistogramSample]:
+    raw = (read_histogram(one) for one in item.get("histograms") or ())
+    return [one for one in raw if one is not None and part[0] < one.at <= part[1]]
