@@ -6,6 +6,8 @@ time at which its tick began, as in Prometheus. A tick that comes late is skippe
 
 The targets may change while it runs: a configuration file that changed is read again before the next tick. A target
 that is no longer named is no longer scraped, so its series end instead of being `up 0` for ever.
+
+Closed segments are merged into blocks beside the scraping, in a thread: a tick never waits for it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 import aiohttp
 
 from sre.errors import SreError
+from sre.metrics.compaction import Compactor
 from sre.metrics.exposition import ExpositionParser, MalformedExposition, SampleId
 from sre.metrics.segments import SegmentWriter
 from sre.metrics.targets import RecorderConfig, Target, read_config, scrape_timeout_s
@@ -83,6 +86,9 @@ class Recorder:
         self._writer = _writer(config)
         self._last_at = 0.0
         self._disk_error: str | None = None
+        self._compactor = Compactor(config.directory, interval_s=config.interval_s)
+        self._compaction: asyncio.Task[None] | None = None
+        self._compacted_before = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Scrape until `stop` is set. A scrape in flight at that moment is given up, what was written stays."""
@@ -100,6 +106,8 @@ class Recorder:
                 stopped.cancel()
                 outcome, _ = await asyncio.gather(ticks, stopped, return_exceptions=True)
                 self._writer.close()
+                if self._compaction is not None:
+                    await self._compaction
         if isinstance(outcome, Exception):
             raise outcome
 
@@ -120,7 +128,23 @@ class Recorder:
         self._retarget(self._changed())
         if not self._guarded(lambda: self._writer.advance(at)):
             return
+        self._compact(self._writer.opened_at)
         await asyncio.gather(*(self._scrape(session, at, i) for i in range(len(self._config.targets))))
+
+    def _compact(self, before: float) -> None:
+        """Merge closed segments when one was closed since the last time, unless that is still going on."""
+        if before <= self._compacted_before or (self._compaction is not None and not self._compaction.done()):
+            return
+        self._compacted_before = before
+        self._compaction = asyncio.create_task(self._merge(before))
+
+    async def _merge(self, before: float) -> None:
+        try:
+            await asyncio.to_thread(self._compactor.run, before)
+        except OSError as error:  # samples stay in their segments
+            if self._disk_error is None:
+                sys.stderr.write(f"recorder: cannot merge segments in {self._config.directory}: {error}; will retry\n")
+            self._disk_error = str(error)
 
     def _retarget(self, changed: RecorderConfig | None) -> None:
         """Go on with other targets, in a segment of their own: a segment numbers its targets once."""
