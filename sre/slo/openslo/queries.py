@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 
-from sre.metrics.model import Selector
+from sre.metrics.model import Matcher, Selector
 from sre.metrics.selector import BadSelector, format_selector, parse_sum
 from sre.slo.documents import Faults, Node
 from sre.slo.openslo.header import place_of
@@ -125,11 +125,12 @@ def _quantile_mend(inside: str, problem: str) -> str:
     parsed = _parse(_inner(inside))
     if isinstance(parsed, str) or len(parsed) != 1 or not parsed[0].name.endswith("_bucket"):
         return problem
-    bucket = parsed[0]
-    rest = "".join(f",{m.label}{m.op}{m.value!r}" for m in bucket.matchers if m.label != "le").replace("'", '"')
+    family, others = parsed[0].name.removesuffix("_bucket"), [m for m in parsed[0].matchers if m.label != "le"]
+    good = Selector(f"{family}_bucket", (Matcher("le", "=", "THRESHOLD"), *others))
+    total = Selector(f"{family}_count", tuple(others))
     return (
         "is a quantile, which cannot be added up over time: count events, good is "
-        f'`{bucket.name}{{le="THRESHOLD"{rest}}}`, total is `{bucket.name.removesuffix("_bucket")}_count`'
+        f"`{format_selector(good)}`, total is `{format_selector(total)}`"
     )
 
 
