@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from markupsafe import Markup
 from sre.errors import EnvironmentLacks
 from sre.reports.atomic import write_text
 from sre.reports.backtest_chart import overview_chart, slo_chart, tuning_chart, write_png
+from sre.reports.backtest_json import backtest_json
 from sre.reports.backtest_view import (
     DEFINITIONS,
     incidents_table,
@@ -28,13 +29,11 @@ from sre.reports.backtest_view import (
     plan_words,
     scores_table,
     summary,
-    tier_words,
     tuning_table,
 )
 from sre.reports.formats import date_time
-from sre.slo.backtest.model import Backtest, Episode, Label, Measured, Plan, Score, SloBacktest
-from sre.slo.backtest.tune import Candidate, Tuning
-from sre.slo.model import BurnTier
+from sre.slo.backtest.model import Backtest, SloBacktest
+from sre.slo.backtest.tune import Tuning
 
 MOST_DRAWN = 12
 MOST_STRIPS = 40
@@ -144,133 +143,5 @@ def _cell(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
-def backtest_json(result: Backtest, tunings: Sequence[Tuning] = ()) -> dict[str, Any]:
-    """Everything but the curves, as JSON values; what is unknown is null beside its reason."""
-    return {
-        "source": result.source,
-        "plan": _plan(result.plan),
-        "labels": [_label(label) for label in result.labels],
-        "left_out": [{**_label(label), "reason": reason} for label, reason in result.left_out],
-        "overall": [_score(score) for score in result.overall],
-        "slos": [_slo(found) for found in result.slos],
-        "tunings": [_tuning(tuning) for tuning in tunings],
-    }
-
-
-def _plan(plan: Plan) -> dict[str, Any]:
-    return {
-        "start": plan.start,
-        "end": plan.end,
-        "step_s": plan.step_s,
-        "convention": plan.convention,
-        "drill_clock": plan.clock.factor,
-        "grace_s": plan.grace,
-    }
-
-
-def _slo(found: SloBacktest) -> dict[str, Any]:
-    return {
-        "slo": found.slo.name,
-        "target": found.slo.target,
-        "reason": found.reason,
-        "bad": found.bad,
-        "total": found.total,
-        "tiers": [_tier(tier) for tier in found.tiers],
-        "skipped": [{"tier": tier.name, "reason": reason} for tier, reason in found.skipped],
-        "scores": [_score(score) for score in found.scores],
-        "sets": [_score(score) for score in found.sets],
-        "episodes": [_episode(episode) for episode in found.episodes],
-        "notes": list(found.notes),
-    }
-
-
-def _tier(tier: BurnTier) -> dict[str, Any]:
-    return {**asdict(tier), "words": tier_words(tier)}
-
-
-def _score(score: Score) -> dict[str, Any]:
-    values = {
-        name: getattr(score, name)
-        for name in (
-            "name",
-            "severity",
-            "episodes",
-            "true_episodes",
-            "expected",
-            "detected",
-            "in_alert_s",
-            "in_alert_share",
-        )
-    }
-    for name in (
-        "precision",
-        "recall",
-        "detection_s",
-        "worst_detection_s",
-        "reset_s",
-        "budget_spent",
-        "worst_budget_spent",
-        "false_per_week",
-    ):
-        values |= _measured(name, getattr(score, name))
-    values["incidents"] = [
-        {
-            "name": d.label.name,
-            "start": d.label.start,
-            "outcome": d.outcome,
-            "why": d.why,
-            "detected_at": d.detected_at,
-            "episodes": d.episodes,
-            **_measured("delay_s", d.delay_s),
-            **_measured("reset_delay_s", d.reset_delay_s),
-            **_measured("budget_spent", d.budget_spent),
-            **_measured("cost", d.cost),
-        }
-        for d in score.detections
-    ]
-    return values
-
-
-def _measured(name: str, measured: Measured) -> dict[str, Any]:
-    return {name: measured.value} if measured.value is not None else {name: None, f"{name}_reason": measured.reason}
-
-
-def _episode(episode: Episode) -> dict[str, Any]:
-    return {**asdict(episode), "incidents": list(episode.incidents)}
-
-
-def _label(label: Label) -> dict[str, Any]:
-    return asdict(label)
-
-
-def _tuning(tuning: Tuning) -> dict[str, Any]:
-    return {
-        "slo": tuning.slo.name,
-        "objective": tuning.objective.text,
-        "met": tuning.met,
-        "tried": tuning.tried,
-        "split_at": tuning.split_at,
-        "warnings": list(tuning.warnings),
-        "before": _candidate(tuning.before),
-        "best": _candidate(tuning.best),
-        "front": [_candidate(one) for one in tuning.front],
-    }
-
-
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    def figures(scores: Any) -> dict[str, Any] | None:
-        if scores is None:
-            return None
-        return {name: {k: v for k, v in _score(s).items() if k != "incidents"} for name, s in scores.items()}
-
-    return {
-        "tiers": [_tier(tier) for tier in candidate.tiers],
-        "train": figures(candidate.train),
-        "held_out": figures(candidate.test),
-    }
-
-
 def _utc(at: float) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,11 +16,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MultipleLocator
 
 from sre.errors import EnvironmentLacks
 from sre.reports.backtest_view import span, tier_words
-from sre.reports.formats import count, number, percent, plural, target
+from sre.reports.formats import count, number, percent, plural, target, window
 from sre.reports.frame import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, at_right, label_ends
 from sre.reports.svg import INK, MUTED, WIDTH_IN, Chart, drawing, new_figure, plain, to_chart
 from sre.slo.backtest.model import Backtest, Episode, Label, Plan, SloBacktest, TierTrace, Trace
@@ -339,9 +339,16 @@ def _tuning_figure(points: Sequence[tuple[str, float, float, float]]) -> Figure:
     for name, x, y, _ in points:
         if name:
             axes.annotate(name, (x, y), (8, 6), textcoords="offset points", color=INK, fontweight="bold")
-    axes.set_xlim(left=-0.02 * max(1.0, *(x for _, x, _, _ in points)))
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: span(y)))
+    most, slowest = max(1.0, *(x for _, x, _, _ in points)), max(y for _, _, y, _ in points)
+    if most > 30:
+        axes.set_xscale("symlog", linthresh=3.0)
+        axes.xaxis.set_major_locator(FixedLocator([0, 1, 2, 3, 10, 30, 100, 300, 1000, 3000]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.set_xlim(-0.03 * (3.0 if most > 30 else most), most * 1.1)
+    step_s = next((s for s in _STEPS_S if slowest / s <= 6), 86400)
+    axes.set_ylim(0, max(slowest, 1e-3) * 1.2)
+    axes.yaxis.set_major_locator(MultipleLocator(step_s))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: window(y) if y else "0"))
     axes.set_xlabel("false alarms a month", color=MUTED)
     _heading(axes, "median detection delay")
     bar = figure.colorbar(

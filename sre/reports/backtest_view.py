@@ -276,3 +276,34 @@ def _monthly(measured: Measured) -> float | None:
 
 def _percent(measured: Measured) -> str:
     return percent(measured.value, 1)
+
+
+def report_lines(result: Backtest) -> list[str]:
+    """The backtest for a terminal: what was replayed, a table an SLO, what was missed, in words."""
+    lines = [plan_words(result.plan, result.source)]
+    for found in result.slos:
+        lines += ["", *text_lines(scores_table(found))]
+    if len(result.slos) > 1 and result.overall:
+        lines += ["", *text_lines(overall_table(result))]
+    lines += ["", summary(result), *missed_lines(result)]
+    return lines + [f"left out: {label.name}: {reason}" for label, reason in result.left_out]
+
+
+def tuning_lines(tuning: Tuning) -> list[str]:
+    return text_lines(tuning_table(tuning))
+
+
+def text_lines(shown: Table) -> list[str]:
+    """A table in columns of text, its title above and its notes below."""
+    if not shown.rows:
+        return [shown.title, f"  {shown.empty}"]
+    rows = [tuple(column.label for column in shown.columns), *(row.cells for row in shown.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(shown.columns))]
+    lines = [shown.title]
+    for row in rows:
+        cells = (
+            cell.rjust(width) if column.numeric else cell.ljust(width)
+            for cell, width, column in zip(row, widths, shown.columns, strict=True)
+        )
+        lines.append(f"  {'  '.join(cells)}".rstrip())
+    return [*lines, *(f"  {note}" for note in shown.notes)]

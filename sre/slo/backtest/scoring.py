@@ -46,7 +46,7 @@ def expected_of(labels: Sequence[Label], severity: Severity) -> tuple[Label, ...
 
 
 def justified_by(labels: Sequence[Label], severity: Severity) -> tuple[Label, ...]:
-    """The incidents that make an alert of this severity a true one: a ticket is right in any, a page not in a ticket's."""
+    """The incidents that make an alert of this severity a true one: a ticket in any, a page not in a ticket's."""
     return tuple(labels) if severity == "ticket" else expected_of(labels, severity)
 
 

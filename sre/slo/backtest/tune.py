@@ -37,7 +37,7 @@ _SPLIT_FROM = 6  # with fewer incidents, holding some out leaves too few to sear
 _TRAIN_SHARE = 2 / 3
 _FACTORS = (1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 14.4, 20.0, 30.0, 50.0, 100.0)
 _LONG_S = (900.0, 1800.0, 3600.0, 2 * 3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0, 86400.0, 3 * 86400.0)
-_DIVISORS = (4.0, 6.0, 12.0, 24.0)
+_DIVISORS = (3.0, 5.0, 6.0, 12.0, 24.0)
 _MIN_BAD = (1, 2, 5, 10, 30)
 _MOST_ROUNDS = 6
 
@@ -106,7 +106,7 @@ def tune(
 
 
 def renamed(tiers: Tiers, severities: Sequence[Severity]) -> Tiers:
-    """Tiers of these severities named after their windows (`page-2h`), shortest window first; the others as they are."""
+    """Tiers of these severities named after their windows (`page-2h`), shortest first; the others as they are."""
     found: list[BurnTier] = []
     order = sorted(tiers, key=lambda tier: (tier.severity, tier.long_s, tier.short_s, tier.factor))
     for tier in order:
@@ -131,7 +131,7 @@ class _Grid:
         longest = min(history_s * plan.clock.factor, slo.period_s)
         return cls(
             factors=tuple(f for f in _FACTORS if f * slo.budget < 1),
-            long_s=tuple(w for w in _LONG_S if w <= longest and w / min(_DIVISORS) / plan.clock.factor >= plan.step_s),
+            long_s=tuple(w for w in _LONG_S if w <= longest and w / min(_DIVISORS) >= plan.step_s * plan.clock.factor),
             shortest_s=plan.step_s * plan.clock.factor,
             period_s=slo.period_s,
         )
@@ -145,11 +145,15 @@ class _Grid:
             "short": (replace(tier, short_s=tier.long_s / d) for d in _DIVISORS),
             "bad": (replace(tier, min_bad_events=n) for n in _MIN_BAD),
         }[coordinate]
-        return (self.shared(one) for one in made if one.short_s >= self.shortest_s)
+        return (self.shared(one) for one in made if self.holds(one.short_s))
+
+    def holds(self, short_s: float) -> bool:
+        """Whether a short window can be evaluated at this step, and written down in OpenSLO's whole minutes."""
+        return short_s >= self.shortest_s and short_s % 60 == 0
 
     def random(self, tier: BurnTier, chance: random.Random) -> BurnTier:
         long_s = chance.choice(self.long_s)
-        divisors = [d for d in _DIVISORS if long_s / d >= self.shortest_s]
+        divisors = [d for d in _DIVISORS if self.holds(long_s / d)]
         made = replace(
             tier,
             factor=chance.choice(self.factors),
