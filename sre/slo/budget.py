@@ -179,5 +179,6 @@ def _notes(observed: Observation, applied: Sequence[AppliedCorrection]) -> tuple
         notes.append(f"observed {observed.coverage:.1%} of the {hours:.4g} h so far: the rest is unknown")
     if applied:
         total, bad = sum(one.total for one in applied), sum(one.bad for one in applied)
-        notes.append(f"{len(applied)} corrections exclude {total:g} events, {bad:g} of them bad")
+        what = "1 correction excludes" if len(applied) == 1 else f"{len(applied)} corrections exclude"
+        notes.append(f"{what} {total:g} events, {bad:g} of them bad")
     return tuple(notes)

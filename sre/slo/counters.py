@@ -9,7 +9,7 @@ is a NaN) are left out; a series that comes back higher went on unseen, one that
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +81,9 @@ def same_times(one: FloatArray, other: FloatArray) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Births:
-    """What is known of when a series began, to tell a new counter from one that nobody looked at before.
+    """What is known of when targets were watched, to tell a new counter from one that nobody looked at before.
+
+    A series that first appears on a target that was watched already is new, with its whole first value.
 
     `up` are the scrape results of the targets and decide where a target has one. Sources without `up` (files): another
     series of the same target, i.e. with equal labels but for the `kinds` (those the SLI tells its events apart by, as
@@ -92,18 +94,21 @@ class Births:
     witnesses: Sequence[Series] = ()
     kinds: Collection[str] = ()
 
-    def is_new(self, series: Series) -> bool:
-        """Whether the target was seen before the series first appeared, so that its whole first value is new."""
-        labels = set(series.id.labels)
-        first = series.times[0]
-        targets = [target for target in self.up if labels.issuperset(target.id.labels)]
-        if targets:
-            return any(bool((target.times[target.values == 1] < first).any()) for target in targets)
-        mine = self._target(series)
-        return any(
-            other.times.size > 0 and bool(other.times.min() < first) and self._target(other) == mine
-            for other in self.witnesses
-        )
+    def first_seen(self) -> Callable[[Series], float]:
+        """When the target of a series is known to have been watched first; infinity: it is not known to have been."""
+        witnessed: dict[tuple[tuple[str, str], ...], float] = {}
+        for other in self.witnesses:
+            target = self._target(other)
+            witnessed[target] = min(_first_sample(other), witnessed.get(target, np.inf))
+
+        def seen(series: Series) -> float:
+            labels = set(series.id.labels)
+            targets = [target for target in self.up if labels.issuperset(target.id.labels)]
+            if targets:
+                return min(float(np.min(target.times[target.values == 1], initial=np.inf)) for target in targets)
+            return witnessed.get(self._target(series), np.inf)
+
+        return seen
 
     def _target(self, series: Series) -> tuple[tuple[str, str], ...]:
         return tuple(pair for pair in series.id.labels if pair[0] not in self.kinds)
@@ -119,19 +124,20 @@ def event_curve(
 
     `up` is short for `births=Births(up=...)`. Series with the same times are added up before anything is sorted.
     """
-    known = Births(up=up) if up else births
-    pieces: list[Piece] = []
+    seen = (Births(up=up) if up else births).first_seen()
+    grids: dict[tuple[float, ...], list[Piece]] = {}
     for one in series:
         cleaned = clean(one)
         if not cleaned.times.size:
             continue
-        times, amounts = _after(*increments(cleaned, born=known.is_new(cleaned)), after)
-        mates = next((i for i, piece in enumerate(pieces) if same_times(piece[0], times)), None)
-        if mates is None:
-            pieces.append((times, amounts))
+        times, amounts = _after(*increments(cleaned, born=seen(cleaned) < cleaned.times[0]), after)
+        alike = grids.setdefault((times.size, *times[:1].tolist(), *times[-1:].tolist()), [])
+        mate = next((piece for piece in alike if same_times(piece[0], times)), None)
+        if mate is None:
+            alike.append((times, amounts))
         else:
-            np.add(pieces[mates][1], amounts, out=pieces[mates][1])
-    return curve_of(pieces)
+            np.add(mate[1], amounts, out=mate[1])
+    return curve_of([piece for alike in grids.values() for piece in alike])
 
 
 def increments(series: Series, *, born: bool) -> Piece:
@@ -185,6 +191,11 @@ def clean(series: Series) -> Series:
         first = np.concatenate([[True], times[1:] > times[:-1]])
         times, values = times[first], values[first]
     return series if times is series.times else Series(series.id, times, values)
+
+
+def _first_sample(series: Series) -> float:
+    finite = np.isfinite(series.values)
+    return float(np.min(series.times[finite], initial=np.inf))
 
 
 def _after(times: FloatArray, amounts: FloatArray, after: float) -> Piece:

@@ -71,7 +71,8 @@ def _counted(reader: CounterReader, sli: RatioSli) -> SliEvents:
     total = counted_samples(_samples(reader, sli.total, must_be_observed=True))
     if sli.bad:
         return SliEvents(bad=counted_samples(_samples(reader, sli.bad)), total=total)
-    return SliEvents(bad=total.minus(counted_samples(_samples(reader, sli.good))), total=total)
+    good = counted_samples(_samples(reader, sli.good)) if sli.good else total
+    return SliEvents(bad=total.minus(good), total=total)
 
 
 def _samples(reader: CounterReader, selectors: Sequence[Selector], *, must_be_observed: bool = False) -> list[Series]:

@@ -39,7 +39,10 @@ def observation(curve: EventCurve, *, start: float, end: float) -> Observation:
         return Observation(start, end, None, 0.0)
     steps = np.diff(times)
     steps = steps[steps > 0]
-    longest = _MOST_INTERVALS * float(np.median(steps)) if steps.size else 0.0
+    interval = float(np.median(steps)) if steps.size else 0.0
+    longest = _MOST_INTERVALS * interval
     lead, tail = float(times[0]) - start, end - float(times[-1])
-    seconds = float(steps[steps <= longest].sum()) + sum(edge for edge in (lead, tail) if edge <= longest)
-    return Observation(start, end, start if lead <= longest else float(times[0]), seconds)
+    if lead > longest:  # a first sample with events of its own stands for an interval, one that is a base for none
+        lead = interval if curve.counts[first] > (curve.counts[first - 1] if first else 0.0) else 0.0
+    seconds = float(steps[steps <= longest].sum()) + lead + (tail if tail <= longest else 0.0)
+    return Observation(start, end, max(start, float(times[0]) - lead), seconds)

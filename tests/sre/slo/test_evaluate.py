@@ -8,7 +8,7 @@ import pytest
 from sre.errors import SreError
 from sre.metrics.selector import parse_sum
 from sre.slo.evaluate import evaluate
-from sre.slo.model import DrillClock, RatioSli, Slo
+from sre.slo.model import BurnTier, DrillClock, RatioSli, RawSli, Slo, ThresholdSli
 
 TOTAL = parse_sum('req{o=~"ok|error"}')
 AVAILABILITY = RatioSli(total=TOTAL, bad=parse_sum('req{o="error"}'))
@@ -125,3 +125,61 @@ def test_an_error_ratio_of_exactly_the_budget_is_met(samples, series, target):
     assert result.error_ratio == bad / 10_000
     assert result.met
     assert not replace(result, error_ratio=(bad + 1) / 10_000).met
+
+
+def test_the_documents_own_tiers_are_used(samples, series):
+    own = BurnTier("own", "ticket", 2.0, 600.0, 300.0, 0.01)
+    result = evaluate(
+        replace(slo(AVAILABILITY), tiers=(own,)), drill(samples, series), start=0.0, end=100.0, clock=CLOCK
+    )
+    assert [curve.tier for curve in result.curves] == [own]
+    assert {alert.tier for alert in result.alerts} == {"own"}
+
+
+def test_an_exact_answer_has_no_band(samples, series):
+    assert run(drill(samples, series)).error_band is None
+
+
+def test_a_threshold_between_two_bounds_gives_the_band_and_counts_the_most(samples, series):
+    times = np.arange(0, 11.0)
+    buckets = {"0.5": 6, "2.0": 9, "+Inf": 10}
+    source = samples(
+        series("ttft_count", times, 10 * times),
+        *(series("ttft_bucket", times, rate * times, le=le) for le, rate in buckets.items()),
+    )
+    result = run(source, LATENCY, end=10.0)
+    assert (result.error_ratio, result.error_band) == (pytest.approx(0.4), pytest.approx((0.1, 0.4)))
+    assert result.good == 60
+
+
+def test_time_slices_are_compressed_like_windows(samples, series):
+    sliced = replace(slo(AVAILABILITY), method="Timeslices", slice_s=300.0, slice_target=0.99)
+    result = evaluate(sliced, drill(samples, series), start=0.0, end=100.0, clock=CLOCK)
+    # 5 s each; errors from 40 to 50
+    assert (result.total, result.good) == (20, 18)
+    assert {alert.tier for alert in result.alerts} >= {"page-1h"}
+    assert result.slo.slice_s == 300
+
+
+def test_a_clock_too_fast_for_the_slices_is_refused(samples):
+    sliced = replace(slo(AVAILABILITY), method="Timeslices", slice_s=30.0, slice_target=0.99)
+    with pytest.raises(SreError, match=r"leaves a time slice of 0\.5 s.*use at most 30x"):
+        evaluate(sliced, samples(), start=0.0, end=100.0, clock=CLOCK)
+
+
+@pytest.mark.parametrize("sli", [RawSli(parse_sum("ratio")), ThresholdSli(parse_sum("ratio"), "gte", 1.0)])
+def test_gauges_are_evaluated_like_counters(samples, series, sli):
+    times = np.arange(1.0, 101)
+    result = run(samples(series("ratio", times, np.where((times > 40) & (times <= 50), 0.0, 1.0))), sli)
+    assert (result.total, result.good, result.met) == (100, 90, False)
+    assert {alert.tier for alert in result.alerts} >= {"page-1h"}
+
+
+def test_nothing_in_a_result_is_nan_but_burn_without_events(samples, series):
+    times = np.arange(0.0, 101)
+    values = np.where(times % 7 == 0, np.nan, 10 * times)
+    result = run(samples(series("req", times, values, o="ok"), series("req", times, values * 0 + 3, o="error")))
+    assert result.error_ratio == 0
+    for curve in result.curves:
+        quiet = np.isnan(curve.long_burn)
+        assert not quiet[5:].any()
