@@ -74,9 +74,12 @@ def lint(
         found = lint_resolved(documents, slos, source=source, catalogue=known)
     found = tuple(f for f in found if f.rule not in (ignore or ()) and (not chosen or f.document in chosen))
     against = source.name if source is not None else "the metric catalogue"
-    _print(found, against, slos=len(slos), files=len({slo.path for slo in slos}), output=output, as_json=as_json)
-    failed = any(f.severity == "error" or strict for f in found)
-    raise typer.Exit(1 if failed else 0)
+    ok = not any(f.severity == "error" or strict for f in found)
+    if as_json:
+        _print_json(found, against, ok=ok, slos=len(slos))
+    else:
+        _print(found, against, slos=len(slos), files=len({slo.path for slo in slos}), output=output)
+    raise typer.Exit(0 if ok else 1)
 
 
 def _list_rules(as_json: bool) -> None:
@@ -112,20 +115,22 @@ def _chosen(only: Sequence[str] | None, known: set[str]) -> frozenset[str]:
     return frozenset(only or ())
 
 
-def _print(found: Sequence[Finding], against: str, *, slos: int, files: int, output: Format, as_json: bool) -> None:
+def _print_json(found: Sequence[Finding], against: str, *, ok: bool, slos: int) -> None:
+    from dataclasses import asdict
+
+    from sre.console import print_json
+    from sre.slo.lint import report
+
+    errors, warnings = report.count(found, "error"), report.count(found, "warning")
+    record = {"ok": ok, "against": against, "slos": slos, "errors": errors, "warnings": warnings}
+    print_json({**record, "findings": [asdict(one) for one in found]})
+
+
+def _print(found: Sequence[Finding], against: str, *, slos: int, files: int, output: Format) -> None:
     import sys
 
     from sre.slo.lint import report
 
-    if as_json:
-        from dataclasses import asdict
-
-        from sre.console import print_json
-
-        errors, warnings = report.count(found, "error"), report.count(found, "warning")
-        record = {"ok": errors == 0, "against": against, "slos": slos, "errors": errors, "warnings": warnings}
-        print_json({**record, "findings": [asdict(one) for one in found]})
-        return
     colour = sys.stdout.isatty()
     lines = report.github_lines(found) if output is Format.GITHUB else report.text_lines(found, colour=colour)
     for line in lines:

@@ -119,8 +119,8 @@ CANNOT_COUNT_FAILURES = Rule(
     "cannot-count-failures",
     "error",
     "catalogue",
-    "The total of an availability ratio comes from a metric that does not see every failure (a warning when it sees "
-    "some, or the SLO says so in sre/caveat).",
+    "The total of an availability ratio does not see every failure. Milder when it sees some, and when sre/caveat says "
+    "so.",
     "failures that are in neither side make the ratio better than what users got; in a crash it can be perfect",
 )
 NOT_A_SUBSET = Rule(

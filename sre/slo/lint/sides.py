@@ -66,6 +66,8 @@ def _failures(subject: Subject, knowledge: Knowledge) -> Iterator[Finding]:
     partly = [metric for metric in counting if metric.failures == "some"]
     worst = (partly or counting)[0]
     caveat = subject.document.metadata.annotation(CAVEAT)
+    if partly and caveat:
+        return
     yield rules.CANNOT_COUNT_FAILURES.at(
         total.place,
         subject.name,
@@ -144,15 +146,17 @@ def _same_events(part: str, whole: str) -> bool:
 
 def _sticks_out(part: Selector, wholes: Sequence[Selector], knowledge: Knowledge) -> bool:
     """Whether some series that can exist is in `part` and in none of `wholes`. Undecidable cases are let pass."""
-    labels = sorted({m.label for one in (part, *wholes) for m in one.matchers} - {"le"})
+    alike = _alike(part, wholes)
+    part, wholes = _without(part, alike), [_without(whole, alike) for whole in wholes]
+    labels = sorted({m.label for one in (part, *wholes) for m in one.matchers})
     domains = [_domain(label, (part, *wholes), knowledge) for label in labels]
     size = 1
     for domain in domains:
         size *= len(domain)
     if size > _MOST_COMBINATIONS:
         return False
-    inside = series_filter(_without_le(part, part.name))
-    covered = [series_filter(_without_le(whole, part.name)) for whole in wholes]
+    inside = series_filter(part)
+    covered = [series_filter(Selector(part.name, whole.matchers)) for whole in wholes]
     for values in product(*domains):
         one = SeriesId(part.name, tuple((name, value) for name, value in zip(labels, values, strict=True) if value))
         if inside(one) and not any(test(one) for test in covered):
@@ -160,8 +164,18 @@ def _sticks_out(part: Selector, wholes: Sequence[Selector], knowledge: Knowledge
     return False
 
 
-def _without_le(selector: Selector, name: str) -> Selector:
-    return Selector(name, tuple(m for m in selector.matchers if m.label != "le"))
+def _alike(part: Selector, wholes: Sequence[Selector]) -> frozenset[str]:
+    """Labels that every selector restricts in the same words, and `le`: they decide nothing."""
+    labels = {m.label for one in (part, *wholes) for m in one.matchers}
+    return frozenset(label for label in labels if all(_on(one, label) == _on(part, label) for one in wholes)) | {"le"}
+
+
+def _on(selector: Selector, label: str) -> frozenset[Matcher]:
+    return frozenset(m for m in selector.matchers if m.label == label)
+
+
+def _without(selector: Selector, labels: frozenset[str]) -> Selector:
+    return Selector(selector.name, tuple(m for m in selector.matchers if m.label not in labels))
 
 
 _SOME_OTHER = "\x00any other value"

@@ -37,6 +37,8 @@ def check_time(subject: Subject, knowledge: Knowledge) -> Iterator[Finding]:
     total = subject.side("total") or next(iter(subject.sides), None)
     if total is None or (retention_s is not None and period_s > retention_s):
         return
+    if knowledge.live and not any(knowledge.present_as(selector.name) for selector in total.selectors):
+        return  # that the metric is not there at all is said elsewhere
     history_s = knowledge.history_s(total.selectors, period_s)
     if history_s is not None and history_s < _ENOUGH_HISTORY * period_s:
         reach = f"about {duration(history_s)}" if history_s else "next to nothing"

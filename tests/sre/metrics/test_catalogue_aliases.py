@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sre.metrics.catalogue import AliasedSamples, Catalogue
 from sre.metrics.model import HistogramSeries, HistogramSource, Matcher, Selector, Series, SeriesId, SourceFacts
@@ -11,6 +13,7 @@ from sre.metrics.selector import series_filter
 from sre.slo.counters import event_curve
 
 OLD, NEW = "vllm:gpu_prefix_cache_hits_total", "vllm:prefix_cache_hits_total"
+SHIPPED = Catalogue.shipped()
 
 
 class Memory:
@@ -57,7 +60,7 @@ def counter(name, times, values, instance="a:1", **labels):
 
 
 def aliased(*series, kind=Memory):
-    return AliasedSamples(kind(*series), Catalogue.shipped())
+    return AliasedSamples(kind(*series), SHIPPED)
 
 
 def ask(source, name=NEW, *matchers, start=-1.0, end=100.0):
@@ -100,6 +103,31 @@ def test_an_upgrade_that_shows_both_names_for_a_while_counts_nothing_twice():
     source = aliased(counter(OLD, [1, 2, 3, 4], [10, 20, 1, 2]), counter(NEW, [3, 4, 5], [1, 2, 4]))
     (found,) = ask(source)
     assert found.values.tolist() == [10, 20, 1, 2, 4]
+
+
+PHASES = st.lists(st.tuples(st.sampled_from(["old", "both", "new"]), st.integers(2, 4)), min_size=1, max_size=4)
+
+
+@given(fleet=st.lists(PHASES, min_size=1, max_size=3), asked=st.sampled_from([OLD, NEW]))
+def test_however_an_upgrade_rolls_every_event_counts_once(fleet, asked):
+    """Each instance goes through phases in the order of an upgrade, restarts between them and counts one a scrape."""
+    order = ["old", "both", "new"]
+    everything, truth = [], 0
+    for number, phases in enumerate(fleet):
+        at, seen = 0, {OLD: ([], []), NEW: ([], [])}
+        for which, scrapes in sorted(phases, key=lambda phase: order.index(phase[0])):
+            for i in range(1, scrapes + 1):
+                at += 1
+                for name in {"old": (OLD,), "both": (OLD, NEW), "new": (NEW,)}[which]:
+                    seen[name][0].append(at)
+                    seen[name][1].append(1.0 * i)
+        for name, (times, values) in seen.items():
+            if times:
+                everything.append(counter(name, times, values, f"host:{number}"))
+        truth += at - 1  # the first sample of an instance is its base
+    found = ask(aliased(*everything), asked)
+    assert len(found) == len(fleet)
+    assert event_curve(found).between(0, 1000) == truth
 
 
 def test_a_rolled_back_instance_is_seen_again():

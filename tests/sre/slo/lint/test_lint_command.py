@@ -76,6 +76,7 @@ def test_json_holds_all_of_it(run, linting):
     (finding,) = record["findings"]
     assert (finding["rule"], finding["line"], finding["file"]) == ("SLO010", 18, str(linting.path))
     assert json.loads(run("--json").stdout)["ok"] is True
+    assert json.loads(run("--json", "--strict", annotations=()).stdout)["ok"] is False
 
 
 def test_annotations_for_github(run, linting):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,16 +53,20 @@ def test_thresholds_of_gauges_are_compared_by_their_direction(linting):
 
 
 def ignoring(linting, text):
-    """The documents with the annotation put in, whether or not the reader knows it."""
-    linting.path.write_text(linting.slo(annotations=()), encoding="utf-8")
-    documents = load_documents([linting.path])
-    (document,) = documents.slos
-    metadata = replace(document.metadata, annotations=(("sre/lint-ignore", text),))
-    return lint(replace(documents, slos=(replace(document, metadata=metadata),)), source=None, now=linting.now)
+    return linting(annotations=(("sre/lint-ignore", text),))
 
 
 def test_an_exception_with_a_reason_is_followed(linting):
     assert ignoring(linting, "SLO071: the team writes it this week; SLO010: buckets are fixed") == ()
+
+
+def test_an_alert_policy_has_exceptions_of_its_own(linting):
+    silent = linting.policy(threshold=1000, lookback="1m")
+    assert "SLO001" in linting.rules(policies=silent, extra=linting.pager)
+    excused = "{name: fast, annotations: {sre/lint-ignore: 'SLO001: a placeholder until May'}}"
+    text = silent.replace("{name: fast}", excused)
+    assert text != silent
+    assert linting.rules(policies=text, extra=linting.pager) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from serving.gateway.model import OUTCOMES
+from sre.metrics.model import SeriesId
+from sre.metrics.selector import parse_selector, series_filter
 
 REQUESTS = "sre_gateway_requests_total"
 
@@ -22,11 +28,33 @@ REQUESTS = "sre_gateway_requests_total"
         ('{outcome="error",job="b"}', '{job="a"}', True),
         ('{outcome="error",job=~"a|b"}', '{job=~"a|b|c"}', False),
         ('{outcome="error",job=~"a.*"}', '{job=~"a.+"}', False),  # not decidable: let pass
+        ('{outcome="error",job=~"a.*"}', '{outcome="ok",job=~"a.*"}', True),  # job decides nothing
+        ('{outcome="error",job=~"a.*"}', '{outcome=~"ok|error",job=~"a.*"}', False),
     ],
 )
 def test_bad_must_be_part_of_total(linting, bad, total, sticks_out):
     found = linting.rules(bad=REQUESTS + bad, total=REQUESTS + total)
     assert ("SLO031" in found) == sticks_out
+
+
+CHOICES = st.one_of(
+    st.just(""),
+    st.tuples(st.sampled_from(["=~", "!~"]), st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4)).map(
+        lambda pair: f'{{outcome{pair[0]}"{"|".join(pair[1])}"}}'
+    ),
+    st.tuples(st.sampled_from(["=", "!="]), st.sampled_from(OUTCOMES)).map(lambda p: f'{{outcome{p[0]}"{p[1]}"}}'),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(bad=CHOICES, totals=st.lists(CHOICES, min_size=1, max_size=2))
+def test_the_verdict_is_that_of_trying_every_series(linting, bad, totals):
+    one, many = parse_selector(REQUESTS + bad), [parse_selector(REQUESTS + total) for total in totals]
+    series = [SeriesId(REQUESTS, (("outcome", outcome),)) for outcome in OUTCOMES]
+    outside = [s for s in series if series_filter(one)(s) and not any(series_filter(m)(s) for m in many)]
+    total = " + ".join(REQUESTS + total for total in totals)
+    found = linting.rules(bad=REQUESTS + bad, total=total)
+    assert ("SLO031" in found) == bool(outside)
 
 
 def test_total_may_be_a_sum(linting):
@@ -114,6 +142,8 @@ def test_triton_counts_some_failures(linting):
     found = linting.only("SLO030", bad=bad, total=f"nv_inference_request_success + {bad}")
     assert found.severity == "warning"
     assert "7713" in found.what
+    admitted = (("sre/runbook", "https://example.org/r"), ("sre/caveat", "a dead server counts nothing"))
+    assert linting.rules(bad=bad, total=f"nv_inference_request_success + {bad}", annotations=admitted) == []
     alone = linting.only("SLO030", good="nv_inference_request_success", total='nv_inference_count{version="1"}')
     assert alone.severity == "error"
 
