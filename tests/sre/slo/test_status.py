@@ -42,7 +42,7 @@ def test_a_quiet_service_is_ok_and_says_so():
 def test_an_outage_that_goes_on_pages_and_says_when_the_budget_is_gone():
     one = judge(SLO, events((600, 600, 1.0)), at=AT)
     assert one.state == "page"
-    assert [now.tier.name for now in one.tiers if now.firing][0] == "page-1h"
+    assert next(now.tier.name for now in one.tiers if now.firing) == "page-1h"
     assert "page-1h fires" in one.words
     assert "gone in" in one.words
 
