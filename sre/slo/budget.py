@@ -75,6 +75,12 @@ class BudgetStatus:
         return self.slo.budget * self.total
 
     @property
+    def allowed_in_period(self) -> float | None:
+        """Bad events allowed in a whole period with the observed traffic; None while nothing was observed."""
+        seconds = self.observed.seconds
+        return self.allowed * (self.end - self.start) / seconds if seconds > 0 and self.total > 0 else None
+
+    @property
     def remaining_events(self) -> float | None:
         """Bad events left of `allowed`; below 0 when overspent."""
         return self.allowed - self.bad if self.total > 0 else None

@@ -60,19 +60,20 @@ def corrected(
 ) -> tuple[SliEvents, tuple[AppliedCorrection, ...]]:
     """The events without what corrections of this SLO exclude, and what each took out of (start, end].
 
-    Corrections that lie outside the range do nothing and are not listed.
+    Corrections that lie outside the range are not listed.
     """
-    mine = [one for one in corrections if one.applies_to(slo) and one.start < end and one.end > start]
+    mine = [one for one in corrections if one.applies_to(slo)]
     if not mine:
         return events, ()
     taken: list[Range] = []
     applied = []
-    for one in sorted(mine, key=lambda one: (one.recorded_at, one.start)):
+    inside = [one for one in mine if one.start < end and one.end > start]
+    for one in sorted(inside, key=lambda one: (one.recorded_at, one.start)):
         pieces = _outside((max(one.start, start), min(one.end, end)), taken)
         counts = [events.between(*piece) for piece in pieces]
         applied.append(AppliedCorrection(one, total=sum(n for _, n in counts), bad=sum(n for n, _ in counts)))
         taken.append((one.start, one.end))
-    return events.without(taken), tuple(applied)
+    return events.without([(one.start, one.end) for one in mine]), tuple(applied)
 
 
 def read_corrections(path: Path, *, slos: Collection[str] = ()) -> tuple[Correction, ...]:

@@ -18,9 +18,12 @@ from sre.slo.slices import slice_events
 
 __all__ = ["LOOKBACK_S", "read_events", "selectors_of", "sli_events", "slo_events"]
 
+PERIOD_LOOKBACK_S = 300.0  # for a budget period: as long as Prometheus holds a series for current
+_TARGET_LABELS = frozenset({"job", "instance"})
+
 
 def slo_events(
-    source: SampleSource, slo: Slo, *, start: float, end: float, lookback_s: float = LOOKBACK_S
+    source: SampleSource, slo: Slo, *, start: float, end: float, lookback_s: float = PERIOD_LOOKBACK_S
 ) -> SliEvents:
     """Bad and total events of the SLO in (start, end]: of its SLI, or of its slices. Raises NoData as `read_events`."""
     events = sli_events(source, slo.sli, start=start, end=end, lookback_s=lookback_s)
@@ -83,5 +86,7 @@ def _samples(reader: CounterReader, selectors: Sequence[Selector], *, must_be_ob
 
 
 def _kinds(sli: RatioSli) -> frozenset[str]:
-    """The labels that the SLI tells its own events apart by."""
-    return frozenset(m.label for selector in (*sli.total, *sli.good, *sli.bad) for m in selector.matchers)
+    """The labels that the SLI tells its own events apart by: those its selectors do not all match alike."""
+    matchers = [frozenset(selector.matchers) for selector in (*sli.total, *sli.good, *sli.bad)]
+    apart = frozenset().union(*matchers) - frozenset.intersection(*matchers)
+    return frozenset(m.label for m in apart) - _TARGET_LABELS

@@ -38,22 +38,24 @@ def exhaustion(
 ) -> Exhaustion:
     """Time to exhaustion from the events of the period so far (corrected, if corrections count)."""
     start, end = period_at(slo, at)
-    window_s = min(recent_s, at - start)
-    recent_bad, recent_total = events.between(at - window_s, at)
+    recent_bad, recent_total = events.between(at - recent_s, at)
     if recent_total <= 0:
-        return Exhaustion(window_s, None, None, f"no events in the last {window_s / 3600:.4g} h")
+        return Exhaustion(recent_s, None, None, f"no events in the last {recent_s / 3600:.4g} h")
     ratio = recent_bad / recent_total
     burn = ratio / slo.budget
-    total = events.between(start, at)[1]
-    traffic = total / observed.seconds if observed.seconds > 0 else recent_total / window_s
-    path = rolling_path if slo.calendar is None else calendar_path
+    bad, total = events.between(start, at)
+    traffic = total / observed.seconds if observed.seconds > 0 else recent_total / recent_s
     ahead_s = np.linspace(0.0, slo.period_s if slo.calendar is None else end - at, _STEPS + 1)
-    over = path(slo, events, at=at, ahead_s=ahead_s, bad=ratio * traffic * ahead_s, total=traffic * ahead_s) - 1
-    after = _first_crossing(ahead_s, over)
+    new_bad, new_total = ratio * traffic * ahead_s, traffic * ahead_s
+    if slo.calendar is None:
+        spent = rolling_path(slo, events, at=at, ahead_s=ahead_s, bad=new_bad, total=new_total)
+    else:
+        spent = (bad + new_bad) / (slo.budget * traffic * (end - start))
+    after = _first_crossing(ahead_s, spent - 1)
     if after is None:
         reason = "old errors leave the window faster" if slo.calendar is None else "the period ends before"
-        return Exhaustion(window_s, burn, None, reason if ratio > 0 else "no errors in the recent window")
-    return Exhaustion(window_s, burn, after, "the budget is spent" if after == 0 else None)
+        return Exhaustion(recent_s, burn, None, reason if ratio > 0 else "no errors in the recent window")
+    return Exhaustion(recent_s, burn, after, "the budget is spent" if after == 0 else None)
 
 
 def rolling_path(
@@ -62,21 +64,9 @@ def rolling_path(
     """Spent share at each `at + ahead_s` when `bad` and `total` come on top by then; what leaves the window is gone."""
     ends = np.full_like(ahead_s, at)
     kept_bad, kept_total = events.within(np.minimum(ends, at + ahead_s - slo.period_s), ends)
-    everything = kept_total + total
-    return _share(kept_bad + bad, slo.budget * everything)
-
-
-def calendar_path(
-    slo: Slo, events: SliEvents, *, at: float, ahead_s: FloatArray, bad: FloatArray, total: FloatArray
-) -> FloatArray:
-    """Spent share of the whole period's budget at each `at + ahead_s`; the period's total is known at its end."""
-    start, _ = period_at(slo, at)
-    seen_bad, seen_total = events.between(start, at)
-    return _share(seen_bad + bad, np.full_like(bad, slo.budget * (seen_total + float(total[-1]))))
-
-
-def _share(bad: FloatArray, allowed: FloatArray) -> FloatArray:
-    return np.divide(bad, allowed, out=np.zeros_like(bad), where=allowed > 0)
+    allowed = slo.budget * (kept_total + total)
+    spent: FloatArray = np.divide(kept_bad + bad, allowed, out=np.zeros_like(allowed), where=allowed > 0)
+    return spent
 
 
 def _first_crossing(ahead_s: FloatArray, over: FloatArray) -> float | None:

@@ -116,6 +116,7 @@ def _spent_at(slo: Slo, events: SliEvents, at: float, until: float, new: FloatAr
         return rolling_path(slo, events, at=at, ahead_s=ahead_s, bad=new[:, 0], total=new[:, 1])
     start, end = period_at(slo, at)
     bad, total = events.between(start, at)
+    unseen = (at - start) / observation(events.total, start=start, end=at).seconds
     rest = new[:, 1] * (end - at) / (until - at)
-    spent: FloatArray = (bad + new[:, 0]) / (slo.budget * (total + rest))
+    spent: FloatArray = (bad + new[:, 0]) / (slo.budget * (total * unseen + rest))
     return spent

@@ -63,7 +63,8 @@ class CounterReader:
         found: list[Series] = []
         native: list[HistogramSeries] = []
         for selector in selectors:
-            histograms = self._native(selector) if selector.name.endswith(COUNT) else []
+            counts_all = selector.name.endswith(COUNT) or bound_asked(selector) == _INF
+            histograms = self._native(selector) if counts_all else []
             native += histograms
             found += [] if histograms else self._asked(selector)
         if not any(one.times.size and one.times[-1] > self.start for one in native):

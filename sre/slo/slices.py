@@ -11,7 +11,6 @@ one, since nobody was failed and nobody was blind.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sre.errors import SreError
 from sre.metrics.model import FloatArray
@@ -20,7 +19,6 @@ from sre.slo.counters import EventCurve
 from sre.slo.model import Slo
 from sre.slo.periods import timestamp
 
-BoolArray = NDArray[np.bool_]
 _ROUNDING = 1e-9
 
 
@@ -32,16 +30,19 @@ def slice_events(slo: Slo, events: SliEvents, *, start: float, end: float) -> Sl
     begin, over = edges[:-1], edges[1:]
     bad, total = events.within(begin, over)
     served = total > 0
-    counted, blind_is_bad = _counted(slo, events, edges, served)
+    places = events.total.places(edges)
+    watched = np.diff(places) > 0
+    counted = served if slo.no_data == "ignore" else served | (places[1:] > 0)
+    known = served | counted | watched  # one that was idle is no event, and yet a sample: it was not missed
 
     def curve(bad_events: FloatArray) -> EventCurve:
         ratio = np.divide(bad_events, total, out=np.zeros_like(total), where=served)
-        spent = np.where(served, _spent(slo, ratio), blind_is_bad)
-        return EventCurve(over[counted], np.cumsum(spent[counted]))
+        blind_is_bad = (counted & ~watched & (slo.no_data == "bad")).astype(np.float64)
+        return EventCurve(over[known], np.cumsum(np.where(served, _spent(slo, ratio), blind_is_bad)[known]))
 
     return SliEvents(
         bad=curve(bad),
-        total=EventCurve(over[counted], np.arange(1.0, counted.sum() + 1)),
+        total=EventCurve(over[known], np.cumsum(counted[known], dtype=np.float64)),
         bad_least=None if events.is_exact else curve(events.least_within(begin, over)),
     )
 
@@ -64,14 +65,3 @@ def _spent(slo: Slo, error_ratio: FloatArray) -> FloatArray:
         return np.clip(error_ratio, 0.0, 1.0)
     target = slo.target if slo.slice_target is None else slo.slice_target
     return (1 - error_ratio < target - _ROUNDING).astype(np.float64)
-
-
-def _counted(slo: Slo, events: SliEvents, edges: FloatArray, served: BoolArray) -> tuple[BoolArray, FloatArray]:
-    """(which slices are events, how bad each is that served nothing)."""
-    nothing = np.zeros(served.size)
-    if slo.no_data == "ignore":
-        return served, nothing
-    places = events.total.places(edges)
-    blind = np.diff(places) == 0
-    known = places[1:] > 0
-    return known | served, np.where(blind & (slo.no_data == "bad"), 1.0, nothing)

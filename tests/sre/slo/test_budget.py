@@ -225,3 +225,26 @@ def test_what_was_observed(times, since, seconds):
     curve = EventCurve(np.array(times, dtype=float), np.arange(float(len(times))))
     found = observation(curve, start=0.0, end=100.0)
     assert (found.since, found.seconds) == (since, seconds)
+
+
+def test_early_in_a_month_the_recent_burn_reaches_into_the_one_before():
+    at = MAY + 60
+    events = traffic(MAY - DAY_S, at, bad_at=[MAY - HOUR_S], bad=432)
+    status = budget_status(slo(calendar=MONTHLY), events, at=at)
+    assert status.bad == 0
+    assert status.exhaustion.burn == pytest.approx(2)
+
+
+def test_at_the_very_start_of_a_period_nothing_is_known_of_it():
+    status = budget_status(slo(calendar=MONTHLY), traffic(MAY - DAY_S, MAY), at=MAY)
+    assert (status.start, status.no_data_reason) == (MAY, "no sample in the period")
+    assert status.exhaustion.burn == 0
+
+
+def test_half_a_month_that_nobody_watched_has_the_traffic_of_the_other_half():
+    at = MAY + 20 * DAY_S
+    events = traffic(MAY + 10 * DAY_S, at, bad_at=[MAY + 15 * DAY_S], bad=0.31 * DAY_S)
+    status = budget_status(slo(calendar=MONTHLY), events, at=at)
+    assert status.spent_of_period == pytest.approx(1.0)
+    assert status.allowed_in_period == pytest.approx(0.31 * DAY_S)
+    assert status.exhaustion.after_s == 0

@@ -34,7 +34,8 @@ def test_of_overlapping_corrections_the_first_recorded_takes_the_events():
 
 def test_other_slos_and_other_times_are_not_concerned():
     others = [correction(10, 20, slo="b"), correction(200, 300), correction(-50, 0)]
-    assert corrected("a", EVENTS, others, start=0, end=100) == (EVENTS, ())
+    left, audit = corrected("a", EVENTS, others, start=0, end=100)
+    assert (left.between(0, 100), audit) == ((100, 1000), ())
     _, audit = corrected("a", EVENTS, [correction(10, 20, slo="a"), correction(-5, 5)], start=0, end=100)
     assert [one.bad for one in audit] == [5, 10]
 

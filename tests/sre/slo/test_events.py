@@ -97,3 +97,18 @@ def test_what_shows_whether_an_sli_is_watched():
     total = parse_sum("a + b")
     for sli in (RatioSli(total=total), RawSli(total), ThresholdSli(total, "lt", 1)):
         assert selectors_of(sli) == total
+
+
+def test_labels_that_choose_targets_do_not_make_siblings(samples, series):
+    source = samples(
+        series("req", TIMES, 10 * TIMES, code="200", instance="a", zone="x"),
+        series("req", [6, 7], [9e6, 9e6 + 1], code="200", instance="b", zone="y"),
+    )
+    both = 'req{instance=~"a|b",zone=~"x|y"}'
+    sli = RatioSli(total=parse_sum(both), bad=parse_sum('req{instance=~"a|b",zone=~"x|y",code=~"5.."}'))
+    assert counted(source, sli) == (0, 101)
+
+
+def test_a_period_finds_its_base_five_minutes_back(samples, series):
+    source = samples(series("c", [-200, 50], [10, 14]), series("c", [-400, 50], [10, 14], r="2"))
+    assert slo_events(source, slo(RatioSli(total=parse_sum("c"))), start=0, end=60).total.between(0, 60) == 4

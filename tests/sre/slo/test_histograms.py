@@ -181,3 +181,20 @@ def test_native_counts_agree_with_a_walk(steps):
         side = native_side(found, bound, after=-1)
         assert side.least.between(-1, 99) == sum(expected[:inside])
         assert side.most.between(-1, 99) == sum(expected[: inside + maybe])
+
+
+def test_the_infinite_bucket_of_a_native_histogram_is_its_count(samples):
+    one = native([0, 5], [{(0.5, 1): 1}, {(0.5, 1): 3, (1, 2): 2}])
+    assert measured(NativeSamples(samples(), one), latency("1", total='t_bucket{le="+Inf"}')) == (2, 2, 4)
+
+
+def test_classic_buckets_come_before_native_ones(samples, series):
+    one = native([0, 5], [{(0.5, 1): 1}, {(0.5, 1): 99}])
+    classic = samples(*histogram(series, {"1": 8.0, "+Inf": 10.0}))
+    assert measured(NativeSamples(classic, one), latency("1")) == (20, 20, 100)
+
+
+def test_samples_without_a_number_leave_a_native_histogram_whole(samples):
+    one = native([0, 3, 5], [{(0.5, 1): 1}, {}, {(0.5, 1): 3}])
+    stale = HistogramSeries(one.id, one.times, np.array([1, np.nan, 3]), one.lowers, one.bounds, one.counts)
+    assert measured(NativeSamples(samples(), stale), latency("1")) == (0, 0, 2)

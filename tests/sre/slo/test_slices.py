@@ -28,8 +28,9 @@ def events_of(*steps, least=None):
 
 
 def at_each(slices):
-    bad = np.diff(slices.bad.counts, prepend=0.0)
-    return dict(zip(slices.total.times.tolist(), bad.tolist(), strict=True))
+    bad, total = (np.diff(curve.counts, prepend=0.0) for curve in (slices.bad, slices.total))
+    assert not bad[total == 0].any()
+    return dict(zip(slices.total.times[total == 1].tolist(), bad[total == 1].tolist(), strict=True))
 
 
 SERVED = ((30, 0, 10), (60, 1, 10), (90, 2, 10), (120, 2, 10), (150, 0, 0), (270, 10, 10))
@@ -61,6 +62,12 @@ def test_a_slice_of_just_its_target_is_good():
 )
 def test_slices_without_events_follow_the_policy(policy, expected):
     assert at_each(slice_events(slo(no_data=policy), events_of(*SERVED), start=0, end=360)) == expected
+
+
+def test_an_idle_slice_is_no_event_and_yet_was_observed():
+    found = slice_events(slo(), events_of(*SERVED), start=0, end=360)
+    assert found.total.times.tolist() == [60, 120, 180, 300]
+    assert found.total.counts.tolist() == [1, 2, 2, 3]
 
 
 def test_before_the_first_sample_there_may_have_been_no_service():
