@@ -36,6 +36,8 @@ def read_catalogue(path: Path) -> tuple[Metric, ...]:
         raise BadDocument([f"{path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}"]) from error
     except yaml.YAMLError as error:
         raise BadDocument([f"{path}: holds control characters: save it as plain text in UTF-8"]) from error
+    except RecursionError as error:
+        raise BadDocument([f"{path}: not YAML: is nested too deep: mend the syntax"]) from error
     reader = _Reader(path)
     metrics = reader.catalogue(root)
     if reader.faults:
@@ -127,11 +129,11 @@ class _Reader:
             return None
         bounds = []
         for item, at in self._items(node, where):
-            value = self._value(item)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                self._fault(item, at, f"is {value!r}: write a finite number")
+            bound = _finite(self._value(item))
+            if bound is None:
+                self._fault(item, at, f"is {str(self._value(item))[:40]}: write a finite number")
                 continue
-            bounds.append(float(value))
+            bounds.append(bound)
         if bounds != sorted(set(bounds)):
             self._fault(node, where, "do not ascend: write each bound once, smallest first")
         return tuple(bounds)
@@ -192,3 +194,14 @@ class _Reader:
 
     def _fault(self, node: yaml.Node, where: str, problem: str) -> None:
         self.faults.append(f"{self._path}:{node.start_mark.line + 1}: {where}: {problem}")
+
+
+def _finite(value: object) -> float | None:
+    """A number as float; None for anything else, for NaN, and for what no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

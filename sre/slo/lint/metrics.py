@@ -42,7 +42,8 @@ def _existence(subject: Subject, side: Side, name: str, knowledge: Knowledge) ->
     catalogue, known = knowledge.catalogue, knowledge.catalogue.get(name)
     present = knowledge.present_as(name)
     if knowledge.live and present is None:
-        if f"{name}_bucket" not in knowledge.names or not _bare_histogram(name, known):
+        bare = f"{name}_bucket" in knowledge.names and _bare_histogram(name, known)
+        if not bare and not _is_native(name, knowledge):
             yield _absent(subject, side, name, knowledge)
         return
     if present is not None and present != name:
@@ -59,6 +60,11 @@ def _existence(subject: Subject, side: Side, name: str, knowledge: Knowledge) ->
         )
     elif known is None and not knowledge.live:
         yield _absent(subject, side, name, knowledge)
+
+
+def _is_native(name: str, knowledge: Knowledge) -> bool:
+    """Whether the evaluator answers for `x_bucket` or `x_count` from a native histogram `x`."""
+    return any(name.endswith(part) and knowledge.has_native(name.removesuffix(part)) for part in ("_bucket", "_count"))
 
 
 def _bare_histogram(name: str, known: Metric | None) -> bool:

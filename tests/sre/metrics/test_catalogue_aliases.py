@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre.metrics.catalogue import AliasedSamples, Catalogue
@@ -108,6 +108,7 @@ def test_an_upgrade_that_shows_both_names_for_a_while_counts_nothing_twice():
 PHASES = st.lists(st.tuples(st.sampled_from(["old", "both", "new"]), st.integers(2, 4)), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(fleet=st.lists(PHASES, min_size=1, max_size=3), asked=st.sampled_from([OLD, NEW]))
 def test_however_an_upgrade_rolls_every_event_counts_once(fleet, asked):
     """Each instance goes through phases in the order of an upgrade, restarts between them and counts one a scrape."""

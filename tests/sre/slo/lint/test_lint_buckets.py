@@ -66,6 +66,7 @@ def test_a_native_histogram_has_every_threshold(linting):
 
     own = Native(*linting.histogram(TTFT, {"0.5": 0.9, "+Inf": 1.0}))
     assert "SLO010" not in linting.rules(source=own, **latency("1.2"))
+    assert linting.rules(source=Native(linting.counter(TTFT)), **latency("1.2")) == []  # no classic series at all
 
 
 def test_the_renamed_familys_bounds_count(linting):

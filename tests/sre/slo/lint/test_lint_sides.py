@@ -46,7 +46,7 @@ CHOICES = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(bad=CHOICES, totals=st.lists(CHOICES, min_size=1, max_size=2))
 def test_the_verdict_is_that_of_trying_every_series(linting, bad, totals):
     one, many = parse_selector(REQUESTS + bad), [parse_selector(REQUESTS + total) for total in totals]
