@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from sre.cli.slo.backtest import backtest
 from sre.cli.slo.gate import gate
 from sre.cli.slo.lint import lint
+from sre.cli.slo.rules import rules
 from sre.cli.slo.status import status
 
 app = typer.Typer(
@@ -13,4 +15,6 @@ app = typer.Typer(
 )
 app.command("lint")(lint)
 app.command("status")(status)
+app.command("rules")(rules)
+app.command("backtest")(backtest)
 app.command("gate")(gate)
