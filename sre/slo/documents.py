@@ -21,7 +21,7 @@ _FEWEST_NODES = 20_000
 _LONGEST_PATH = 1_000
 _MOST_CHARACTERS = 4_000_000
 _MOST_BITS = 10_000
-_MERGE = "tag:yaml.org,2002:merge"
+_MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class LineLoader(yaml.SafeLoader):
         """A tag may promise what the text is not (`!!int x`), and `0x_` looks like a number to the resolver only."""
         kind = node.tag.rpartition(":")[2]
         try:
-            value = self.construct_object(node)
+            value = node.value if node.tag == _TEXT else self.construct_object(node)
         except (ValueError, LookupError, TypeError, OverflowError) as error:
             raise yaml.MarkedYAMLError(problem=f"this is no {kind}", problem_mark=node.start_mark) from error
         if value is not None and not isinstance(value, str | int | float):

@@ -21,7 +21,7 @@ from sre.slo.openslo.model import (
     SloDocument,
 )
 from sre.slo.openslo.reading import Reading, read_document
-from sre.slo.openslo.references import duplicates
+from sre.slo.openslo.references import duplicates, index, unresolved
 from sre.slo.openslo.resolving import resolution, resolve
 
 _SUFFIXES = (".yaml", ".yml")
@@ -36,10 +36,13 @@ def load_documents(paths: Sequence[Path]) -> Documents:
     reader = _Reader()
     for path in dict.fromkeys(path for given in paths for path in reader.files(given)):
         reader.read(path)
-    documents = gather([reading.document for reading in reader.readings if reading.document is not None])
-    broken = {(r.kind, r.name): r.place for r in reader.readings if r.document is None and r.name}
+    documents, unsound = (
+        gather([r.document for r in reader.readings if r.document is not None and r.sound == sound])
+        for sound in (True, False)
+    )
+    broken = {(r.kind, r.name): r.place for r in reader.readings if not r.sound and r.name}
     faults = [*reader.faults, *duplicates([(r.kind, r.name, r.place) for r in reader.readings])]
-    faults += resolution(documents, broken)[1]
+    faults += [*unresolved(unsound, index(documents, broken)), *resolution(documents, broken)[1]]
     if faults:
         raise BadDocument([found.text for found in reader.in_order(faults)])
     return documents

@@ -11,7 +11,7 @@ from sre.slo.openslo.alerting import read_policies
 from sre.slo.openslo.durations import FIXED, read_duration
 from sre.slo.openslo.header import NO_DATA, SLO_ANNOTATIONS, place_of, read_description, read_metadata
 from sre.slo.openslo.indicators import read_indicator
-from sre.slo.openslo.model import Duration, Objective, SloDocument
+from sre.slo.openslo.model import Duration, Metadata, Objective, SloDocument, TimeWindow
 from sre.slo.openslo.windows import read_window
 
 METHODS: tuple[Method, ...] = ("Occurrences", "Timeslices", "RatioTimeslices")
@@ -44,7 +44,7 @@ _WEIGHTED = (
 
 
 def read_slo(document: Node, faults: Faults) -> SloDocument | None:
-    """The document, or None after a fault that leaves nothing to go on with."""
+    """The document, with stand-ins after faults; None when there is no spec to go on with."""
     spec = faults.required(document, "spec", "say what the objective is")
     head = faults.required(document, "metadata", "give at least metadata.name")
     metadata = read_metadata(head, faults, ours=SLO_ANNOTATIONS) if head is not None else None
@@ -63,13 +63,11 @@ def read_slo(document: Node, faults: Faults) -> SloDocument | None:
     name = faults.text(service, "name the service this SLO is about")
     policies = read_policies(fields.get("alertPolicies"), faults)
     description = read_description(fields, faults)
-    if metadata is None or window is None:
-        return None
     return SloDocument(
-        metadata=metadata,
+        metadata=metadata or Metadata(""),
         service=name,
         indicator=indicator,
-        window=window,
+        window=window or TimeWindow(Duration(28, "d")),
         objectives=objectives,
         method=method or "Occurrences",
         alert_policies=policies,

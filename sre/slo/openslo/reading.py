@@ -17,12 +17,13 @@ from sre.slo.openslo.objectives import read_slo
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of one document. `document` is None after a fault; its name is then still known to references."""
+    """What became of one document. One with faults still answers to its name, and its references are still checked."""
 
     kind: Kind
     name: str
     place: Place
     document: Document | None
+    sound: bool
 
 
 def read_document(node: Node, faults: Faults) -> Reading | None:
@@ -36,7 +37,7 @@ def read_document(node: Node, faults: Faults) -> Reading | None:
         return None
     document = _READERS[kind](node, faults)
     name, place = _name(node, faults)
-    return Reading(kind, name, place, document if len(faults.all) == before else None)
+    return Reading(kind, name, place, document, sound=document is not None and len(faults.all) == before)
 
 
 def _name(node: Node, faults: Faults) -> tuple[str, Place]:

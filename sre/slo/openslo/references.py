@@ -99,7 +99,7 @@ def _unknown_services(documents: Documents, known: Index) -> list[Fault]:
     return [
         fault(slo.service_place, _unknown(slo.service, "Service", places))
         for slo in documents.slos
-        if places and slo.service not in places
+        if places and slo.service and slo.service not in places
     ]
 
 

@@ -321,3 +321,14 @@ def test_what_is_no_file_is_one_line(tmp_path):
         "dangling.yaml: cannot be read (No such file or directory): check the path",
         "latin.yaml: not UTF-8 text: save it as UTF-8",
     ]
+
+
+def test_what_a_document_with_faults_refers_to_is_checked_too(faults):
+    text = REFERENCES.replace("duration: 30d", "duration: soon").replace(
+        "indicatorRef: answered-", "indicatorRef: answerd-"
+    )
+    told = [fault.partition(": ")[2][:60] for fault in faults(text)]
+    assert told == [
+        "spec.indicatorRef: no SLI is named 'answerd-requests': did y",
+        "spec.timeWindow[0].duration: is 'soon': write a whole number",
+    ]
