@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -64,8 +65,8 @@ def write_parquet(series: Sequence[Series], path: Path) -> None:
 
 def _csv_line(cells: list[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # so that cells with either character are quoted
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _labels(series: Sequence[Series]) -> tuple[str, ...]:
@@ -78,8 +79,13 @@ def _times(seconds: list[float]) -> list[str]:
 
 def _numbers(values: list[float]) -> list[str]:
     """Whole numbers without a fraction; anything else so that it reads back to the same float."""
-    text: Callable[[float], str] = lambda v: str(int(v)) if v.is_integer() and abs(v) < 2**53 else repr(v)  # noqa: E731
-    return list(map(text, values))
+    return [str(int(v)) if v.is_integer() and abs(v) < 2**53 else _text(v) for v in values]
+
+
+def _text(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else f"{value:+}".replace("inf", "Inf")
 
 
 @contextmanager

@@ -61,8 +61,9 @@ def superseded(directory: Path) -> list[Path]:
 
 def stored_samples(directory: Path) -> list[Stored]:
     """Every block, and every segment that is in none, oldest first."""
+    segments = segment_paths(directory)  # first: what is merged in between is then in both lists, not in neither
     blocks = block_paths(directory)
-    found = [Stored(at, path) for at, path in segment_paths(directory) if not _holder(blocks, at)]
+    found = [Stored(at, path) for at, path in segments if not _holder(blocks, at)]
     return sorted([*found, *(Stored(first / 1000, path) for first, _, path in blocks)], key=lambda one: one.start)
 
 
