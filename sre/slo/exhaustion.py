@@ -18,6 +18,7 @@ from sre.slo.periods import period_at
 
 RECENT_S = 6 * 3600.0  # the workbook's second page: long enough to hold traffic, short enough to be about now
 _STEPS = 2000
+_JUST_BEFORE_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def exhaustion(
     burn = ratio / slo.budget
     bad, total = events.between(start, at)
     traffic = total / observed.seconds if observed.seconds > 0 else recent_total / recent_s
-    ahead_s = np.linspace(0.0, slo.period_s if slo.calendar is None else end - at, _STEPS + 1)
+    ahead_s = _ahead_s(slo, events, at=at, until=at + slo.period_s if slo.calendar is None else end)
     new_bad, new_total = ratio * traffic * ahead_s, traffic * ahead_s
     if slo.calendar is None:
         spent = rolling_path(slo, events, at=at, ahead_s=ahead_s, bad=new_bad, total=new_total)
@@ -56,6 +57,17 @@ def exhaustion(
         reason = "old errors leave the window faster" if slo.calendar is None else "the period ends before"
         return Exhaustion(recent_s, burn, None, reason if ratio > 0 else "no errors in the recent window")
     return Exhaustion(recent_s, burn, after, "the budget is spent" if after == 0 else None)
+
+
+def _ahead_s(slo: Slo, events: SliEvents, *, at: float, until: float) -> FloatArray:
+    """When to look: even steps and, for a rolling window, just before and after old errors leave it."""
+    even = np.linspace(0.0, until - at, _STEPS + 1)
+    if slo.calendar is not None:
+        return even
+    leave = events.bad.times[np.diff(events.bad.counts, prepend=0.0) > 0] + slo.period_s - at
+    leave = leave[(leave > _JUST_BEFORE_S) & (leave < until - at)]
+    points: FloatArray = np.unique(np.concatenate([even, leave - _JUST_BEFORE_S, leave]))
+    return points
 
 
 def rolling_path(
