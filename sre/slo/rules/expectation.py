@@ -125,7 +125,7 @@ def _sum_known(parts: Sequence[FloatArray]) -> FloatArray:
 
 
 def _counted(one: Synthetic, times: FloatArray, window_s: float) -> FloatArray:
-    """`increase`, and the first value of a series born in the window while its target was scraped."""
+    """`increase`, or the value that a series born in the window, while its target was scraped, has reached."""
     grown = increase(one.series, times, window_s, PROMETHEUS_2)
     if one.start == 0:
         return grown
@@ -133,7 +133,8 @@ def _counted(one: Synthetic, times: FloatArray, window_s: float) -> FloatArray:
     step = float(one.series.times[1] - one.series.times[0])
     watched = (begins >= 0) & (begins % step < _LOOKBACK_S)
     born = watched & (begins < one.series.times[0]) & (times >= one.series.times[0])
-    return np.where(born, np.nan_to_num(grown) + one.series.values[0], grown)
+    reached = one.series.values[np.maximum(np.searchsorted(one.series.times, times + 1e-6, side="right") - 1, 0)]
+    return np.where(born, np.maximum(np.nan_to_num(grown), reached), grown)
 
 
 def _reported(one: Synthetic, times: FloatArray, window_s: float) -> FloatArray:

@@ -11,7 +11,7 @@ from sre.slo.rules.alertmanager import alertmanager_text
 from sre.slo.rules.build import rule_sets
 from sre.slo.rules.grafana import dashboard_text
 from sre.slo.rules.model import RuleOptions
-from sre.slo.rules.promtool_tests import test_files
+from sre.slo.rules.promtool_tests import unit_tests
 from sre.slo.rules.text import kubernetes_text, rules_text
 
 RULES, TESTS = "prometheus", "promtool"
@@ -38,11 +38,9 @@ def generate(slos: Sequence[Slo], options: RuleOptions) -> Generated:
     for rules in sets:
         name = f"{rules.slo.name}.yaml"
         files[f"{RULES}/{name}"] = rules_text(rules, options)
-        tests = test_files(rules, options, rules_file=f"../{RULES}/{name}")
-        files |= {f"{TESTS}/{file}": text for file, text in tests.items()}
-        notes += rules.notes
-        if not tests:
-            notes.append(f"{rules.slo.name}: no labels were found that its selectors match: it got no promtool test")
+        tests = unit_tests(rules, options, rules_file=f"../{RULES}/{name}")
+        files |= {f"{TESTS}/{file}": text for file, text in tests.files.items()}
+        notes += [*rules.notes, *tests.notes]
     files["kubernetes/prometheusrules.yaml"] = kubernetes_text(sets, options)
     files["alertmanager/slo.yaml"] = alertmanager_text(sets, options)
     files["grafana/slo.json"] = dashboard_text(sets, options)

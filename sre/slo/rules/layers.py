@@ -58,15 +58,13 @@ def _base(slo: Slo, options: RuleOptions) -> Layer:
 
 def _counters(sli: RatioSli, options: RuleOptions) -> Layer:
     def total(window_s: float) -> str:
-        grown, born = counted(sli.total, window_s, options)
-        return f"{grown}\n+\n({born} or vector(0))"
+        return counted(sli.total, window_s, options)
 
     def bad(window_s: float, recorded: str) -> str:
-        grown, born = counted(sli.bad or sli.good, window_s, options)
+        side = counted(sli.bad or sli.good, window_s, options)
         if sli.bad:
-            return f"(\n  ({grown} or vector(0))\n  +\n  ({born} or vector(0))\n)\nand on () {recorded}"
-        good = f"({grown} or {_no_good_yet(sli, options)})\n  +\n  ({born} or vector(0))"
-        return f"clamp_min(\n  sum({recorded})\n  -\n  ({good}),\n  0\n)"
+            return f"({side} or vector(0))\nand on () {recorded}"
+        return f"clamp_min(\nsum({recorded})\n-\n({side} or {_no_good_yet(sli, options)}),\n0\n)"
 
     return Layer(total, bad, raw=True)
 

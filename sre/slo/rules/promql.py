@@ -1,7 +1,7 @@
 """Selectors to PromQL: counts of events in a window that are right when series are born, renamed or spelt differently.
 
 Three traps of the usual `sum(increase(x[w]))` are closed here. A labelled series is often born with its first event,
-which `increase` cannot see: its first value is added, provided its target was being scraped when the window began (else
+which `increase` cannot see: its whole value counts, provided its target was being scraped when the window began (else
 the series is old and merely new to this Prometheus). A bucket bound is spelt `1` by one client, `1.0` by another and by
 Prometheus 3: all spellings are asked for. A metric that was renamed is taken under whichever name an instance has.
 """
@@ -20,13 +20,10 @@ from sre.slo.rules.model import RuleOptions
 _REGEX_SPECIAL = re.compile(r"([.+*?^$()\[\]{}|\\])")
 
 
-def counted(selectors: Sequence[Selector], window_s: float, options: RuleOptions) -> tuple[str, str]:
-    """Two sums: what `increase` shows, and first values of series born in the window; either may have no element."""
-    pairs = [spelt(selector, options) for selector in selectors]
+def counted(selectors: Sequence[Selector], window_s: float, options: RuleOptions) -> str:
+    """Events of counters in the window, a sum over every series that the selectors match; no element without any."""
     window = duration(window_s)
-    grown = [_either([f"increase({one}[{window}])" for one in names]) for names, _ in pairs]
-    born = [_either([_born(one, window, ignoring) for one in names]) for names, ignoring in pairs]
-    return _total(grown), _total(born)
+    return _total([_grown(*spelt(selector, options), window) for selector in selectors])
 
 
 def sampled(selectors: Sequence[Selector], function: str, window_s: float, options: RuleOptions) -> str:
@@ -37,7 +34,8 @@ def sampled(selectors: Sequence[Selector], function: str, window_s: float, optio
 
 def now(selectors: Sequence[Selector], options: RuleOptions) -> str:
     """The series that the selectors match, at this moment, as one vector without clashes of labels."""
-    return _union([_either(list(spelt(s, options)[0])) for s in selectors])
+    found = _union([_either(list(spelt(s, options)[0])) for s in selectors])
+    return found if len(selectors) == 1 else f"({found})"
 
 
 def spelt(selector: Selector, options: RuleOptions) -> tuple[tuple[str, ...], bool]:
@@ -85,13 +83,24 @@ def _bound(matcher: Matcher) -> Matcher:
     return Matcher("le", "=~", "|".join(_REGEX_SPECIAL.sub(r"\\\1", text) for text in texts))
 
 
+def _grown(names: Sequence[str], several_bounds: bool, window: str) -> str:
+    """Growth of each series in the window; of one born in it the value it has reached, when that is more.
+
+    More, because a restart makes the value small again, which `increase` sees through.
+    """
+    grown = _either([f"increase({one}[{window}])" for one in names])
+    born = _either([_born(one, window, several_bounds) for one in names])
+    both = _union([grown, born], apart="\n  ")
+    return f"max without (sre_part) (\n  {both}\n)"
+
+
 def _born(selector: str, window: str, several_bounds: bool) -> str:
-    """First values of series that were not there when the window began though their target was.
+    """Values of series that were not there when the window began though their target was.
 
     A bound that changes its spelling (an upgrade to Prometheus 3) is no birth: `le` is then left out of the comparison.
     """
     matching = "ignoring (le) " if several_bounds else ""
-    fresh = f"min_over_time({selector}[{window}]) unless {matching}{selector} offset {window}"
+    fresh = f"last_over_time({selector}[{window}]) unless {matching}{selector} offset {window}"
     return f"({fresh}) and on (job, instance) (up offset {window} == 1)"
 
 
@@ -100,12 +109,12 @@ def _either(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else "(" + " or ".join(f"({name})" for name in names) + ")"
 
 
-def _union(terms: Sequence[str]) -> str:
+def _union(terms: Sequence[str], apart: str = " ") -> str:
     """Several vectors as one. Their series may have the same labels, so each gets the number of its term."""
     if len(terms) == 1:
         return terms[0]
     marked = [f'label_replace({term}, "sre_part", "{number}", "", "")' for number, term in enumerate(terms)]
-    return "(" + " or ".join(marked) + ")"
+    return f"{apart}or{apart}".join(marked)
 
 
 def _total(terms: Sequence[str]) -> str:

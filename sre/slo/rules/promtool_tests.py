@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from sre.metrics.model import Series
-from sre.slo.model import BurnTier, RatioSli, Slo
+from sre.slo.model import BurnTier, RatioSli, Slo, ThresholdSli
 from sre.slo.rules.durations import duration
 from sre.slo.rules.expansion import expanded
 from sre.slo.rules.expectation import Expected, expected
 from sre.slo.rules.model import AlertRule, RuleOptions, RuleSet
 from sre.slo.rules.numbers import number
 from sre.slo.rules.recordings import windows_of
-from sre.slo.rules.scenario import Grid, Phase, Synthetic, grid_for, newest, notation, traffic, up_series
+from sre.slo.rules.scenario import GAUGES, Grid, Phase, Synthetic, grid_for, newest, notation, traffic, up_series
 from sre.slo.rules.text import header, to_yaml
 from sre.slo.tiers import detection_time_s
 
@@ -45,16 +45,25 @@ class _Case:
         return (int(seconds / self.grid.eval_s) + 1) * self.grid.ratio
 
 
-def test_files(rules: RuleSet, options: RuleOptions, *, rules_file: str) -> dict[str, str]:
-    """File name to text, one file a tier; {} when no series was found that the SLO's selectors match."""
-    files = {}
+@dataclass(frozen=True, slots=True)
+class UnitTests:
+    """Texts by file name, one a tier, and a note for each tier that is not shown firing."""
+
+    files: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def unit_tests(rules: RuleSet, options: RuleOptions, *, rules_file: str) -> UnitTests:
+    """The tests of one SLO; none when no series was found that its selectors match."""
+    files, notes = {}, []
     for place, tier in enumerate(rules.tiers):
         slice_s = options.clock.compress(rules.slo.slice_s or 0.0) if rules.slo.method != "Occurrences" else None
         grid = grid_for(rules.slo, windows_of(rules.tiers), tier.short_s, slice_s)
         case = _Case(rules, tier, grid, options)
-        groups = _groups(case, fastest=place == 0)
-        if not groups:
-            return {}
+        burning = _burning(case)
+        if burning is None:
+            notes.append(f"{rules.slo.name}: no promtool test shows tier {tier.name} firing: no scenario was found")
+        groups = _groups(case, burning, fastest=place == 0)
         data = {
             "rule_files": [rules_file],
             "evaluation_interval": duration(grid.eval_s),
@@ -62,11 +71,11 @@ def test_files(rules: RuleSet, options: RuleOptions, *, rules_file: str) -> dict
             "tests": groups,
         }
         files[f"{rules.slo.name}.{tier.name}.yaml"] = header([rules.slo.path], options) + to_yaml(data)
-    return files
+    return UnitTests(files, tuple(notes))
 
 
-def _groups(case: _Case, *, fastest: bool) -> list[dict[str, Any]]:
-    found = [_burning(case), _just_below(case), _low_traffic(case)]
+def _groups(case: _Case, burning: dict[str, Any] | None, *, fastest: bool) -> list[dict[str, Any]]:
+    found = [burning, _just_below(case), _low_traffic(case)]
     if fastest:
         found += [_born_with_the_first_error(case), _nothing_there(case)]
     return [group for group in found if group is not None]
@@ -85,6 +94,8 @@ def _burning(case: _Case) -> dict[str, Any] | None:
     """Clean, then bad at twice the factor until well after the alert, then clean until it is over."""
     tier, slo = case.tier, case.slo
     ratio = max(_ratio_at(case, 2.0), _enough(case))
+    if isinstance(slo.sli, ThresholdSli):
+        ratio = np.ceil(ratio * GAUGES - 1e-9) / GAUGES
     burn = 1.0 if slo.method == "Timeslices" else ratio
     waits = detection_time_s(replace(tier, for_s=0.0), error_ratio=burn, budget=slo.budget)
     if waits is None:
@@ -116,9 +127,10 @@ def _burning(case: _Case) -> dict[str, Any] | None:
 def _enough(case: _Case) -> float:
     """The share of bad events from which the coarse grid of a test holds as many as the guard asks for.
 
-    Gauges and slices are one event an evaluation: here some fifty in the long window, in production thousands.
+    A ratio and a slice are one event an evaluation: here some fifty in the long window, in production thousands.
     """
-    if _is_counted(case.slo):
+    gauges = case.slo.method == "Occurrences" and isinstance(case.slo.sli, ThresholdSli)
+    if gauges or _is_counted(case.slo):
         return 0.0
     return min(4 * case.tier.min_bad_events * case.grid.eval_s / case.tier.long_s, 1.0)
 

@@ -18,7 +18,7 @@ from sre.slo.rules.model import RuleOptions
 from sre.slo.rules.promql import spelt
 
 EVENTS = 100_000  # a scrape: so many that a hundredth of a per cent is still whole events
-_GAUGES = 20
+GAUGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ def _gauges(sli: ThresholdSli, times: FloatArray, shares: FloatArray) -> tuple[S
     sign = 1.0 if sli.op in ("gte", "gt") else -1.0
     good, failing = sli.value + sign * away, sli.value - sign * away
     found = []
-    for place in range(_GAUGES):
-        values = np.where(place < np.floor(shares * _GAUGES + 1e-9), failing, good)
+    for place in range(GAUGES):
+        values = np.where(place < np.floor(shares * GAUGES + 1e-9), failing, good)
         labels = tuple(sorted({**dict(chosen.labels), "sre_series": str(place)}.items()))
         found.append(Synthetic(Series(SeriesId(chosen.name, labels), times, values), True, True))
     return tuple(found)
