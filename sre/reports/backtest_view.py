@@ -56,7 +56,7 @@ def plan_words(plan: Plan, source: str) -> str:
     clock = "" if plan.clock.factor == 1 else f", windows on the drill clock (1/{number(plan.clock.factor)})"
     return (
         f"{span(plan.span_s)} from {date_time(plan.start)} to {date_time(plan.end)}, evaluated every "
-        f"{span(plan.step_s)} by {plan.convention}{clock}; grace {span(plan.grace)}; samples from {source}"
+        f"{window(plan.step_s)} by {plan.convention}{clock}; grace {span(plan.grace)}; samples from {source}"
     )
 
 
@@ -65,7 +65,9 @@ def scores_table(found: SloBacktest) -> Table:
     rows = [Row(_score_cells(score)) for score in found.scores]
     rows += [Row(_score_cells(score), "set") for score in found.sets]
     rows += [Row((tier.name, *[NOT_AVAILABLE] * (len(_SCORE_HEAD) - 1)), "muted") for tier, _ in found.skipped]
-    notes = [f"{tier.name} was not replayed: {reason}." for tier, reason in found.skipped]
+    notes = [f"Not replayed: {', '.join(f'{tier.name}: {reason}' for tier, reason in found.skipped)}."] * bool(
+        found.skipped
+    )
     notes += [f"Note: {note}." for note in found.notes]
     notes += reasons(found.scores)
     title = f"{found.slo.name}: {found.slo.title}, objective {target(found.slo.target)}"
@@ -107,12 +109,12 @@ def reasons(scores: Sequence[Score]) -> list[str]:
             ("reset", score.reset_s),
             ("budget", score.budget_spent),
         )
-        missing = [(name, m.reason) for name, m in named if m.value is None and m.reason]
-        if len({reason for _, reason in missing}) == 1 and len(missing) > 1:
-            found.setdefault(f"n/a: {missing[0][1]}", []).append(score.name)
-            continue
-        for name, reason in missing:
-            found.setdefault(f"{name} n/a: {reason}", []).append(score.name)
+        missing: dict[str, list[str]] = {}
+        for name, measured in named:
+            if measured.value is None and measured.reason:
+                missing.setdefault(measured.reason, []).append(name)
+        for reason, names in missing.items():
+            found.setdefault(f"{', '.join(names)} n/a: {reason}", []).append(score.name)
     everyone = {score.name for score in scores}
     return [
         f"{reason}." if set(names) == everyone else f"{', '.join(dict.fromkeys(names))}: {reason}."
@@ -174,10 +176,16 @@ def missed_lines(result: Backtest) -> list[str]:
         for score in found.sets:
             lines += [
                 f"{found.slo.name}: {score.name} missed {d.label.name} ({date_time(d.label.start)}, "
-                f"{span(d.label.end - d.label.start)}, {_percent(d.cost)} of the budget)"
+                f"{span(d.label.end - d.label.start)}, {_cost_words(d)})"
                 for d in score.missed
             ]
     return lines
+
+
+def _cost_words(missed: Detection) -> str:
+    if missed.cost.value == 0:
+        return "no bad event in it, nothing for this SLO to see"
+    return f"{_percent(missed.cost)} of the budget"
 
 
 def summary(result: Backtest) -> str:

@@ -218,3 +218,12 @@ def condition(service, factor, long_s, short_s, *, budget=0.001):
 
 def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def write_service(name, folder, seed, days):
+    """One service's month as a Parquet file: an instance that counts errors and successes."""
+    from sre.metrics.export import write_parquet
+
+    rate = float(np.random.default_rng(seed).choice([0.05, 1.0, 20.0, 200.0]))
+    series = history(days=days, seed=seed, services=((name, rate),))
+    write_parquet([one for one in series if one.id.label("instance") == "a"], folder / f"{name}.parquet")

@@ -75,8 +75,8 @@ def replay(source: SampleSource, slo: Slo, plan: Plan) -> Replay:
     usable, skipped = data.usable(tiers)
     if not usable:
         raise SreError(
-            f"{slo.name}: every window is longer than the history of {_days(data.history_s)}: replay a longer history, "
-            "or compress the windows with --drill-clock"
+            f"{slo.name}: every window is longer than the history of {lasting(data.history_s)}: replay a longer "
+            "history, or compress the windows with --drill-clock"
         )
     burns = data.burns_of(times, usable)(usable)
     return Replay(
@@ -141,7 +141,7 @@ class Data:
                 kept.append(tier)
             else:
                 skipped.append(
-                    (tier, f"its window of {_days(window)} is longer than the history, {_days(self.history_s)}")
+                    (tier, f"its window of {lasting(window)} is longer than the history, {lasting(self.history_s)}")
                 )
         return tuple(kept), tuple(skipped)
 
@@ -215,7 +215,8 @@ def alerting(burn: TierBurn) -> NDArray[np.bool_]:
     return fires
 
 
-def _days(seconds: float) -> str:
+def lasting(seconds: float) -> str:
+    """A length of time in a word or two: `3 d`, `1.25 min`."""
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

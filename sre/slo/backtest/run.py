@@ -12,7 +12,7 @@ from sre.errors import NoData, SreError
 from sre.metrics.model import SampleSource
 from sre.slo.backtest.labels import within_replay
 from sre.slo.backtest.model import Backtest, Episode, Label, Measured, Plan, Score, SloBacktest
-from sre.slo.backtest.replay import Replay, evaluation_times, replay
+from sre.slo.backtest.replay import Replay, evaluation_times, lasting, replay
 from sre.slo.backtest.scoring import Firing, Spent, episodes_of, merged, score
 from sre.slo.backtest.trace import trace
 from sre.slo.model import Severity, Slo
@@ -134,8 +134,8 @@ def _notes(done: Replay, plan: Plan) -> tuple[str, ...]:
     warm = done.first_sample + longest - plan.start
     if warm > plan.step_s:
         notes.append(
-            f"until {warm / 3600:.3g} h after the start not every window is full: there is no earlier sample than "
-            f"{max(0.0, plan.start - done.first_sample) / 3600:.3g} h before it"
+            f"in the first {lasting(min(warm, plan.span_s))} not every window is full: "
+            "there are no samples from long enough before the start"
         )
     if plan.convention != "events":
         notes.append(

@@ -78,11 +78,11 @@ def score(slo: str, firing: Firing, labels: Sequence[Label], plan: Plan, spent: 
         detected=len(detected),
         precision=_share(true, len(episodes), "nothing fired") if labels else _UNLABELLED,
         recall=_share(len(detected), len(judged), _no_recall(seen)) if labels else _UNLABELLED,
-        detection_s=_over(median, delays, "delay", labels),
-        worst_detection_s=_over(max, delays, "delay", labels),
-        reset_s=_over(median, [d.reset_delay_s for d in detected], "reset delay", labels),
-        budget_spent=_over(median, budgets, "budget", labels),
-        worst_budget_spent=_over(max, budgets, "budget", labels),
+        detection_s=_over(median, delays, labels),
+        worst_detection_s=_over(max, delays, labels),
+        reset_s=_over(median, [d.reset_delay_s for d in detected], labels),
+        budget_spent=_over(median, budgets, labels),
+        worst_budget_spent=_over(max, budgets, labels),
         false_per_week=Measured((len(episodes) - true) * WEEK_S / plan.span_s) if labels else _UNLABELLED,
         in_alert_s=in_alert,
         in_alert_share=in_alert / plan.span_s,
@@ -162,13 +162,11 @@ def _no_recall(seen: Sequence[Detection]) -> str:
     return "every incident is cut off by the replay" if seen else "no incident of this severity"
 
 
-def _over(
-    fold: Callable[[Sequence[float]], float], measured: Sequence[Measured], what: str, labels: Sequence[Label]
-) -> Measured:
+def _over(fold: Callable[[Sequence[float]], float], measured: Sequence[Measured], labels: Sequence[Label]) -> Measured:
     if not labels:
         return _UNLABELLED
     known = [m.value for m in measured if m.value is not None]
     if known:
         return Measured(fold(known))
     reasons = sorted({m.reason for m in measured if m.reason})
-    return Measured(None, "; ".join(reasons) if reasons else f"no incident detected, so no {what}")
+    return Measured(None, "; ".join(reasons) if reasons else "no incident was detected")
