@@ -2,7 +2,8 @@
 
 Written here rather than left to pydantic because the records hold numpy arrays and because a bad file must name all of
 its faults, each with its path. NaN becomes null, and NaN again in arrays only: elsewhere a number may be missing only
-where its type says so. Infinities are the strings `inf` and `-inf`, Decimal is a string.
+where its type says so. Infinities are the strings `inf` and `-inf`; decimals, times and time zones are strings. Of a
+union of records the one that has the fields found is meant.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import functools
 import math
 import types
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
@@ -41,6 +44,10 @@ def encode(value: Any) -> Any:
         return [_encode_float(item) for item in value.tolist()]
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, ZoneInfo):
+        return value.key
     raise TypeError(f"a record may not hold {type(value).__name__}")
 
 
@@ -77,7 +84,7 @@ def _decoder(kind: Any) -> Decoder:
     if origin is Literal:
         return _literal_decoder(get_args(kind))
     if origin in (Union, types.UnionType):
-        return _optional_decoder(get_args(kind))
+        return _union_decoder(get_args(kind))
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _record_decoder(kind)
     raise TypeError(f"no decoder for {kind!r}")
@@ -125,16 +132,29 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
     return decode_tuple
 
 
-def _optional_decoder(arguments: tuple[Any, ...]) -> Decoder:
+def _union_decoder(arguments: tuple[Any, ...]) -> Decoder:
     inner = [a for a in arguments if a is not type(None)]
-    if len(inner) != 1:
-        raise TypeError(f"no decoder for a union of {arguments!r}")
-    part = _decoder(inner[0])
+    part = _decoder(inner[0]) if len(inner) == 1 else _records_decoder(tuple(inner))
+    if len(inner) == len(arguments):
+        return part
 
     def decode_optional(value: Any, path: str, faults: Faults) -> Any:
         return None if value is None else part(value, path, faults)
 
     return decode_optional
+
+
+def _records_decoder(kinds: tuple[Any, ...]) -> Decoder:
+    if not all(isinstance(kind, type) and dataclasses.is_dataclass(kind) for kind in kinds):
+        raise TypeError(f"no decoder for a union of {kinds!r}")
+    choices = [(frozenset(_field_names(kind)), _decoder(kind)) for kind in kinds]
+
+    def decode_one(value: Any, path: str, faults: Faults) -> Any:
+        keys = frozenset(value) if isinstance(value, Mapping) else frozenset[str]()
+        _, part = max(choices, key=lambda choice: len(choice[0] & keys))
+        return part(value, path, faults)
+
+    return decode_one
 
 
 def _literal_decoder(allowed: tuple[Any, ...]) -> Decoder:
@@ -170,6 +190,20 @@ def _decode_decimal(value: Any, path: str, faults: Faults) -> Any:
         return _complain(value, path, faults, "a decimal as a string")
 
 
+def _decode_time(value: Any, path: str, faults: Faults) -> Any:
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return _complain(value, path, faults, "a time, as ISO 8601")
+
+
+def _decode_zone(value: Any, path: str, faults: Faults) -> Any:
+    try:
+        return ZoneInfo(value)
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError):
+        return _complain(value, path, faults, "the name of a time zone")
+
+
 def _decode_exactly(kind: type, words: str) -> Decoder:
     def decode_scalar(value: Any, path: str, faults: Faults) -> Any:
         return value if type(value) is kind else _complain(value, path, faults, words)
@@ -192,5 +226,7 @@ _SCALARS: Mapping[Any, Decoder] = types.MappingProxyType(
         str: _decode_exactly(str, "text"),
         bool: _decode_exactly(bool, "true or false"),
         Decimal: _decode_decimal,
+        datetime: _decode_time,
+        ZoneInfo: _decode_zone,
     }
 )

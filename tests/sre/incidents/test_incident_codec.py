@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -87,3 +89,56 @@ def test_every_fault_is_told_with_its_path():
 def test_a_type_no_record_may_hold_is_refused():
     with pytest.raises(TypeError, match="set"):
         encode({1, 2})
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: float
+
+
+@dataclass(frozen=True)
+class Box:
+    width: float
+    height: float = 1.0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    shape: Circle | Box
+    drawn_at: datetime
+    zone: ZoneInfo | None = None
+    frame: Circle | Box | None = None
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        Drawing(Circle(2.0), datetime(2026, 3, 1, 9, 30)),  # noqa: DTZ001  (wall time of a calendar window)
+        Drawing(Box(2.0, 3.0), datetime(2026, 3, 1, tzinfo=UTC), ZoneInfo("Europe/Berlin"), Circle(1.0)),
+    ],
+)
+def test_a_union_of_records_times_and_zones_come_back(drawing):
+    assert decode(Drawing, json.loads(json.dumps(encode(drawing))), "x") == drawing
+
+
+def test_of_a_union_the_record_with_the_fields_found_is_meant():
+    drawing = decode(Drawing, {"shape": {"width": 2.0}, "drawn_at": "2026-03-01T09:30:00"}, "x")
+    assert drawing.shape == Box(2.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("shape", {"radius": 1.0, "depth": 2.0}, "x.shape.depth: unknown field"),
+        ("shape", 3, "x.shape: expected an object"),
+        ("shape", None, "x.shape: expected an object, found null"),
+        ("drawn_at", "yesterday", "x.drawn_at: expected a time"),
+        ("zone", "Mars/Olympus", "x.zone: expected the name of a time zone"),
+        ("zone", "../../etc/passwd", "x.zone: expected the name of a time zone"),
+    ],
+)
+def test_a_bad_union_time_or_zone_is_told_with_its_path(field, value, said):
+    record = {"shape": {"radius": 1.0}, "drawn_at": "2026-03-01T09:30:00", field: value}
+    with pytest.raises(BadDocument) as caught:
+        decode(Drawing, record, "x")
+    assert caught.value.faults[0].startswith(said)
