@@ -97,22 +97,30 @@ def refusals(generated, *, test=True):
     return [verdict.text for verdict in judge(generated.files, test=test) if verdict.ok is False]
 
 
-def test_the_shipped_documents_rules_pass_promtool_and_amtool():
-    slos = load_slos(ROOT / "slo")
-    assert not refusals(generate(slos, RuleOptions(catalogue=Catalogue.shipped())))
+@pytest.mark.parametrize("document", sorted((ROOT / "slo").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_documents_rules_pass_promtool_and_amtool(document):
+    slos = [slo for slo in load_slos(ROOT / "slo") if Path(slo.path).name == document.name]
+    generated = generate(slos, RuleOptions(catalogue=Catalogue.shipped()))
+    assert not generated.notes
+    assert not refusals(generated)
 
 
 @pytest.mark.parametrize("slo", KINDS, ids=lambda slo: slo.name)
 def test_every_kind_of_indicator_and_method_behaves_as_computed(slo):
-    slo = replace(slo, tiers=(slo.tiers or workbook_tiers(slo.period_s))[:2])
+    slo = paging(slo)
     generated = generate([slo], RuleOptions(catalogue=Catalogue.shipped(), runbook_base="https://runbooks"))
     assert not generated.notes
     assert not refusals(generated)
 
 
+def paging(slo):
+    """The SLO with its two fastest tiers: the slower ones differ in numbers alone, and promtool takes its time."""
+    return replace(slo, tiers=(slo.tiers or workbook_tiers(slo.period_s))[:2])
+
+
 def test_rules_under_a_drill_clock_pass_too():
     options = RuleOptions(drill_clock(60), scrape_interval_s=1.0)
-    assert not refusals(generate([SLOTH], options))
+    assert not refusals(generate([paging(SLOTH)], options))
 
 
 def drill_clock(factor):
@@ -121,7 +129,7 @@ def drill_clock(factor):
 
 def test_promtool_sees_when_a_threshold_is_changed():
     """The tests must be able to fail: half the factor fires where `just below` says nothing does."""
-    files = generate([SLOTH], RuleOptions()).files
+    files = generate([paging(SLOTH)], RuleOptions()).files
     name = "prometheus/requests-availability.yaml"
     broken = {**files, name: files[name].replace(">= 14.4 *", ">= 7.2 *")}
     assert files[name] != broken[name]

@@ -102,8 +102,9 @@ def _report(written: Sequence[Path], notes: Sequence[str], verdicts: Sequence[Ve
         judged = [asdict(verdict) for verdict in verdicts]
         print_json({"ok": True, "files": [str(p) for p in written], "notes": list(notes), "checks": judged})
         return
-    for path in written:
-        typer.echo(f"wrote {path}")
+    for folder in dict.fromkeys(path.parent for path in written):
+        names = [path.name for path in written if path.parent == folder]
+        typer.echo(f"wrote {folder}: {names[0] if len(names) == 1 else f'{len(names)} files'}")
     for verdict in verdicts:
         typer.echo(f"{verdict.judge}: {verdict.text}" if verdict.ok else f"note: {verdict.text}")
     for note in notes:

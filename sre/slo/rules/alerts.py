@@ -38,9 +38,15 @@ def burn_alerts(slo: Slo, tiers: tuple[BurnTier, ...], options: RuleOptions) -> 
 
 
 def absent_alert(slo: Slo, options: RuleOptions) -> AlertRule:
-    """A ticket when none of the series that count all events exists: an SLO that sees nothing looks healthy."""
+    """A ticket when none of the series that count all events exists: an SLO that sees nothing looks healthy.
+
+    Likewise when the bucket of a latency SLO's bound does not exist: then nobody knows what was in time.
+    """
     names = [text for selector in _all_events(slo) for text in spelt(selector, options)[0]]
-    expr = "absent(" + " or ".join(f"count({name})" for name in names) + ")"
+    buckets = [text for selector in _buckets(slo) for text in spelt(selector, options)[0]]
+    expr = " or ".join(
+        "absent(" + " or ".join(f"count({name})" for name in series) + ")" for series in (names, buckets) if series
+    )
     for_s = max(options.clock.compress(ABSENT_FOR_S), options.interval_s)
     labels = (("severity", "ticket"), *identity(slo), ("tier", "no-data"), *_document_labels(slo))
     texts = (
@@ -48,7 +54,8 @@ def absent_alert(slo: Slo, options: RuleOptions) -> AlertRule:
         (
             "description",
             f"For {in_words(for_s)} Prometheus has had no series for {slo.title} ({slo.service}). No alert on its "
-            "error budget can fire. Look whether the target is up and scraped, and whether the metric was renamed.",
+            "error budget can fire. Look whether the target is up and scraped, whether the metric was renamed"
+            + (", and whether it has this bucket bound." if buckets else "."),
         ),
         ("query", " or ".join(names)),
     )
@@ -162,6 +169,13 @@ def _all_events(slo: Slo) -> tuple[Selector, ...]:
             return metric
         case RawSli(ratio=ratio):
             return ratio
+
+
+def _buckets(slo: Slo) -> tuple[Selector, ...]:
+    if not isinstance(slo.sli, RatioSli):
+        return ()
+    sides = (*slo.sli.good, *slo.sli.bad)
+    return tuple(one for one in sides if any(matcher.label == "le" for matcher in one.matchers))
 
 
 def _pascal(name: str) -> str:

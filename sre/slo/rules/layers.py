@@ -64,15 +64,20 @@ def _counters(sli: RatioSli, options: RuleOptions) -> Layer:
         side = counted(sli.bad or sli.good, window_s, options)
         if sli.bad:
             return f"({side} or vector(0))\nand on () {recorded}"
-        return f"clamp_min(\nsum({recorded})\n-\n({side} or {_no_good_yet(sli, options)}),\n0\n)"
+        return f"clamp_min(\nsum({recorded})\n-\n({side}{_no_good_yet(sli, options)}),\n0\n)"
 
     return Layer(total, bad, raw=True)
 
 
 def _no_good_yet(sli: RatioSli, options: RuleOptions) -> str:
-    """0 good events, if the metric exists under other labels; a name that nobody exposes is no data, not an outage."""
+    """0 good events, if the metric exists under other labels; a name that nobody exposes is no data, not an outage.
+
+    Neither is a bucket that nobody exposes: its histogram brings all of its buckets or none.
+    """
+    if any(matcher.label == "le" for selector in sli.good for matcher in selector.matchers):
+        return ""
     known = [name for selector in sli.good for name in options.names(selector.name)]
-    return "0 * " + (f"sum({known[0]})" if len(known) == 1 else "sum(" + " or ".join(known) + ")")
+    return f" or 0 * sum({' or '.join(known)})"
 
 
 def _deltas(sli: RatioSli, options: RuleOptions) -> Layer:
