@@ -320,7 +320,7 @@ def _policy(tuning: Tuning) -> str:
     from sre.slo.backtest.policy import policy_yaml
 
     remarks = [f"tuned for {tuning.objective.text} by sre slo backtest", cost_words(tuning), *tuning.warnings]
-    return policy_yaml(f"{tuning.slo.name}-tuned", tuning.best.tiers, remarks=remarks)
+    return policy_yaml(tuning.slo.name, tuning.best.tiers, remarks=remarks)
 
 
 def _unmet(result: Backtest, tunings: Sequence[Tuning], objective: Objective | None) -> list[str]:

@@ -21,6 +21,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 
 from sre.errors import SreError
@@ -122,7 +123,7 @@ def parse_objective(text: str) -> Objective:
         faults += _metric_faults(term, found)
         severity: Severity = "ticket" if found["scope"] == "ticket" else "page"
         if condition is not None:
-            bound = float(condition["number"]) * _UNITS[condition["unit"]]
+            bound = _number(condition["number"], condition["unit"])
             conditions.append(Condition(severity, condition["metric"], condition["op"], bound))
         else:
             goals.append((severity, found["metric"], found["way"] == "max"))
@@ -134,6 +135,10 @@ def parse_objective(text: str) -> Objective:
     return Objective(text, tuple(conditions), severity, metric, maximise)
 
 
+def _number(text: str, unit: str) -> float:
+    return float(Decimal(text) * Decimal(str(_UNITS[unit])))  # in binary 95 x 0.01 is more than 0.95
+
+
 def _metric_faults(term: str, found: re.Match[str]) -> Sequence[str]:
     metric, parts = found["metric"], found.groupdict()
     if metric not in METRICS:
@@ -143,7 +148,7 @@ def _metric_faults(term: str, found: re.Match[str]) -> Sequence[str]:
         return [f"{term!r}: {metric} is no duration: leave the unit out"]
     if unit == "%" and metric not in _SHARES:
         return [f"{term!r}: {metric} is no share: leave the % out"]
-    if "number" in parts and metric in _SHARES and float(parts["number"]) * _UNITS[unit] > 1:
+    if "number" in parts and metric in _SHARES and _number(parts["number"], unit) > 1:
         return [f"{term!r}: {metric} is a share: write a number between 0 and 1, or a percentage"]
     return []
 

@@ -1,71 +1,65 @@
-"""Tiers as OpenSLO v1 documents, ready to paste: one AlertPolicy with its AlertConditions inline.
+"""Tiers as OpenSLO v1 documents, ready to paste: an AlertPolicy for each, since v1 allows a policy one condition.
 
-A condition says threshold (factor), lookbackWindow (long window) and alertAfter; what v1 has no field for stands in
-annotations: the short window, the budget share, the minimum of bad events. Windows are whole minutes where they can be.
+What v1 has no field for stands in the condition's annotations: short window, budget share, minimum of bad events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sre.slo.model import BurnTier
+from sre.slo.model import BurnTier, Severity
+from sre.slo.openslo import write_documents
+from sre.slo.openslo.header import BUDGET_SHARE, MAX_P_VALUE, MIN_BAD_EVENTS, SHORT_WINDOW
+from sre.slo.openslo.model import AlertCondition, AlertPolicy, Duration, Metadata, NotificationTarget, Ref, Unit
 
-_UNITS = (("d", 86400.0), ("h", 3600.0), ("m", 60.0))
-
-
-def policy_yaml(name: str, tiers: Sequence[BurnTier], *, remarks: Sequence[str] = ()) -> str:
-    """The AlertPolicy `name`, with `remarks` as comments above. Refer to it from the SLO's spec.alertPolicies."""
-    import yaml
-
-    documents = [policy(name, tiers)]
-    comments = "".join(f"# {' '.join(remark.split())}\n" for remark in remarks)
-    return comments + yaml.safe_dump_all(documents, sort_keys=False, width=120, default_flow_style=False)
+_UNITS: tuple[tuple[Unit, float], ...] = (("d", 86400.0), ("h", 3600.0), ("m", 60.0))
+TARGETS: dict[Severity, str] = {"page": "on-call", "ticket": "ticket-queue"}
 
 
-def policy(name: str, tiers: Sequence[BurnTier]) -> dict[str, Any]:
-    """The policy as plain values, in the order OpenSLO's specification lists the fields."""
-    return {
-        "apiVersion": "openslo/v1",
-        "kind": "AlertPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "alertWhenBreaching": True,
-            "alertWhenResolved": True,
-            "alertWhenNoData": False,
-            "conditions": [_condition(tier) for tier in tiers],
-            "notificationTargets": [],
-        },
-    }
+def policy_yaml(slo: str, tiers: Sequence[BurnTier], *, remarks: Sequence[str] = ()) -> str:
+    """A policy `<slo>-<tier>` for each tier and the targets they name; `remarks` are comments above.
+
+    How the SLO refers to them stands above as well. Windows are written in whole minutes.
+    """
+    policies = [_policy(slo, tier) for tier in tiers]
+    names = "".join(f"\n    - alertPolicyRef: {policy.metadata.name}" for policy in policies)
+    told = [*remarks, f"in the SLO {slo}:"]
+    comments = "".join(f"# {' '.join(remark.split())}\n" for remark in told)
+    reference = "".join(f"# {line}\n" for line in f"  alertPolicies:{names}".splitlines())
+    used = dict.fromkeys(tier.severity for tier in tiers)
+    targets = [NotificationTarget(Metadata(TARGETS[severity]), TARGETS[severity]) for severity in used]
+    return comments + reference + write_documents([*policies, *targets])
 
 
-def duration(seconds: float) -> str:
-    """The longest unit that is whole: `1h`, `5m`; seconds are no OpenSLO unit, so `90 s` becomes `2m`."""
+def duration(seconds: float) -> Duration:
+    """In the longest unit that is whole; OpenSLO has no seconds, so 90 s becomes 2 minutes."""
     for unit, size in _UNITS:
         if seconds >= size and abs(seconds / size - round(seconds / size)) < 1e-9:
-            return f"{round(seconds / size)}{unit}"
-    return f"{max(1, -int(-seconds // 60))}m"
+            return Duration(round(seconds / size), unit)
+    return Duration(max(1, -int(-seconds // 60)), "m")
 
 
-def _condition(tier: BurnTier) -> dict[str, Any]:
+def _policy(slo: str, tier: BurnTier) -> AlertPolicy:
+    return AlertPolicy(
+        metadata=Metadata(f"{slo}-{tier.name}"),
+        condition=_condition(tier),
+        targets=(Ref(TARGETS[tier.severity]),),
+        when_resolved=True,
+    )
+
+
+def _condition(tier: BurnTier) -> AlertCondition:
     annotations = {
-        "sre/short-window": duration(tier.short_s),
-        "sre/budget-share": f"{tier.budget_share:.6g}",
-        "sre/min-bad-events": str(tier.min_bad_events),
+        SHORT_WINDOW: str(duration(tier.short_s)),
+        BUDGET_SHARE: f"{tier.budget_share:.9g}",
+        MIN_BAD_EVENTS: str(tier.min_bad_events),
     }
     if tier.max_p_value is not None:
-        annotations["sre/max-p-value"] = f"{tier.max_p_value:g}"
-    return {
-        "kind": "AlertCondition",
-        "metadata": {"name": tier.name, "annotations": annotations},
-        "spec": {
-            "severity": tier.severity,
-            "condition": {
-                "kind": "burnrate",
-                "op": "gte",
-                "threshold": round(tier.factor, 9),
-                "lookbackWindow": duration(tier.long_s),
-                "alertAfter": duration(tier.for_s) if tier.for_s else "0m",
-            },
-        },
-    }
+        annotations[MAX_P_VALUE] = f"{tier.max_p_value:g}"
+    return AlertCondition(
+        metadata=Metadata(tier.name, annotations=tuple(sorted(annotations.items()))),
+        severity=tier.severity,
+        threshold=round(tier.factor, 9),
+        lookback=duration(tier.long_s),
+        alert_after=duration(tier.for_s) if tier.for_s else None,
+    )
