@@ -20,6 +20,7 @@ from sre.metrics.model import FloatArray, HistogramSeries, Matcher, Selector, Se
 from sre.slo.counters import EventCurve, Piece, curve_of, sum_of
 
 BUCKET, COUNT = "_bucket", "_count"
+Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +68,20 @@ def bound_of(series: Series) -> float | None:
     return number(series.id.label("le"))
 
 
-def target_of(series: Series) -> tuple[tuple[str, str], ...]:
+def target_of(series: Series) -> Labels:
     """What a histogram's buckets and its count share: all labels but the bound."""
     return tuple(pair for pair in series.id.labels if pair[0] != "le")
+
+
+def one_spelling(buckets: Iterable[Series]) -> list[Series]:
+    """The buckets with those of one target and bound joined, however the bound is written.
+
+    When Prometheus is upgraded to 3, `le="1"` ends and `le="1.0"` goes on with its count: no new counter.
+    """
+    alike: dict[tuple[Labels, float | None, str], list[Series]] = {}
+    for one in buckets:
+        alike.setdefault((target_of(one), bound_of(one), one.id.name), []).append(one)
+    return [same[0] if len(same) == 1 else _joined(same) for same in alike.values()]
 
 
 def with_bounds(selector: Selector, bounds: Iterable[float]) -> Selector:
@@ -130,6 +142,12 @@ def native_side(histograms: Iterable[HistogramSeries], bound: float, *, after: f
         least.append(_steps(one, sure, after))
         most.append(_steps(one, sure + maybe, after))
     return Side(curve_of(least), curve_of(most)) if differs else exact(curve_of(least))
+
+
+def _joined(same: Sequence[Series]) -> Series:
+    times = np.concatenate([one.times for one in same])
+    order = np.argsort(times, kind="stable")
+    return Series(same[0].id, times[order], np.concatenate([one.values for one in same])[order])
 
 
 def _steps(one: HistogramSeries, values: FloatArray, after: float) -> Piece:

@@ -4,7 +4,7 @@ With ten requests an hour one failure is a burn of 100; a minimum of bad events 
 traffic. The test adapts to it: P[X >= bad] for X ~ Binomial(total, budget), one-sided and exact. The tail is the
 regularized incomplete beta function I_p(k, n - k + 1) (Abramowitz & Stegun 26.5.24), computed by its continued fraction
 (DLMF 8.17.22) because a sum of terms costs as many steps as there are events. Log-gamma limits it: relative error below
-1e-9 up to a million events, 1e-6 at a hundred million.
+1e-8 up to a million events, 1e-6 at a hundred million.
 """
 
 from __future__ import annotations

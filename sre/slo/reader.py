@@ -17,6 +17,7 @@ from sre.metrics.selector import format_selector
 from sre.slo.counters import Births, EventCurve, event_curve
 from sre.slo.histograms import (
     COUNT,
+    Labels,
     Side,
     bound_asked,
     bound_of,
@@ -25,6 +26,7 @@ from sre.slo.histograms import (
     native_side,
     native_total,
     neighbours,
+    one_spelling,
     sum_of_sides,
     target_of,
     with_bounds,
@@ -130,7 +132,8 @@ class CounterReader:
         return Side(least=self._events(found + lower), most=self._events(found + upper))
 
     def _at_bounds(self, selector: Selector, bounds: Collection[float]) -> list[Series]:
-        return [one for one in self._fetch(with_bounds(selector, bounds)) if bound_of(one) in bounds]
+        found = self._fetch(with_bounds(selector, bounds))
+        return one_spelling(one for one in found if bound_of(one) in bounds)
 
     def _without(self, selector: Selector, found: Sequence[Series]) -> bool:
         """Whether some target counts observations and has no bucket of the bound asked for."""
@@ -138,11 +141,11 @@ class CounterReader:
         counted = {target_of(one) for one in self._witnesses if one.id.name == count}
         return not counted <= {target_of(one) for one in found}
 
-    def _bounds_of_targets(self, selector: Selector) -> dict[tuple[tuple[str, str], ...], set[float]]:
+    def _bounds_of_targets(self, selector: Selector) -> dict[Labels, set[float]]:
         every = without_bound(selector)
         recent = max(self.end - _PROBE_S, self.start - self.lookback_s)
         found = self.source.series(every, start=recent, end=self.end) or self._fetch(every)
-        bounds: defaultdict[tuple[tuple[str, str], ...], set[float]] = defaultdict(set)
+        bounds: defaultdict[Labels, set[float]] = defaultdict(set)
         for one in found:
             bound = bound_of(one)
             if bound is not None:

@@ -11,6 +11,7 @@ from sre.errors import NoData
 from sre.metrics.model import Matcher, SampleSource, Selector, Series
 from sre.slo.counters import event_curve
 from sre.slo.events import sli_events
+from sre.slo.histograms import one_spelling
 from sre.slo.model import Sli
 from sre.slo.reader import CounterReader
 
@@ -38,7 +39,7 @@ def quantile_over(
     reader = CounterReader(source, end - window_s, end)
     by_bound: defaultdict[float, list[Series]] = defaultdict(list)
     series = reader.series(Selector(f"{histogram_name}_bucket", matchers))
-    for one in series:
+    for one in one_spelling(series):
         by_bound[_bound(one)].append(one)
     up = reader.up(series)
     counts = {

@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_every_way_to_write_a_bound_is_found(bound, texts):
     other=st.floats(1e-9, 1e9).map(lambda x: float(f"{x:.6g}")),
 )
 def test_a_bounds_pattern_matches_it_and_nothing_else(bound, other):
-    for text in (repr(other), f"{other:g}", f"{other:e}", f"{other:.12f}"):
+    for text in (repr(other), f"{other:g}", f"{other:e}", f"{Decimal(repr(other)):.15f}"):
         assert bool(re.fullmatch(spelled(bound), text)) == (float(text) == bound)
 
 
@@ -198,3 +199,12 @@ def test_samples_without_a_number_leave_a_native_histogram_whole(samples):
     one = native([0, 3, 5], [{(0.5, 1): 1}, {}, {(0.5, 1): 3}])
     stale = HistogramSeries(one.id, one.times, np.array([1, np.nan, 3]), one.lowers, one.bounds, one.counts)
     assert measured(NativeSamples(samples(), stale), latency("1")) == (0, 0, 2)
+
+
+def test_a_bound_that_is_written_anew_midway_is_no_new_counter(samples, series):
+    """Prometheus 3 writes le="1.0" where Prometheus 2 wrote le="1"."""
+    up = series("up", TIMES, np.ones(11), job="j")
+    total = series("t_count", TIMES, 1000 + 10 * TIMES, job="j")
+    old = series("t_bucket", TIMES[:6], 800 + 8 * TIMES[:6], le="1", job="j")
+    new = series("t_bucket", TIMES[6:], 800 + 8 * TIMES[6:], le="1.0", job="j")
+    assert measured(samples(up, total, old, new), latency("1")) == (20, 20, 100)

@@ -56,3 +56,18 @@ def test_a_large_count_is_as_likely_as_the_normal_curve_says(total):
 def test_more_bad_events_are_never_likelier():
     bad = np.arange(0.0, 400.0)
     assert (np.diff(binomial_tail(bad, np.full(400, 5000.0), 0.01)) <= 0).all()
+
+
+@pytest.mark.parametrize(("total", "accuracy"), [(1e4, 1e-9), (1e6, 1e-8), (1e8, 1e-6)])
+@pytest.mark.parametrize("sigmas", [0, 1, 3, 6])
+def test_the_accuracy_stated_for_large_counts(total, accuracy, sigmas):
+    """Against the ratios of neighbouring terms, which need no factorial."""
+    budget = 0.001
+    mean, sigma = int(total * budget), np.sqrt(total * budget)
+    bad = float(int(mean + sigmas * sigma))
+    counts = np.arange(max(mean - int(40 * sigma), 0), mean + int(40 * sigma) + 100)
+    steps = np.log((total - counts[:-1]) / counts[1:] * budget / (1 - budget))
+    logs = np.concatenate([[0.0], np.cumsum(steps)])
+    weights = np.exp(logs - logs.max())
+    expected = weights[counts >= bad].sum() / weights.sum()
+    assert binomial_tail(np.array([bad]), np.array([total]), budget)[0] == pytest.approx(expected, rel=accuracy)
