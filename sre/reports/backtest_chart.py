@@ -30,6 +30,7 @@ from sre.slo.backtest.tune import Candidate, Tuning
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN, _GAP_IN = 0.74, 1.3, 0.5, 0.46, 0.36
 _RATIO_IN, _TIER_IN, _BAR_IN = 0.95, 0.8, 0.2
 _PNG_DPI = 150
+_CHARACTERS, _LEAST_NAME = 120, 9  # letters of an incident's name that fit across the panel, and least worth writing
 _TRUE, _FALSE, _PLAIN = BLUE, ORANGE, BLUE
 _STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _STEPS_D = (2, 3, 7, 14, 28, 91)
@@ -243,15 +244,19 @@ def _shade(axes: Axes, labels: Sequence[Label], plan: Plan, *, named: bool = Fal
         axes.axvspan(label.start, end, color=VERMILION, alpha=0.16, linewidth=0, zorder=0.5)
     if not named or not labels:
         return
-    last = -math.inf
-    room = plan.span_s * 0.11
-    for label in sorted(labels, key=lambda one: one.start):
-        if label.start - last < room or label.start > plan.end - room / 2:
+    characters_s = plan.span_s / _CHARACTERS
+    starts = [max(label.start, plan.start) for label in labels]
+    free_from = -math.inf
+    for label, start in sorted(zip(labels, starts, strict=True), key=lambda pair: pair[1]):
+        later = min((other for other in starts if other > start), default=plan.end)
+        room = max(int((later - start) / characters_s) - 1, _LEAST_NAME)
+        if start < free_from or start + _LEAST_NAME * characters_s > plan.end:
             continue
-        last = label.start
+        text = plain(label.name, min(room, 40))
+        free_from = start + (len(text) + 1) * characters_s
         axes.annotate(
-            plain(label.name, 13),
-            (max(label.start, plan.start), 1),
+            text,
+            (start, 1),
             (0, 17),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",

@@ -219,7 +219,7 @@ def tuning_table(tuning: Tuning) -> Table:
         ">detection",
         ">budget before",
         ">false/month",
-        "held out: recall",
+        ">held out: recall",
         ">detection",
         ">false/month",
     )

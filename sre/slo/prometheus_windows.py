@@ -255,4 +255,5 @@ def _to_ms(seconds: float) -> int:
 
 
 def _to_ms_array(seconds: FloatArray) -> _IntArray:
-    return np.rint(seconds * 1000).astype(np.int64)
+    whole: _IntArray = np.rint(seconds * 1000).astype(np.int64)
+    return whole

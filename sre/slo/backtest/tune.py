@@ -3,7 +3,8 @@
 The search is coordinate descent over a small grid: from the tiers at hand, one coordinate of one tier (factor, long
 window, its divisor for the short one, minimum bad events) is set to each of its values while the rest stays, the best
 is kept, until a whole round changes nothing; then again from `restarts` random points of the grid, drawn from `seed`.
-That finds a local optimum only, and says so. The number of tiers and their severities stay as they are.
+That finds a local optimum only. Severities stay as they are, and so does the number of tiers, but for one that another
+with the same windows implies.
 
 Where there are enough incidents, the later part of the history is held out: the search never sees it, and the figures
 on it are the ones to believe. With few incidents any set of tiers can look perfect: a warning says so.
@@ -91,7 +92,7 @@ def tune(
     split_at = _split(mine, plan)
     judge = _Judge.over(data, plan, mine, split_at, on_tried)
     chosen = _descend(judge, grid, objective, usable, random.Random(seed), restarts)  # noqa: S311  (a search, no secret)
-    best = judge.candidate(renamed(chosen, objective.severities))
+    best = judge.candidate(renamed(without_implied(chosen, objective.severities), objective.severities))
     return Tuning(
         slo=slo,
         objective=objective,
@@ -102,6 +103,21 @@ def tune(
         split_at=split_at,
         met=objective.met(best.train),
         warnings=_warnings(mine, split_at),
+    )
+
+
+def without_implied(tiers: Tiers, severities: Sequence[Severity]) -> Tiers:
+    """Without tiers of these severities that never fire unless another with the same windows does."""
+
+    def implies(one: BurnTier, other: BurnTier) -> bool:
+        same = (one.severity, one.long_s, one.short_s) == (other.severity, other.long_s, other.short_s)
+        return same and one.factor <= other.factor and one.min_bad_events <= other.min_bad_events
+
+    return tuple(
+        tier
+        for i, tier in enumerate(tiers)
+        if tier.severity not in severities
+        or not any(implies(o, tier) and (j < i or not implies(tier, o)) for j, o in enumerate(tiers) if j != i)
     )
 
 

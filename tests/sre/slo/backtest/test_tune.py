@@ -13,7 +13,7 @@ from sre.metrics.model import Matcher, Selector
 from sre.slo.backtest.model import Label, Plan
 from sre.slo.backtest.objective import DEFAULT, parse_objective
 from sre.slo.backtest.policy import duration, policy_yaml
-from sre.slo.backtest.tune import renamed, tune
+from sre.slo.backtest.tune import renamed, tune, without_implied
 from sre.slo.model import BurnTier, RatioSli, Slo
 from sre.slo.tiers import workbook_tiers
 
@@ -153,6 +153,13 @@ def test_unknown_metrics_fail_a_condition_and_are_the_worst_goal():
 def test_tuned_tiers_are_named_after_their_windows():
     tier = BurnTier("page-6h", "page", 3.0, 3600.0, 300.0, 0.01)
     assert [t.name for t in renamed((tier, replace(tier, factor=2.0)), ("page",))] == ["page-1h", "page-1h-2"]
+
+
+def test_a_tier_that_another_implies_is_dropped_and_of_two_equal_ones_one_stays():
+    tier = BurnTier("a", "page", 3.0, 3600.0, 300.0, 0.01)
+    higher, wider = replace(tier, factor=5.0), replace(tier, long_s=7200.0)
+    assert without_implied((higher, tier, wider, tier), ("page",)) == (tier, wider)
+    assert without_implied((higher, tier), ("ticket",)) == (higher, tier)
 
 
 def test_a_policy_is_openslo_with_what_v1_cannot_say_in_annotations():
