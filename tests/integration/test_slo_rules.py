@@ -151,7 +151,7 @@ def test_the_alertmanager_fragment_stands_in_a_whole_configuration(tmp_path):
 
 
 def history():
-    """(samples of the service, `up`): the 500s are there from the start, the 429s are born with an incident."""
+    """Samples of the service, `up`, a gauge: the 500s are there from the start, the 429s are born with an incident."""
     random = np.random.default_rng(4)
     count = DAYS * DAY_S // SCRAPE_S
     at = START + SCRAPE_S * np.arange(count) + 7.0  # off the minutes at which rules are evaluated
@@ -178,7 +178,8 @@ def history():
         labels = (("code", code), ("instance", "a:80"), ("job", "myservice"))
         made.append(Series(SeriesId(METRIC, labels), at[shown], values[shown]))
     up = Series(SeriesId("up", (("instance", "a:80"), ("job", "myservice"))), at, scraped.astype(np.float64))
-    return [*made, up]
+    usage = Series(SeriesId("kv_usage", up.id.labels), at, np.where(ratio > 0.001, 0.97, 0.5))
+    return [*made, up, usage]
 
 
 class Memory:
@@ -194,7 +195,7 @@ class Memory:
 
 
 def openmetrics(series):
-    for kind, name in (("counter", METRIC), ("gauge", "up")):
+    for kind, name in (("counter", METRIC), ("gauge", "up"), ("gauge", "kv_usage")):
         # a counter's samples would have to end in _total: to the importer, this name's are of no type
         if kind == "gauge":
             yield f"# TYPE {name} gauge\n"
@@ -202,7 +203,7 @@ def openmetrics(series):
             if one.id.name == name:
                 labels = ",".join(f'{label}="{value}"' for label, value in one.id.labels)
                 for at, value in zip(one.times.tolist(), one.values.tolist(), strict=True):
-                    yield f"{name}{{{labels}}} {value:.0f} {at:.3f}\n"
+                    yield f"{name}{{{labels}}} {value:.12g} {at:.3f}\n"
     yield "# EOF\n"
 
 
@@ -285,19 +286,106 @@ def test_our_alerts_fire_in_the_minutes_in_which_sloths_do(prometheus, severity,
     assert len(ours) > 5, "the history must make it fire"
 
 
-@pytest.mark.parametrize("tier", workbook_tiers(30 * DAY_S), ids=lambda tier: tier.name)
-def test_prometheus_and_our_evaluator_agree_to_a_scrape(prometheus, tier):
-    slo = replace(SLOTH, tiers=(tier,))
-    step_s = 60 if tier.severity == "page" else 300
+def firing_minutes(prometheus, slo, step_s):
+    """(Prometheus's, ours, the edges of ours) for the SLO's one tier."""
     rules = rule_set(slo, RuleOptions())
     theirs = minutes(prometheus, inlined(rules.alerts[0].expr, rules), step_s=step_s)
-    result = evaluate(slo, Memory(history()), start=START, end=START + DAYS * DAY_S, clock=REAL_TIME, step_s=step_s)
+    end = START + DAYS * DAY_S
+    result = evaluate(slo, Memory(history()), start=START, end=end, clock=REAL_TIME, step_s=step_s)
     ours = {
-        at
-        for alert in result.alerts
-        for at in np.arange(alert.fired_at, alert.reset_at or START + DAYS * DAY_S + 1, step_s).tolist()
+        at for alert in result.alerts for at in np.arange(alert.fired_at, alert.reset_at or end + 1, step_s).tolist()
     }
-    edges = {edge for alert in result.alerts for edge in (alert.fired_at, alert.reset_at or 0.0)}
+    return theirs, ours, {edge for alert in result.alerts for edge in (alert.fired_at, alert.reset_at or 0.0)}
+
+
+@pytest.mark.parametrize("tier", workbook_tiers(30 * DAY_S), ids=lambda tier: tier.name)
+def test_prometheus_and_our_evaluator_agree_to_a_scrape(prometheus, tier):
+    step_s = 60 if tier.severity == "page" else 300
+    theirs, ours, edges = firing_minutes(prometheus, replace(SLOTH, tiers=(tier,)), step_s)
     apart = ours ^ theirs
     assert all(any(abs(at - edge) <= max(step_s, SCRAPE_S) for edge in edges) for at in apart), sorted(apart)
-    assert result.alerts
+    assert ours
+
+
+@pytest.mark.parametrize(("method", "target"), [("Timeslices", 0.99), ("RatioTimeslices", 0.999)])
+def test_prometheus_and_our_evaluator_agree_to_a_slice(prometheus, method, target):
+    tier = workbook_tiers(30 * DAY_S)[1]
+    slo = replace(SLOTH, target=target, method=method, slice_s=300.0, slice_target=0.99, tiers=(tier,))
+    theirs, ours, edges = firing_minutes(prometheus, slo, 300)
+    apart = ours ^ theirs
+    assert all(any(abs(at - edge) <= 300 + SCRAPE_S for edge in edges) for at in apart), sorted(apart)
+    assert ours
+
+
+def test_prometheus_and_our_evaluator_agree_on_a_gauge_to_a_scrape(prometheus):
+    tier = workbook_tiers(30 * DAY_S)[1]
+    slo = of(ThresholdSli(parse_sum("kv_usage"), "lte", 0.9), target=0.95, tiers=(tier,))
+    rules = rule_set(slo, RuleOptions(group_interval_s=float(SCRAPE_S)))
+    theirs = minutes(prometheus, inlined(rules.alerts[0].expr, rules), step_s=60)
+    _, ours, edges = firing_minutes(prometheus, slo, 60)
+    assert all(any(abs(at - edge) <= SCRAPE_S for edge in edges) for at in ours ^ theirs), sorted(ours ^ theirs)
+    assert ours
+
+
+def test_the_recorded_budget_is_what_the_events_leave(prometheus):
+    """Increments over touching windows, summed: only what births and scrape gaps blur may differ."""
+    rules = rule_set(SLOTH, RuleOptions())
+    left = next(rule for rule in rules.recordings if rule.name == "slo:error_budget_remaining:ratio")
+    end = START + DAYS * DAY_S
+    query = urllib.parse.urlencode({"query": inlined(left.selector, rules), "time": end})
+    with urllib.request.urlopen(f"{prometheus}/api/v1/query?{query}", timeout=600) as answer:  # noqa: S310
+        (result,) = json.load(answer)["data"]["result"]
+    told = evaluate(SLOTH, Memory(history()), start=START, end=end, clock=REAL_TIME, step_s=60)
+    assert float(result["value"][1]) == pytest.approx(1 - told.error_ratio / SLOTH.budget, rel=0.02)
+    assert result["metric"] == {"slo": SLOTH.name, "service": SLOTH.service}
+
+
+@pytest.fixture
+def alertmanager(tmp_path):
+    """The URL of an Alertmanager that runs the generated fragment."""
+    program = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
+    if program is None:
+        pytest.skip("Alertmanager is absent: install Debian's package prometheus-alertmanager")
+    (tmp_path / "alertmanager.yml").write_text(generate([SLOTH], RuleOptions()).files["alertmanager/slo.yaml"])
+    (port,) = free_ports(1)
+    command = [
+        program,
+        f"--config.file={tmp_path / 'alertmanager.yml'}",
+        f"--storage.path={tmp_path / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", child)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+def test_a_slower_tier_is_silent_while_a_faster_one_of_the_same_slo_fires(alertmanager):
+    rules = rule_set(SLOTH, RuleOptions())
+    fast, *_, slow, absent = ({"alertname": alert.name, **dict(alert.labels)} for alert in rules.alerts)
+    other = {**slow, "slo": "another"}
+    body = json.dumps([{"labels": labels} for labels in (fast, slow, absent, other)]).encode()
+    post = urllib.request.Request(  # noqa: S310
+        f"{alertmanager}/api/v2/alerts", body, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(post, timeout=10) as answer:  # noqa: S310
+        assert answer.status == 200
+    silent = {}
+    deadline = time.monotonic() + 20
+    while len(silent) < 4 or not any(silent.values()):
+        assert time.monotonic() < deadline, silent
+        with urllib.request.urlopen(f"{alertmanager}/api/v2/alerts", timeout=10) as answer:  # noqa: S310
+            found = json.load(answer)
+        silent = {(a["labels"]["slo"], a["labels"]["tier"]): bool(a["status"]["inhibitedBy"]) for a in found}
+        time.sleep(0.05)
+    mine = SLOTH.name
+    assert silent == {
+        (mine, "page-1h"): False,
+        (mine, "ticket-3d"): True,
+        (mine, "no-data"): False,
+        ("another", "ticket-3d"): False,
+    }
