@@ -58,7 +58,7 @@ def unit_tests(rules: RuleSet, options: RuleOptions, *, rules_file: str) -> Unit
     files, notes = {}, []
     for place, tier in enumerate(rules.tiers):
         slice_s = options.clock.compress(rules.slo.slice_s or 0.0) if rules.slo.method != "Occurrences" else None
-        grid = grid_for(rules.slo, windows_of(rules.tiers), tier.short_s, slice_s)
+        grid = grid_for(windows_of(rules.tiers), tier.short_s, slice_s)
         case = _Case(rules, tier, grid, options)
         burning = _burning(case)
         if burning is None:

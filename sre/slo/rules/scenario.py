@@ -52,7 +52,7 @@ class Synthetic:
     start: int = 0
 
 
-def grid_for(slo: Slo, windows: Sequence[float], short_s: float, slice_s: float | None) -> Grid:
+def grid_for(windows: Sequence[float], short_s: float, slice_s: float | None) -> Grid:
     """About five evaluations in the short window, and two scrapes in every slice."""
     if slice_s is None:
         step = _off(windows, short_s / 4.7)

@@ -54,7 +54,7 @@ def test_firing_and_reset_follow_the_closed_forms(slo, share):
     """To an evaluation: the outage begins between two of them and ends between two."""
     slo = slo()
     tier = rule_set(slo, OPTIONS).tiers[0]
-    grid = grid_for(slo, windows_of((tier,)), tier.short_s, None)
+    grid = grid_for(windows_of((tier,)), tier.short_s, None)
     clean, bad = int(tier.long_s / grid.sample_s) + 1, int(1.2 * tier.long_s / grid.sample_s)
     _, tiers = history(slo, [Phase(clean), Phase(bad, share), Phase(10)], grid)
     begins, ends = (clean - 1) * grid.sample_s, (clean + bad - 1) * grid.sample_s
@@ -65,21 +65,21 @@ def test_firing_and_reset_follow_the_closed_forms(slo, share):
 
 
 def test_nothing_fires_without_bad_events(slo):
-    grid = grid_for(slo(), (300.0, 3600.0), 300.0, None)
+    grid = grid_for((300.0, 3600.0), 300.0, None)
     assert all(one.first() is None for one in history(slo(), [Phase(100)], grid)[1].values())
 
 
 @pytest.mark.parametrize("sli", [RawSli(parse_sum("ratio")), RawSli(parse_sum("ratio"), failure=True)])
 def test_a_raw_ratio_burns_by_its_bad_share(slo, sli):
     slo = slo(sli=sli, target=0.99)
-    grid = grid_for(slo, (300.0, 3600.0), 300.0, None)
+    grid = grid_for((300.0, 3600.0), 300.0, None)
     _, tiers = history(slo, [Phase(120, 0.05)], grid)
     assert tiers["page-1h"].value[-1] == pytest.approx(5.0)
 
 
 def test_a_threshold_burns_by_the_gauges_out_of_bounds(slo):
     slo = slo(sli=ThresholdSli(parse_sum("kv"), "lte", 0.9), target=0.9)
-    grid = grid_for(slo, (300.0, 3600.0), 300.0, None)
+    grid = grid_for((300.0, 3600.0), 300.0, None)
     _, tiers = history(slo, [Phase(120, 0.25)], grid)
     assert tiers["page-6h"].value[-1] == pytest.approx(2.5)
 
@@ -87,7 +87,7 @@ def test_a_threshold_burns_by_the_gauges_out_of_bounds(slo):
 @given(st.floats(0.2, 90_000.0), st.sampled_from([3600.0, 21600.0, 86400.0]))
 def test_no_window_is_a_multiple_of_the_grid(short, other):
     windows = (short, 12 * short, other)
-    grid = grid_for(None, windows, short, None)
+    grid = grid_for(windows, short, None)
     assert all(round(w * 1000) % round(grid.eval_s * 1000) for w in windows)
     assert grid.eval_s <= short / 4
 
