@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sre.errors import NoData
-from sre.metrics.model import SampleSource, Selector
-from sre.slo.model import RatioSli, RawSli, Sli, Slo
+from sre.metrics.model import SampleSource
+from sre.slo.events import selectors_of
+from sre.slo.model import Slo
 
 _EVER = 1e11  # Unix seconds, the year 5138
 _LOOKED_AT = 50
@@ -19,17 +20,10 @@ def extent(source: SampleSource, slos: Sequence[Slo]) -> tuple[float, float]:
     """
     first, last = _EVER, -_EVER
     for slo in slos[:_LOOKED_AT]:
-        for selector in counted(slo.sli):
+        for selector in selectors_of(slo.sli):
             for series in source.series(selector, start=0.0, end=_EVER):
                 first, last = min(first, float(series.times[0])), max(last, float(series.times[-1]))
     if last < first:
-        names = ", ".join(sorted({selector.name for slo in slos[:_LOOKED_AT] for selector in counted(slo.sli)}))
+        names = ", ".join(sorted({selector.name for slo in slos[:_LOOKED_AT] for selector in selectors_of(slo.sli)}))
         raise NoData(f"{source.name} holds no sample of {names}: check the metrics' names and the source")
     return first - 0.001, last
-
-
-def counted(sli: Sli) -> tuple[Selector, ...]:
-    """What tells all events of an SLI."""
-    if isinstance(sli, RatioSli):
-        return sli.total
-    return sli.ratio if isinstance(sli, RawSli) else sli.metric

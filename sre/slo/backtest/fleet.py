@@ -26,7 +26,7 @@ from sre.metrics.model import FloatArray, SeriesId
 from sre.metrics.parquet_samples import read_parquet
 from sre.slo.backtest.labels import within_replay
 from sre.slo.backtest.model import Backtest, Label, Plan, SloBacktest
-from sre.slo.backtest.parquet_files import file_facts, may_hold, selectors_of
+from sre.slo.backtest.parquet_files import everything_read, file_facts, may_hold
 from sre.slo.backtest.replay import evaluation_times
 from sre.slo.backtest.run import Collected, OnSlo, backtest_slo
 from sre.slo.model import Severity, Slo
@@ -143,7 +143,7 @@ def _tasks(
     bounds = {path: file_facts(path).labels for path in sorted(folder.glob("*.parquet"))}
     groups: dict[tuple[Path, ...], list[Slo]] = {}
     for slo in slos:
-        wanted = selectors_of(slo.sli)
+        wanted = everything_read(slo.sli)
         files = tuple(path for path, known in bounds.items() if any(may_hold(known, one) for one in wanted))
         groups.setdefault(files, []).append(slo)
     return [

@@ -15,7 +15,8 @@ from sre.errors import BadDocument, NoData
 from sre.metrics.layout import METRIC, PREFIX, TIME, VALUE
 from sre.metrics.model import Selector
 from sre.metrics.parquet_samples import arrow
-from sre.slo.model import RatioSli, RawSli, Sli
+from sre.slo.events import selectors_of
+from sre.slo.model import RatioSli, Sli
 
 _ANY = ("", "\U0010ffff")
 
@@ -28,12 +29,10 @@ class FileFacts:
     times: tuple[float, float] | None
 
 
-def selectors_of(sli: Sli) -> tuple[Selector, ...]:
+def everything_read(sli: Sli) -> tuple[Selector, ...]:
     """Every selector the SLI reads, and `up`, which tells a newborn series from an old one."""
-    up = Selector("up")
-    if isinstance(sli, RatioSli):
-        return (*sli.total, *sli.good, *sli.bad, up)
-    return (*(sli.ratio if isinstance(sli, RawSli) else sli.metric), up)
+    sides = (*sli.good, *sli.bad) if isinstance(sli, RatioSli) else ()
+    return (*selectors_of(sli), *sides, Selector("up"))
 
 
 def may_hold(bounds: Mapping[str, tuple[str, str]], selector: Selector) -> bool:

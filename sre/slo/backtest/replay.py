@@ -62,7 +62,7 @@ def evaluation_times(plan: Plan) -> FloatArray:
         )
     if count > _MOST_EVALUATIONS:
         raise SreError(f"{count:,} evaluations are more than {_MOST_EVALUATIONS:,}: choose a longer --step")
-    return plan.start + plan.step_s * np.arange(1, count + 1, dtype=np.float64)
+    return _spaced(plan.start, plan.step_s, 1, count + 1)
 
 
 def replay(source: SampleSource, slo: Slo, plan: Plan) -> Replay:
@@ -89,6 +89,11 @@ def replay(source: SampleSource, slo: Slo, plan: Plan) -> Replay:
         burns=burns,
         holds=tuple(alerting(burn) for burn in burns),
     )
+
+
+def _spaced(start: float, step_s: float, first: int, end: int) -> FloatArray:
+    """Evenly spaced times, in whole milliseconds as samples are: sums of floats would miss a sample on the dot."""
+    return np.round(start + step_s * np.arange(first, end, dtype=np.float64), 3)
 
 
 def check_step(slo: Slo, tiers: Sequence[BurnTier], plan: Plan) -> None:
@@ -185,7 +190,7 @@ def on_grid(events: SliEvents, times: FloatArray, windows_s: Sequence[float]) ->
         return events
     step = float(times[1] - times[0])
     back = max((round(w / step) for w in windows_s if abs(w / step - round(w / step)) < 1e-9), default=0)
-    grid = times[0] + step * np.arange(-back, times.size, dtype=np.float64)
+    grid = _spaced(float(times[0]), round(step, 3), -back, times.size)
     return GridEvents(events.bad, events.total, events.bad_least, inner=events, grid=grid, looked=events.at(grid))
 
 

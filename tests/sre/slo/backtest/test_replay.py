@@ -163,3 +163,15 @@ def test_the_extent_is_that_of_the_samples_counted(outage, samples):
 def test_alerting_is_never_more_than_the_condition(outage):
     done = replay(outage, slo_of(), plan(tiers=(replace(TIER, for_s=600.0),)))
     assert not (alerting(done.burns[0]) & ~firing(done.burns[0])).any()
+
+
+@pytest.mark.parametrize("start", [1_700_000_000.1, 1_700_000_000.333])
+def test_a_sample_on_the_dot_belongs_to_its_evaluation_whatever_the_start(samples, series, start):
+    times = np.round(start + 60.0 * np.arange(0, 600), 3)
+    total = np.cumsum(np.full(times.size, 10.0))
+    source = samples(
+        series("requests_total", times, total, outcome="ok"), series("requests_total", times, total, outcome="error")
+    )
+    chosen = plan(start=start, end=start + 599 * 60, step_s=60.0)
+    done = replay(source, slo_of(), chosen)
+    assert set(done.burns[0].long_bad[70:].tolist()) == {600.0}
