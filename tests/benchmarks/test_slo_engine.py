@@ -111,8 +111,9 @@ def test_a_backtest_against_asking_prometheus(tmp_path, binary, convention):
         f"  ours, events: {events_s:.3f} s, CPU {events_cpu:.3f} s: {theirs_s / events_s:.0f} x; "
         f"{other:,} minutes differ"
     )
-    assert theirs_s / ours_s >= 100
-    assert theirs_s / events_s >= 100
+    # asserted in CPU seconds: ours are a tenth of a second of wall, which anything else on the machine doubles
+    assert theirs_cpu / ours_cpu >= 100
+    assert theirs_cpu / events_cpu >= 100
 
 
 def test_cost_grows_linearly_with_history():
@@ -151,7 +152,7 @@ def test_a_thousand_slos_over_a_month_in_bounded_memory(tmp_path):
         f"{wall:.1f} s, CPU {cpu:.1f} s, peak {peak.bytes / 1e6:,.0f} MB (RSS of the process tree), "
         f"{episodes:,} episodes"
     )
-    assert wall < 60
+    assert cpu < 2 * 60  # a minute of two cores; wall time is that only where nothing else runs
     assert peak.bytes < 2e9
 
 
