@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -69,7 +70,8 @@ def stored_samples(directory: Path) -> list[Stored]:
 
 def _holder(blocks: list[tuple[int, int, Path]], at: float) -> Path | None:
     ms = round(at * 1000)
-    return next((path for first, last, path in blocks if first <= ms <= last), None)
+    number = bisect_right(blocks, ms, key=lambda block: block[0]) - 1
+    return blocks[number][2] if number >= 0 and ms <= blocks[number][1] else None
 
 
 @dataclass(slots=True)
