@@ -35,7 +35,7 @@ from sre.reports.frame import (
 )
 from sre.reports.model import DrillReport, ReplicaSpan
 from sre.reports.svg import INK, MUTED, SURFACE, Chart, drawing, new_figure, plain, to_chart
-from sre.slo.model import RatioSli
+from sre.slo.model import ratios_of
 
 _OUTCOME_COLOURS = {
     "ok": SKY,
@@ -135,8 +135,8 @@ def ttft_limits(report: DrillReport) -> tuple[float, ...]:
     bounds = {
         float(matcher.value)
         for result in report.primary_results()
-        if isinstance(result.slo.sli, RatioSli)
-        for selector in result.slo.sli.good
+        for ratio in ratios_of(result.slo.sli)
+        for selector in ratio.good
         if "ttft" in selector.name or "time_to_first_token" in selector.name
         for matcher in selector.matchers
         if matcher.label == "le" and matcher.op == "=" and matcher.value not in ("+Inf", "Inf")

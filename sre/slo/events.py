@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from sre.metrics.model import SampleSource, Selector, Series
 from sre.slo.burn import SliEvents
-from sre.slo.model import RatioSli, RawSli, Sli, Slo
+from sre.slo.goodput import joint_events
+from sre.slo.model import JointSli, RatioSli, RawSli, Sli, Slo, ratios_of
 from sre.slo.reader import LOOKBACK_S, CounterReader
 from sre.slo.sampled import counted_samples, raw_events, threshold_events
 from sre.slo.slices import slice_events
@@ -36,6 +37,9 @@ def sli_events(
     """Bad and total events of any kind of SLI in (start, end]. Raises NoData as `read_events`."""
     if isinstance(sli, RatioSli):
         return read_events(source, sli, start=start, end=end, lookback_s=lookback_s)
+    if isinstance(sli, JointSli):
+        # a criterion that is not watched leaves goodput unknown, hence NoData, not the bound of the others
+        return joint_events([read_events(source, s, start=start, end=end, lookback_s=lookback_s) for s in sli.slis])
     found = _samples(CounterReader(source, start, end, lookback_s=0.0), selectors_of(sli), must_be_observed=True)
     return raw_events(found, sli) if isinstance(sli, RawSli) else threshold_events(found, sli)
 
@@ -63,9 +67,12 @@ def read_events(
 
 
 def selectors_of(sli: Sli) -> tuple[Selector, ...]:
-    """The selectors that show whether the SLI is watched at all: those of its total, its ratio or its gauge."""
-    if isinstance(sli, RatioSli):
-        return sli.total
+    """The selectors that show whether the SLI is watched at all: those of its total, its ratio or its gauge.
+
+    Of a joint SLI the totals of every criterion.
+    """
+    if isinstance(sli, RatioSli | JointSli):
+        return tuple(dict.fromkeys(selector for ratio in ratios_of(sli) for selector in ratio.total))
     return sli.ratio if isinstance(sli, RawSli) else sli.metric
 
 

@@ -8,6 +8,8 @@ bad is at most min(total, sum(bad_i)) and at least max(bad_i).
 The bounds are taken of each window's sums. Bounds of single samples, added up, would be wider below and wrong above.
 The first SLI names the population. What another SLI did not see of it (a request that failed has no first token) is
 unknown, so bad in the most and good in the least, or good where `uncovered="good"` says that it does not apply there.
+What another SLI saw beyond it may be all of its bad events: the least is lower by as much. That presumes that one of
+the two holds the other; and a request that one SLI counts in a window and another in the next stands on both edges.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ def joint_events(slis: Sequence[SliEvents], *, uncovered: Uncovered = "unknown")
 class JointEvents(SliEvents):
     """SLIs of the same requests, combined window by window.
 
-    The plain curves hold too, but loosely: `bad` may exceed the total, and differences of `bad_least` understate.
+    The plain curves hold too where all SLIs saw the same requests, but loosely: `bad` may exceed the total, and
+    differences of `bad_least` understate.
     """
 
     slis: tuple[SliEvents, ...] = ()
@@ -78,9 +81,9 @@ class JointEvents(SliEvents):
 
     def least_within(self, start: FloatArray, end: FloatArray) -> FloatArray:
         total = self.total.within(start, end)
-        least = np.max([one.least_within(start, end) for one in self.slis], axis=0)
-        bounded: FloatArray = np.minimum(least, total)
-        return bounded
+        beyond = [np.maximum(one.total.within(start, end) - total, 0.0) for one in self.slis]
+        inside = [one.least_within(start, end) - over for one, over in zip(self.slis, beyond, strict=True)]
+        return np.clip(np.max(inside, axis=0), 0.0, total)
 
     def without(self, ranges: Sequence[tuple[float, float]]) -> SliEvents:
         return joint_events([one.without(ranges) for one in self.slis], uncovered=self.uncovered)

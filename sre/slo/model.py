@@ -48,7 +48,24 @@ class ThresholdSli:
     value: float
 
 
-Sli = RatioSli | RawSli | ThresholdSli
+@dataclass(frozen=True, slots=True)
+class JointSli:
+    """Requests that are good by several ratios at once, each counted on its own over counters.
+
+    The first ratio names the population. How many met all of them is known within bounds (`sre.slo.goodput`).
+    """
+
+    slis: tuple[RatioSli, ...]
+
+
+Sli = RatioSli | RawSli | ThresholdSli | JointSli
+
+
+def ratios_of(sli: Sli) -> tuple[RatioSli, ...]:
+    """The ratios that an SLI consists of: itself, or the criteria of a joint one; () for gauges and raw ratios."""
+    if isinstance(sli, JointSli):
+        return sli.slis
+    return (sli,) if isinstance(sli, RatioSli) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,8 @@ class BurnTier:
 
     Windows are in production seconds; a DrillClock divides them. `for_s` (OpenSLO's alertAfter) is how long the
     condition must hold before it counts. `budget_share` is the part of the period's budget gone when the long window
-    burns at `factor`. The low-traffic guard is `min_bad_events` in the long window or, with `max_p_value`, an exact
-    binomial test of the long window against the budget.
+    burns at `factor`. The low-traffic guard is `min_bad_events` in the long window and, where `max_p_value` is set,
+    also an exact binomial test of the long window against the budget: both must hold.
     """
 
     name: str

@@ -16,7 +16,7 @@ from sre.metrics.layout import METRIC, PREFIX, TIME, VALUE
 from sre.metrics.model import Selector
 from sre.metrics.parquet_samples import arrow
 from sre.slo.events import selectors_of
-from sre.slo.model import RatioSli, Sli
+from sre.slo.model import Sli, ratios_of
 
 _ANY = ("", "\U0010ffff")
 
@@ -31,7 +31,7 @@ class FileFacts:
 
 def everything_read(sli: Sli) -> tuple[Selector, ...]:
     """Every selector the SLI reads, and `up`, which tells a newborn series from an old one."""
-    sides = (*sli.good, *sli.bad) if isinstance(sli, RatioSli) else ()
+    sides = [selector for ratio in ratios_of(sli) for selector in (*ratio.good, *ratio.bad)]
     return (*selectors_of(sli), *sides, Selector("up"))
 
 
