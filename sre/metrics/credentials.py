@@ -49,6 +49,16 @@ class Credentials:
             return f"Bearer {_printable(environment[self.token_env].strip(), f'the token in ${self.token_env}')}"
         return None
 
+    def without_secrets(self, text: str) -> str:
+        """`text`, which a server sent, with what was sent to it blotted out."""
+        kind, _, secret = (self.authorization() or "").partition(" ")
+        secrets = [secret]
+        if kind == "Basic":
+            secrets.append(base64.b64decode(secret).decode().partition(":")[2])
+        for one in filter(None, secrets):
+            text = text.replace(one, "***")
+        return text
+
     def check(self, url: str) -> None:
         """Raises SreError or EnvironmentLacks when these credentials cannot, or must not, be used at `url`."""
         parts = checked_url(url)

@@ -154,9 +154,8 @@ class GuardedSession:
         else:
             text = body[:2000].decode("utf-8", "replace")
             text = "" if "<" in text else text
-        line = " ".join(text.split())[:300]
-        secret = (self._credentials.authorization() or " ").partition(" ")[2]
-        return f": {line.replace(secret, '***') if secret else line}" if line else ""
+        line = self._credentials.without_secrets(" ".join(text.split()))[:300]
+        return f": {line}" if line else ""
 
     def _failure(self, error: requests.RequestException) -> str:
         if isinstance(error, requests.exceptions.SSLError):

@@ -90,8 +90,10 @@ def test_other_addresses_are_refused_without_quoting_secrets(url):
     assert SECRET not in str(caught.value)
 
 
-def test_a_secret_is_in_no_message_and_no_repr(fake, token_file):
-    credentials = Credentials(token_file=token_file)
+@pytest.mark.parametrize("kind", ["bearer", "basic"])
+def test_a_secret_is_in_no_message_and_no_repr(fake, token_file, kind):
+    basic = Credentials(username="ann", password_file=token_file)
+    credentials = basic if kind == "basic" else Credentials(token_file=token_file)
     fake.answer = (500, f"your token {SECRET} made me fail")
     with pytest.raises(EnvironmentLacks) as caught:
         ask(fake.url, credentials=credentials)
