@@ -24,8 +24,10 @@ CAVEAT = "sre/caveat"
 """One line about what the source cannot tell, shown beside the result: an SLO that has it admits to be a substitute."""
 
 LINT_IGNORE = "sre/lint-ignore"
+ALSO_GOOD = "sre/also-good"
+"""Names of further indicators (SLIs or SLOs) that the same requests must meet."""
 
-SLO_ANNOTATIONS = (RUNBOOK, NO_DATA, BUDGET_USD, MIN_BAD_EVENTS, MAX_P_VALUE, CAVEAT, LINT_IGNORE)
+SLO_ANNOTATIONS = (RUNBOOK, NO_DATA, BUDGET_USD, MIN_BAD_EVENTS, MAX_P_VALUE, CAVEAT, LINT_IGNORE, ALSO_GOOD)
 POLICY_ANNOTATIONS = (LINT_IGNORE,)
 CONDITION_ANNOTATIONS = (SHORT_WINDOW, BUDGET_SHARE, MIN_BAD_EVENTS, MAX_P_VALUE)
 NO_DATA_POLICIES: tuple[NoDataPolicy, ...] = ("ignore", "bad", "good")
@@ -79,14 +81,16 @@ def read_metadata(node: Node, faults: Faults, *, ours: tuple[str, ...] = ()) -> 
     fields = faults.mapping(node, ("name", "displayName", "labels", "annotations"))
     name_node = faults.required(node, "name", "give a short unique name")
     name = faults.text(name_node, "give a short unique name")
+    annotations = fields.get("annotations")
     if name_node is not None and name and not _NAME.fullmatch(name):
         faults.add(name_node, f"is {name!r}: use lower-case letters, digits and `-` between them, at most 63")
     return Metadata(
         name=name,
         display_name=faults.text(fields.get("displayName"), "write one line of text"),
         labels=_labels(fields.get("labels"), faults),
-        annotations=_annotations(fields.get("annotations"), faults, ours),
+        annotations=_annotations(annotations, faults, ours),
         place=place_of(name_node or node, faults),
+        annotation_places=_places(annotations, faults),
     )
 
 
@@ -129,6 +133,16 @@ def _annotations(node: Node | None, faults: Faults, ours: tuple[str, ...]) -> tu
     return tuple(sorted(found.items()))
 
 
+def _places(node: Node | None, faults: Faults) -> tuple[tuple[str, Place], ...]:
+    fields = (node.fields if node is not None else None) or {}
+    return tuple((key, place_of(child, faults)) for key, child in fields.items())
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of a list with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 _MEND = {
     RUNBOOK: "give the path of the runbook",
     NO_DATA: f"write one of {', '.join(NO_DATA_POLICIES)}",
@@ -139,6 +153,7 @@ _MEND = {
     BUDGET_SHARE: 'write a share between 0 and 1, quoted, e.g. "0.02"',
     CAVEAT: "say in one line what the source cannot tell",
     LINT_IGNORE: "name rules with their reasons, see `sre slo lint --help`",
+    ALSO_GOOD: "name each further SLI or SLO once, with commas between them, e.g. `ttft, inter-token`",
 }
 
 
@@ -153,6 +168,9 @@ def _valid(key: str, text: str) -> bool:
     if key == BUDGET_USD:
         number = decimal_of(text)
         return number is not None and 0 < number < 10**12
+    if key == ALSO_GOOD:
+        names = [name.strip() for name in text.split(",")]
+        return all(_NAME.fullmatch(name) for name in names) and len(set(names)) == len(names)
     if key == SHORT_WINDOW:
         duration = parse_duration(text)
         return duration is not None and duration.unit in "mhdw"

@@ -87,9 +87,14 @@ class Metadata:
     labels: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+    annotation_places: tuple[tuple[str, Place], ...] = field(default=(), compare=False, repr=False)
 
     def annotation(self, key: str) -> str | None:
         return dict(self.annotations).get(key)
+
+    def place_of(self, annotation: str) -> Place:
+        """Where an annotation stands; where the document's name does, if it was not read from a file."""
+        return dict(self.annotation_places).get(annotation, self.place)
 
     @property
     def title(self) -> str:

@@ -1,7 +1,8 @@
 """Which document a name means. Unknown names are told with the nearest one that exists.
 
-References cannot form a cycle: an SLO refers to SLIs and policies, a policy to conditions and targets, a metric to a
-DataSource, and none of these refers back. (A cycle of YAML aliases is refused while reading.)
+References of OpenSLO cannot form a cycle: an SLO refers to SLIs and policies, a policy to conditions and targets, a
+metric to a DataSource, and none of these refers back. (A cycle of YAML aliases is refused while reading.) The names of
+our `sre/also-good` can: `joint` looks after that.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from sre.slo.documents import Fault
+from sre.slo.openslo.header import ALSO_GOOD, names_in
 from sre.slo.openslo.model import (
     KIND_OF,
+    KINDS,
     AlertCondition,
     AlertPolicy,
     DataSource,
@@ -56,6 +59,11 @@ class Index:
         found = self.by_name.get((KIND_OF[kind], part.name))
         return found if isinstance(found, kind) else None
 
+    def slo(self, name: str) -> SloDocument | None:
+        """The SLO of that name, if it can be used."""
+        found = self.by_name.get(("SLO", name))
+        return found if isinstance(found, SloDocument) else None
+
     def places(self, kind: Kind) -> dict[str, Place]:
         """Every name of a kind and where it stands."""
         found = {name: d.place for (k, name), d in self.by_name.items() if k == kind}
@@ -90,7 +98,30 @@ def unresolved(documents: Documents, known: Index) -> list[Fault]:
             if isinstance(source, DataSource) and not is_prometheus(source.type):
                 problem = f"the DataSource `{ref.name}` ({source.place}) has type {not_prometheus(source.type)}"
                 faults.append(fault(ref.place, problem))
+    for slo in documents.slos:
+        faults += _misnamed_criteria(slo, known)
     return faults + _unknown_services(documents, known)
+
+
+def also_good(slo: SloDocument) -> tuple[str, ...]:
+    """The further indicators that the SLO's annotation names."""
+    text = slo.metadata.annotation(ALSO_GOOD)
+    return names_in(text) if text else ()
+
+
+def _misnamed_criteria(slo: SloDocument, known: Index) -> Iterator[Fault]:
+    """Names of further indicators that mean neither an SLI nor an SLO."""
+    places = known.places("SLO") | known.places("SLI")
+    others = {name: place for name, place in places.items() if name != slo.metadata.name}
+    for name in also_good(slo):
+        if name in places:
+            continue
+        problem = _unknown(name, "SLI or SLO", others)
+        for kind in KINDS:
+            if name in known.places(kind):
+                article = "an" if kind.startswith("A") else "a"
+                problem = f"`{name}` is {article} {kind} ({known.places(kind)[name]}): name an SLI or SLO"
+        yield fault(slo.metadata.place_of(ALSO_GOOD), problem)
 
 
 def _unknown_services(documents: Documents, known: Index) -> list[Fault]:
@@ -103,7 +134,7 @@ def _unknown_services(documents: Documents, known: Index) -> list[Fault]:
     ]
 
 
-def _unknown(name: str, kind: Kind, places: Mapping[str, Place]) -> str:
+def _unknown(name: str, kind: str, places: Mapping[str, Place]) -> str:
     near = get_close_matches(name, places, n=1, cutoff=0.4)
     if near:
         return f"no {kind} is named {name!r}: did you mean `{near[0]}` ({places[near[0]]})?"

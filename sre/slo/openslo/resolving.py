@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 from sre.errors import BadDocument
 from sre.slo.documents import Fault
-from sre.slo.model import BurnTier, CalendarWindow, RatioSli, RawSli, Slo, ThresholdSli
+from sre.slo.model import BurnTier, CalendarWindow, JointSli, RawSli, Slo, ThresholdSli
 from sre.slo.model import Sli as Indicator
 from sre.slo.openslo import header
+from sre.slo.openslo.joint import criteria, ratio_of
 from sre.slo.openslo.model import (
     Documents,
     Metadata,
@@ -139,13 +140,14 @@ class _Resolver:
         if found is None:
             return None
         measure, op, value = found.measure, objective.op, objective.value
+        joint, faults = criteria(self.document, found, self.known)
+        self.faults += faults
         if isinstance(measure, RatioMetric | RawMetric):
             if op is not None or value is not None:
                 self._fault(objective.place, "op and value belong to a thresholdMetric: remove them")
             if isinstance(measure, RawMetric):
                 return RawSli(measure.raw.selectors, measure.failure)
-            good, bad = (side.selectors if side is not None else () for side in (measure.good, measure.bad))
-            return RatioSli(total=measure.total.selectors, good=good, bad=bad, counter=measure.counter)
+            return JointSli(tuple(one.ratio for one in joint)) if len(joint) > 1 else ratio_of(measure)
         if objective.indicator is None and len(self.document.objectives) > 1:
             self._fault(objective.place, "a thresholdMetric has one objective in OpenSLO v1: write an SLO for each")
         if op is None or value is None:
