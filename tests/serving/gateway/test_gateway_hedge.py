@@ -96,7 +96,11 @@ class Contender:
 
 async def test_a_client_that_leaves_while_the_loser_ends_leaves_nothing_behind():
     first, second = Contender(answers=False), Contender(answers=True)
-    running = asyncio.create_task(race(first, 0.0, lambda: second, lambda attempt, failure: None))
+
+    async def hedge():
+        return second
+
+    running = asyncio.create_task(race(first, 0.0, hedge, lambda attempt, failure: None))
     await asyncio.sleep(0.03)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
