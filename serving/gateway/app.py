@@ -16,6 +16,7 @@ from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.pool import Pool
 from serving.gateway.replica import Channel
 from serving.gateway.tracing import open_tracing
+from serving.gateway.workers.coordinator import Coordinator
 
 _NOTICE_S = 0.3
 """How long a stopping gateway still serves while /ready says 503: who routes to it hears before it stops listening."""
@@ -84,7 +85,7 @@ class Gateway:
 
 async def run(config: GatewayConfig, stopped: asyncio.Event) -> None:
     """Serve until `stopped` is set. A watcher that dies is a bug and would leave health stale: it ends the gateway."""
-    gateway = Gateway(config)
+    gateway = Gateway(config) if config.workers == 1 else Coordinator(config)
     await gateway.start()
     try:
         await gateway.wait(stopped)

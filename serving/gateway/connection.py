@@ -22,7 +22,7 @@ from serving.gateway.errors import invalid, unavailable
 from serving.gateway.log import emit
 
 _KEEPALIVE_S = 75.0
-_BACKLOG = 1024
+BACKLOG = 1024
 
 
 class Connection(web.RequestHandler):
@@ -130,7 +130,7 @@ class Site(web.BaseSite):
     __slots__ = ("_header_timeout_s", "_host", "_port")
 
     def __init__(self, runner: web.AppRunner, host: str, port: int, *, header_timeout_s: float) -> None:
-        super().__init__(runner, backlog=_BACKLOG)
+        super().__init__(runner, backlog=BACKLOG)
         self._host = host
         self._port = port
         self._header_timeout_s = header_timeout_s

@@ -91,12 +91,12 @@ class Core:
             replicas=[r.name for r in config.replicas],
         )
 
-    async def wait(self, stopped: asyncio.Event) -> None:
-        """Return when `stopped` is set; raise what the watcher died of."""
+    async def wait(self, stopped: asyncio.Event, *others: asyncio.Task[None]) -> None:
+        """Return when `stopped` is set; raise what the watcher, or one of the `others`, died of."""
         waiter = asyncio.create_task(stopped.wait())
         watch = [self._watch] if self._watch else []
         try:
-            done, _ = await asyncio.wait({waiter, *watch}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({waiter, *watch, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiter.cancel()
         for task in done:

@@ -64,10 +64,10 @@ class Entry:
     def failover(self) -> PoolFailover:
         return self._entrance.failover
 
-    async def admit(self, job: Job, key: object) -> Lease:
+    async def admit(self, job: Job, key: object, *, stream: bool) -> Lease:
         """Charge the tenant and wait for a place on a replica; `key` is what the forecast knows the request by.
 
-        Raises ApiError.
+        `stream` is for a coordinator, which says what became of a dead worker's requests. Raises ApiError.
         """
         entrance = self._entrance
         entrance.gate.charge(self._tenant, job.cost_tokens)

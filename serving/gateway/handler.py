@@ -37,7 +37,7 @@ class Entry(Protocol):
     def by_text(self) -> bool: ...
     @property
     def failover(self) -> Failover: ...
-    async def admit(self, job: Job, key: Account) -> Lease: ...
+    async def admit(self, job: Job, key: Account, *, stream: bool) -> Lease: ...
     def leave(self, used_tokens: int) -> None: ...
 
 
@@ -147,7 +147,7 @@ class GenerationHandler:
         clock, account, job = self._clocks.monotonic, visit.account, order.job
         queued_at = clock()
         with visit.span.queue():
-            lease = await entry.admit(job, account)
+            lease = await entry.admit(job, account, stream=order.stream)
         visit.queued_s = clock() - queued_at
         generation = Generation(job, lease, entry.failover, self._limits, self._metrics, tried=visit.tried, clock=clock)
         reply = Reply(order.api, job.request_id, int(self._clocks.unix()), job.model)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from serving.backoff import Backoff
 from serving.engine.vllm import VllmConfig
 from serving.errors import BadInput, EnvironmentLacks
-from serving.fleet.backoff import Backoff
 from serving.fleet.model import PlatformSpec, Sidecar
 from serving.fleet.ports import free_ports, require_free
 
