@@ -20,7 +20,7 @@ from serving.gateway.workers.seat import Seat
 
 _BEAT_S = 0.1
 _START_TIMEOUT_S = 60.0
-_CLOSE_TIMEOUT_S = 1.5
+_CLOSE_TIMEOUT_S = 1.2
 _FLUSH_TIMEOUT_S = 0.5
 _SILENT_BEATS = 100
 """A worker that says nothing for so many beats hangs, and is replaced. Beats that we miss ourselves do not count."""
@@ -122,7 +122,7 @@ class Coordinator:
 
     def _least_busy(self) -> Seat | None:
         takers = [seat for seat in self.seats if seat.takes]
-        return min(takers, key=lambda seat: seat.connections) if takers else None
+        return min(takers, key=lambda seat: (seat.connections, seat.handed)) if takers else None
 
     async def _beats(self) -> None:
         """Look after the workers."""

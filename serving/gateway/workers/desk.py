@@ -84,6 +84,10 @@ class Desk:
         self._heard_at = CLOCKS.monotonic()
         self._is_late = False
 
+    def __len__(self) -> int:
+        """Requests the worker has."""
+        return len(self._guests)
+
     def hear(self, message: Message) -> None:
         """A message of the worker's that is about requests."""
         self._on_time()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -33,6 +35,7 @@ from serving.gateway.workers.messages import (
     Report,
 )
 
+_END_TIMEOUT_S = 0.5
 _FORGIVE_AFTER_S = 10.0
 _LONGEST_BACKOFF_S = 5.0
 
@@ -50,7 +53,9 @@ class Seat:
         self._line: Line | None = None
         self._desk: Desk | None = None
         self._handing: socket.socket | None = None
-        self._handed = self._closed = 0
+        self.handed = 0
+        """How many connections this worker was handed."""
+        self._closed = 0
         self._known: list[str] = []
         self._flushes: dict[int, asyncio.Future[None]] = {}
         self._questions: set[asyncio.Task[None]] = set()
@@ -64,7 +69,12 @@ class Seat:
     @property
     def connections(self) -> int:
         """Those it has, as far as is known."""
-        return self._handed - self._closed
+        return self.handed - self._closed
+
+    @property
+    def requests(self) -> int:
+        """Those it has, waiting and running."""
+        return 0 if self._desk is None else len(self._desk)
 
     @property
     def takes(self) -> bool:
@@ -105,15 +115,22 @@ class Seat:
                 await over.wait()
             finally:
                 self._vacate()
-                self.kill()
-                returncode = await process.wait()
+                returncode = await self._ended(process)
                 self._process = None
         return returncode
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Its exit code. One that hung up and does not end is killed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                return await process.wait()
+        self.kill()
+        return await process.wait()
 
     async def _attend(self, sock: socket.socket, over: asyncio.Event) -> None:
         self._line = line = Line(self._hear, over.set)
         self._desk = Desk(self._core, line.send)
-        self._handed = self._closed = 0
+        self.handed = self._closed = 0
         self._known = []
         self._is_full = False
         await line.open(sock)
@@ -171,7 +188,7 @@ class Seat:
         if self._handing is None or not give(self._handing, sock):
             self._is_full = True
             return False
-        self._handed += 1
+        self.handed += 1
         return True
 
     def look(self, now: float) -> None:
@@ -205,7 +222,8 @@ class Seat:
     def kill(self) -> None:
         """SIGKILL for the process of this moment."""
         if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):  # its own `kill` would collect it behind the watcher's back
+                os.kill(self._process.pid, signal.SIGKILL)
 
 
 async def _spawn(index: int, line: socket.socket, handed: socket.socket) -> asyncio.subprocess.Process:

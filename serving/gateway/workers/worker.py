@@ -70,11 +70,13 @@ class Worker:
 
     async def beat(self) -> None:
         """Report, for as long as it lives."""
+        closed = 0
         for number in itertools.count():
             await asyncio.sleep(_BEAT_S)
             self._mirror.sweep()
             report = self._report()
-            if self._mirror or report.changes or number % _IDLE_BEATS == 0:
+            if self._mirror or report.changes or report.closed != closed or number % _IDLE_BEATS == 0:
+                closed = report.closed
                 self._line.send(report)
 
     def hear(self, message: Message) -> None:

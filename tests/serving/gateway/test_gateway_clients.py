@@ -10,6 +10,12 @@ from contextlib import asynccontextmanager
 import pytest
 from fake_triton import text_of
 
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request):
+    return request.param
+
+
 WITHIN_S = 5
 
 
@@ -51,9 +57,8 @@ def big_tokens(monkeypatch):
 @asynccontextmanager
 async def reading_nothing(world, prompt):
     """A client that has asked for a stream and lets it lie, over sockets that hold little."""
-    for site in world.gateway._runner.sites:
-        for listener in site._server.sockets:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    for listener in world.listening():
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
     async with connected(world, receive_bytes=4096) as (reader, writer):
         writer.transport.pause_reading()
         writer.write(request(world, prompt, stream=True, max_tokens=1000))
