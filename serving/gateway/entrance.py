@@ -35,11 +35,17 @@ class Entrance:
     def allowances(self, tenant: Tenant | None) -> Mapping[str, Allowance]:
         return self.gate.allowances(tenant)
 
-    async def enter(self, tenant: Tenant | None) -> Entry:
+    @property
+    def by_text(self) -> bool:
+        """Some replica goes on from text alone. Replicas come and go, and with them what can be promised."""
+        return any(replica.config.url is not None for replica in self.pool)
+
+    async def enter(self, tenant: Tenant | None, *, body_is_here: bool) -> Entry:
+        """A place for one request, from before its body is read to its end. Raises ApiError."""
         return self.open(tenant)
 
     def open(self, tenant: Tenant | None) -> Entry:
-        """A place for one request, from before its body is read to its end. Raises ApiError."""
+        """The same for callers that do not wait."""
         self.gate.enter(tenant)
         return Entry(self, tenant)
 
@@ -57,8 +63,7 @@ class Entry:
 
     @property
     def by_text(self) -> bool:
-        """Some replica goes on from text alone. Replicas come and go, and with them what can be promised."""
-        return any(replica.config.url is not None for replica in self._entrance.pool)
+        return self._entrance.by_text
 
     @property
     def failover(self) -> PoolFailover:

@@ -46,7 +46,7 @@ class Entrance(Protocol):
 
     def identify(self, headers: Mapping[str, str]) -> Tenant | None: ...
     def allowances(self, tenant: Tenant | None) -> Mapping[str, Allowance]: ...
-    async def enter(self, tenant: Tenant | None) -> Entry: ...
+    async def enter(self, tenant: Tenant | None, *, body_is_here: bool) -> Entry: ...
 
 
 class GenerationHandler:
@@ -118,7 +118,7 @@ class GenerationHandler:
         visit.account.tenant = tenant.name if tenant else ""
         limit_s = timeout_s(http.headers)
         deadline_at = None if limit_s is None else self._clocks.unix() + limit_s
-        entry = await self._entrance.enter(tenant)
+        entry = await self._entrance.enter(tenant, body_is_here=http.content.is_eof())
         try:
             caller = Caller(visit.request_id, tenant, deadline_at, visit.span.traceparent)
             body = await self._read_body(http)

@@ -1,4 +1,4 @@
-"""What worker processes bring and cost: one gateway with one process, one with two workers, on the same four stub workers.
+"""What worker processes bring and cost: a gateway of one process, one of two workers, the same four stubs behind.
 
 All of them and the client share the machine's cores, so on a small machine the rate says little: the CPU a token says
 what more cores would bring, and the coordinator's share of it where that ends.

@@ -61,13 +61,13 @@ class Coordinator:
         try:
             self.port = await self._listener.bind(config.host, config.port)
             await self.core.start_control()
+            self.core.watch()
             self._tasks = [asyncio.create_task(seat.run(), name=f"worker {seat.index}") for seat in self.seats]
             await self._until_all_serve()
         except BaseException:
             await self._close()
             raise
         self._beat = asyncio.create_task(self._beats(), name="beat")
-        self.core.watch()
         self._listener.start()
         self.core.started(self.port)
 

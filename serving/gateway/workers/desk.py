@@ -98,7 +98,7 @@ class Desk:
                 self._report([message], ())
             case Enter():
                 self._enter(message)
-            case Admit():
+            case Admit() if message.visit in self._guests:  # else it was refused a moment ago
                 self._admit(message)
             case Elsewhere():
                 self._elsewhere(message)
@@ -134,7 +134,7 @@ class Desk:
             self._refuse(message.call, tenant, error)
             return
         self._guests[message.visit] = _Guest(entry, tenant, CLOCKS.monotonic())
-        self._send(Entered(message.call, entry.by_text, plain(self._core.gate.allowances(tenant))))
+        self._send(Entered(message.call, plain(self._core.gate.allowances(tenant))))
 
     def _admit(self, message: Admit) -> None:
         guest = self._guests[message.visit]

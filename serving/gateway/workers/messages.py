@@ -122,7 +122,6 @@ class Hello(NamedTuple):
 
 class Entered(NamedTuple):
     call: int
-    by_text: bool
     allowances: Allowances
 
 
@@ -167,9 +166,10 @@ class Lost(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The replicas there are."""
+    """The replicas there are; `by_text`: some of them go on from text alone."""
 
     names: Sequence[str]
+    by_text: bool
 
 
 class Flush(NamedTuple):

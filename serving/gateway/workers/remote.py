@@ -62,6 +62,8 @@ class RemoteEntrance:
         self._numbers = itertools.count(1)
         self.mirror = mirror
         self.send = send
+        self.by_text = False
+        """Some replica goes on from text alone; kept by whoever hears which there are."""
 
     def identify(self, headers: Mapping[str, str]) -> Tenant | None:
         """Whose request it is. Raises ApiError 401."""
@@ -71,35 +73,39 @@ class RemoteEntrance:
         """As the coordinator last said: with its answer to this request, or to a later one."""
         return allowances_of(self._allowances.get(tenant.name, {})) if tenant else {}
 
-    async def enter(self, tenant: Tenant | None) -> RemoteEntry:
-        """A place for one request. Raises ApiError."""
+    async def enter(self, tenant: Tenant | None, *, body_is_here: bool) -> RemoteEntry:
+        """A place for one request. Raises ApiError, maybe only when it is to be admitted.
+
+        A body that is here already costs no memory that could be saved: then the two questions travel together.
+        """
         visit = next(self._numbers)
         name = tenant.name if tenant else ""
-        try:
-            by_text = await self.ask(_Call(tenant=name), lambda call: Enter(call, visit, name))
-        except asyncio.CancelledError:
-            self.send(Leave(visit, 0))
-            raise
-        return RemoteEntry(self, visit, name, by_text=by_text)
+        entered = self.question(_Call(tenant=name), lambda call: Enter(call, visit, name))
+        entry = RemoteEntry(self, visit, name, entered)
+        if not body_is_here:
+            try:
+                await entry.entered()
+            except BaseException:
+                entry.leave(0)
+                raise
+        return entry
 
     async def page(self, path: str, accept: str) -> Page:
         """A page about the whole gateway."""
         try:
             async with asyncio.timeout(_PAGE_TIMEOUT_S):
-                page: Page = await self.ask(_Call(), lambda call: AskPage(call, path, accept))
+                page: Page = await self.question(_Call(), lambda call: AskPage(call, path, accept))
         except TimeoutError:
             return Page.of({"error": "the gateway's coordinator does not answer"}, status=503)
         return page
 
-    async def ask(self, call: _Call, question: Callable[[int], Message]) -> Any:
-        """What the coordinator answers. Raises ApiError when it refuses."""
+    def question(self, call: _Call, message: Callable[[int], Message]) -> asyncio.Future[Any]:
+        """Ask the coordinator. Its answer is an ApiError when it refuses."""
         number = next(self._numbers)
         self._calls[number] = call
-        self.send(question(number))
-        try:
-            return await call.answer
-        finally:
-            del self._calls[number]
+        call.answer.add_done_callback(lambda _: self._calls.pop(number))
+        self.send(message(number))
+        return call.answer
 
     def hear(self, message: Message) -> None:
         """An answer. Nobody may wait for it any more: then the visit is over, or will be, and gives up what it got."""
@@ -107,9 +113,9 @@ class RemoteEntrance:
         if call is None or call.answer.done():
             return
         match message:
-            case Entered(_, by_text, allowances):
+            case Entered(_, allowances):
                 self._allowances[call.tenant] = allowances
-                call.answer.set_result(by_text)
+                call.answer.set_result(None)
             case Granted():
                 self._allowances[call.tenant] = message.allowances
                 call.answer.set_result(self._lease(call, message))
@@ -133,14 +139,22 @@ class RemoteEntrance:
 class RemoteEntry:
     """One request inside, and where it goes when a replica fails it."""
 
-    __slots__ = ("_entrance", "_tenant", "_visit", "by_text", "leases")
+    __slots__ = ("_entered", "_entrance", "_tenant", "_visit", "leases")
 
-    def __init__(self, entrance: RemoteEntrance, visit: int, tenant: str, *, by_text: bool) -> None:
+    def __init__(self, entrance: RemoteEntrance, visit: int, tenant: str, entered: asyncio.Future[Any]) -> None:
         self._entrance = entrance
         self._visit = visit
         self._tenant = tenant
-        self.by_text = by_text
+        self._entered = entered
         self.leases: list[Lease] = []
+
+    @property
+    def by_text(self) -> bool:
+        return self._entrance.by_text
+
+    async def entered(self) -> None:
+        """Return when the place is given. Raises ApiError when it is not."""
+        await self._entered
 
     @property
     def failover(self) -> RemoteEntry:
@@ -161,7 +175,13 @@ class RemoteEntry:
                 stream,
             )
 
-        lease: Lease = await self._ask(job, question)
+        admitted = self._ask(job, question)
+        try:
+            await self.entered()
+        except BaseException:
+            admitted.cancel()
+            raise
+        lease: Lease = await admitted
         return lease
 
     async def elsewhere(self, job: Job, tried: Tried, *, until: float, free: bool) -> Lease | NoPlace:
@@ -185,9 +205,11 @@ class RemoteEntry:
 
     def leave(self, used_tokens: int) -> None:
         """It is over. A lease that nobody took, because its asker was cancelled, goes back with it."""
+        if not self._entered.cancel() and not self._entered.cancelled():
+            self._entered.exception()  # seen: it may have been refused while the body was found to be invalid
         for lease in self.leases:
             lease.release()
         self._entrance.send(Leave(self._visit, used_tokens))
 
-    async def _ask(self, job: Job, question: Callable[[int], Message]) -> Any:
-        return await self._entrance.ask(_Call(self, self._tenant, job), question)
+    def _ask(self, job: Job, question: Callable[[int], Message]) -> asyncio.Future[Any]:
+        return self._entrance.question(_Call(self, self._tenant, job), question)

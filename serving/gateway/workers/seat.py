@@ -56,7 +56,7 @@ class Seat:
         self.handed = 0
         """How many connections this worker was handed."""
         self._closed = 0
-        self._known: list[str] = []
+        self._known: Known | None = None
         self._flushes: dict[int, asyncio.Future[None]] = {}
         self._questions: set[asyncio.Task[None]] = set()
         self._leaving = False
@@ -131,10 +131,11 @@ class Seat:
         self._line = line = Line(self._hear, over.set)
         self._desk = Desk(self._core, line.send)
         self.handed = self._closed = 0
-        self._known = []
+        self._known = None
         self._is_full = False
         await line.open(sock)
         line.send(self._hello())
+        self.look(time.monotonic())
 
     def _vacate(self) -> None:
         """The worker is gone: give back what it held."""
@@ -196,10 +197,10 @@ class Seat:
         if self._desk is None or self._line is None:
             return
         self._desk.look(now)
-        names = [replica.name for replica in self._core.pool]
-        if names != self._known:
-            self._known = names
-            self._line.send(Known(names))
+        known = Known([replica.name for replica in self._core.pool], self._core.entrance.by_text)
+        if known != self._known:
+            self._known = known
+            self._line.send(known)
 
     async def flush(self, number: int) -> None:
         """Return when everything it has counted until now is here."""

@@ -84,8 +84,9 @@ class Worker:
         match message:
             case Lost():
                 self._mirror.lose(message)
-            case Known(names):
+            case Known(names, by_text):
                 self._mirror.keep(names)
+                self._entrance.by_text = by_text
             case Flush(number):
                 self._line.send(self._report())
                 self._line.send(Flushed(number))

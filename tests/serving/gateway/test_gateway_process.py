@@ -45,7 +45,7 @@ async def running(tmp_path, triton, **fields):
     try:
         async with asyncio.timeout(WITHIN_S):
             seen = {}
-            while "replica_up" not in seen:
+            while not {"replica_up", "gateway_started"} <= set(seen):
                 line = json.loads(await process.stderr.readline())
                 seen[line["event"]] = line
         yield process, seen["gateway_started"]["url"]
