@@ -18,11 +18,11 @@ from serving.gateway.pool import Pool
 from serving.gateway.workers.handover import Listener
 from serving.gateway.workers.seat import Seat
 
-_BEAT_S = 0.1
+_BEAT_S = 0.05
 _START_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 1.2
 _FLUSH_TIMEOUT_S = 0.5
-_SILENT_BEATS = 100
+_SILENT_BEATS = 200
 """A worker that says nothing for so many beats hangs, and is replaced. Beats that we miss ourselves do not count."""
 
 
@@ -95,11 +95,12 @@ class Coordinator:
         self._listener.close()
         for seat in self.seats:
             seat.leave()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_CLOSE_TIMEOUT_S)
-            for task in late:  # it hangs, or waits to be started again: its process is killed with it
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        alive = set(self._tasks)
+        while alive:
+            _, alive = await asyncio.wait(alive, timeout=_CLOSE_TIMEOUT_S)
+            for seat in self.seats if alive else ():
+                seat.kill()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._beat is not None:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)

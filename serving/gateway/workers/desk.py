@@ -40,7 +40,7 @@ from serving.gateway.workers.messages import (
     plain,
 )
 
-_ON_TIME_S = 0.25
+_ON_TIME_S = 0.1
 """A worker that has said nothing for longer is late itself: what its leases wait is not the replicas' silence then."""
 
 _Work = Callable[[], Awaitable[Lease | NoPlace | None]]

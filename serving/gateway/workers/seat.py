@@ -59,7 +59,7 @@ class Seat:
         self._known: Known | None = None
         self._flushes: dict[int, asyncio.Future[None]] = {}
         self._questions: set[asyncio.Task[None]] = set()
-        self._leaving = False
+        self._left = asyncio.Event()
         self._is_full = False
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.serves = False
@@ -87,28 +87,31 @@ class Seat:
 
     async def run(self) -> None:
         """One iteration is one worker's life."""
-        while not self._leaving:
+        while not self._left.is_set():
             began = time.monotonic()
             try:
                 returncode = await self._one_life()
             except OSError as error:  # no process, no descriptor was left
                 emit("worker_not_started", level=logging.ERROR, worker=self.index, error=str(error))
                 returncode = None
-            if self._leaving:
+            if self._left.is_set():
                 return
             self._exited()
             if not self.ready.done():
                 message = f"gateway: worker {self.index} exited with {returncode} before it served: see its lines above"
                 self.ready.set_exception(EnvironmentLacks(message))
                 return
-            await asyncio.sleep(self._backoff.next_delay(served_s=time.monotonic() - began))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._backoff.next_delay(served_s=time.monotonic() - began)):
+                    await self._left.wait()
 
     async def _one_life(self) -> int:
         ours, theirs = socket.socketpair()
-        self._handing, handed = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._handing.setblocking(False)
-        with ours:
+        handing, handed = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        handing.setblocking(False)
+        with ours, handing:
             self._process = process = await _spawn(self.index, theirs, handed)
+            self._handing = handing
             over = asyncio.Event()
             try:
                 await self._attend(ours, over)
@@ -136,6 +139,8 @@ class Seat:
         await line.open(sock)
         line.send(self._hello())
         self.look(time.monotonic())
+        if self._left.is_set():  # said while it was being started
+            line.send(Close())
 
     def _vacate(self) -> None:
         """The worker is gone: give back what it held."""
@@ -143,10 +148,8 @@ class Seat:
         for flush in self._flushes.values():
             flush.cancel()
         lost = self._desk.close() if self._desk is not None else 0
-        if self._handing is not None:
-            self._handing.close()
         self._line = self._desk = self._handing = None
-        level = logging.INFO if self._leaving else logging.ERROR
+        level = logging.INFO if self._left.is_set() else logging.ERROR
         emit("worker_exited", level=level, worker=self.index, pid=self.pid, requests_lost=lost)
 
     def _hello(self) -> Hello:
@@ -174,7 +177,7 @@ class Seat:
                 self._desk.hear(message)
 
     def _begin(self) -> None:
-        self.serves = not self._leaving
+        self.serves = not self._left.is_set()
         emit("worker_ready", worker=self.index, pid=self.pid)
         if not self.ready.done():
             self.ready.set_result(None)
@@ -215,7 +218,7 @@ class Seat:
 
     def leave(self) -> None:
         """Tell it to end, and let nobody follow it."""
-        self._leaving = True
+        self._left.set()
         self.serves = False
         if self._line is not None:
             self._line.send(Close())

@@ -232,7 +232,7 @@ async def test_without_any_worker_clients_wait_for_the_next(start):
 
 
 async def test_a_worker_that_is_late_itself_is_not_held_against_the_replicas(start):
-    world = await start("", "", stall_min_s=0.2, stall_steps=2)
+    world = await start("", "", stall_min_s=0.4, stall_steps=2)
     async with streaming(world, "forever", "forever") as streams:
         kill(world.gateway.seats[0], signal.SIGSTOP)
         await asyncio.sleep(1.5)
@@ -248,7 +248,7 @@ async def test_a_worker_that_is_late_itself_is_not_held_against_the_replicas(sta
 
 
 async def test_a_worker_that_hangs_is_replaced(start, monkeypatch):
-    monkeypatch.setattr(coordinator, "_SILENT_BEATS", 10)
+    monkeypatch.setattr(coordinator, "_SILENT_BEATS", 20)
     world = await start("")
     seat = world.gateway.seats[0]
     hung = seat.pid
