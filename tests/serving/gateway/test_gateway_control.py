@@ -7,12 +7,6 @@ import asyncio
 import pytest
 from fake_triton import FakeTriton, text_of
 
-
-@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
-def workers(request):
-    return request.param
-
-
 TOKEN = "a-token-of-twenty-signs"  # noqa: S105
 CONTROL = {"control": {"port": 0, "token": TOKEN}}
 

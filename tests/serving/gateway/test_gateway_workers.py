@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import psutil
 import pytest
-from fake_triton import text_of
+from fake_triton import FakeTriton, text_of
 
 from serving.errors import EnvironmentLacks
 from serving.gateway.config import GatewayConfig
@@ -22,6 +22,8 @@ from serving.gateway.workers import coordinator
 from serving.gateway.workers.coordinator import Coordinator
 
 WITHIN_S = 15
+CONTROL = {"port": 0, "token": "a-token-of-twenty-signs"}
+TOKEN = {"Authorization": f"Bearer {CONTROL['token']}"}
 
 
 @pytest.fixture
@@ -163,6 +165,68 @@ async def test_a_hung_replica_is_left_by_the_streams_of_all_workers(start):
     await world.settle()
     assert world.value("replays_total", result="ok") == 2
     world.replicas[0].thaw()
+
+
+async def test_a_drain_over_the_control_api_moves_the_streams_of_all_workers(start):
+    world = await start("", "", control=CONTROL)
+    async with streaming(world, *["w3 slow slow slow w3"] * 4) as streams:
+        assert requests(world) == [2, 2]
+        control = f"http://127.0.0.1:{world.gateway.control_port}/control/replicas/llm-0/drain"
+        async with world.session.post(control, json={"grace_s": 0}, headers=TOKEN) as response:
+            assert response.status == 200
+        await world.until(lambda: [replica.inflight for replica in world.gateway.pool] == [0, 4])
+        assert [await stream.text() for stream in streams] == [text_of(6)] * 4
+    await world.settle()
+    assert world.value("replays_total", result="ok") == 2
+    assert world.value("replica_requests_total", replica="llm-0", outcome="error") == 0
+
+
+async def test_a_replica_that_joins_with_another_address_serves_both_workers(start):
+    world = await start("", control=CONTROL)
+    await asyncio.gather(*(ask(world) for _ in range(2)))
+    moved = FakeTriton()
+    await moved.start()
+    world.replicas.append(moved)
+    control = f"http://127.0.0.1:{world.gateway.control_port}/control/replicas"
+    replicas = {"replicas": [{"name": "llm-0", "grpc_address": moved.address}]}
+    async with world.session.put(control, json=replicas, headers=TOKEN) as response:
+        assert response.status == 200
+    await world.until(lambda: world.up() == ["llm-0"])
+    assert [status for status, _, _ in await asyncio.gather(*(ask(world) for _ in range(2)))] == [200, 200]
+    assert len(moved.prompts) == 2
+
+
+async def test_a_deadline_that_passes_in_the_queue_is_counted_there(start):
+    world = await start("", replica={"max_seqs": 1})
+    async with streaming(world, "w1 pause"):
+        headers = {"x-request-timeout-ms": "50"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(f"{world.url}/v1/completions", json=world.body("late")) as response,
+        ):
+            assert (response.status, (await response.json())["error"]["code"]) == (504, "deadline_exceeded")
+        world.replicas[0].release()
+    await world.until(lambda: world.value("expired_total", stage="queue") == 1)
+
+
+async def test_what_is_refused_while_its_body_is_on_the_way_is_refused_at_once(start):
+    world = await start("", max_inflight=1)
+    async with streaming(world, "w1 pause"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.gateway.port)
+        writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
+        assert b" 429 " in await asyncio.wait_for(reader.readline(), WITHIN_S)
+        writer.close()
+        world.replicas[0].release()
+
+
+async def test_a_bad_body_and_a_full_gateway_are_one_refusal(start):
+    world = await start("", max_inflight=1)
+    async with streaming(world, "w1 pause"):
+        async with world.session.post(f"{world.url}/v1/completions", data=b"{") as response:
+            assert response.status == 400
+        world.replicas[0].release()
+    await world.until(lambda: requests(world) == [0, 0])
+    assert world.gateway.core.gate.inflight == 0
 
 
 async def test_one_page_sums_what_all_workers_counted(start):
