@@ -179,7 +179,7 @@ class RemoteEntry:
         try:
             await self.entered()
         except BaseException:
-            admitted.cancel()
+            _forget(admitted)
             raise
         lease: Lease = await admitted
         return lease
@@ -205,11 +205,16 @@ class RemoteEntry:
 
     def leave(self, used_tokens: int) -> None:
         """It is over. A lease that nobody took, because its asker was cancelled, goes back with it."""
-        if not self._entered.cancel() and not self._entered.cancelled():
-            self._entered.exception()  # seen: it may have been refused while the body was found to be invalid
+        _forget(self._entered)  # it may have been refused while the body was found to be invalid
         for lease in self.leases:
             lease.release()
         self._entrance.send(Leave(self._visit, used_tokens))
 
     def _ask(self, job: Job, question: Callable[[int], Message]) -> asyncio.Future[Any]:
         return self._entrance.question(_Call(self, self._tenant, job), question)
+
+
+def _forget(answer: asyncio.Future[Any]) -> None:
+    """Nobody waits for it; a refusal that came already counts as seen."""
+    if not answer.cancel() and not answer.cancelled():
+        answer.exception()

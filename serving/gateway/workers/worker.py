@@ -150,16 +150,26 @@ async def serve(line_socket: socket.socket, handed: socket.socket) -> None:
             greeted.set_result(message)
 
     handed.setblocking(False)
-    line = Line(hear, over.set, first=lambda: worker.first() if worker is not None else None)
+
+    def hung_up() -> None:
+        over.set()
+        greeted.cancel()
+
+    line = Line(hear, hung_up, first=lambda: worker.first() if worker is not None else None)
     await line.open(line_socket)
-    hello = await greeted
+    await asyncio.wait([greeted])
+    if greeted.cancelled():
+        return
+    hello = greeted.result()
     if hello.protocol != PROTOCOL:
         raise SystemExit(f"worker: the coordinator speaks protocol {hello.protocol}, this is {PROTOCOL}: restart it")
     worker = Worker(hello, line, handed)
     await worker.start()
     beat = asyncio.create_task(worker.beat(), name="beat")
     ended = asyncio.create_task(over.wait(), name="over")
-    await asyncio.wait({beat, ended}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({beat, ended}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
     beat.cancel()
     ended.cancel()
     await asyncio.gather(beat, ended, return_exceptions=True)
