@@ -70,6 +70,7 @@ def gateway_config(state: PlatformState, *, control: ControlAddress, capacity: C
         {
             "host": HOST,
             "port": port_of(state.gateway.url),
+            "workers": spec.gateway_workers,
             "platform_id": state.platform_id,
             "model": "llm",
             "engine": spec.engine,

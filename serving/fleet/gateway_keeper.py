@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from serving.backoff import Backoff
 from serving.errors import EnvironmentLacks
-from serving.fleet.backoff import Backoff
 from serving.fleet.gateway import GATEWAY_DRAIN_S
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo

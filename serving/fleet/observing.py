@@ -11,8 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from serving.backoff import Backoff
 from serving.fleet import observers
-from serving.fleet.backoff import Backoff
 from serving.fleet.journal import Journal, write_atomically
 from serving.fleet.model import AutoscalerInfo, PlatformSpec, ProcessInfo, StateFiles
 from serving.fleet.plan import port_of

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serving.backoff import Backoff
 from serving.engine.triton import TritonLaunch
 from serving.errors import ServingError
-from serving.fleet.backoff import Backoff
 from serving.fleet.cold_start import Check, StartChecks, Timeline, phases
 from serving.fleet.journal import Journal
 from serving.fleet.model import ProcessState, ReplicaInfo

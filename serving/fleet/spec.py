@@ -10,6 +10,7 @@ from serving.engine.vllm import VllmConfig
 from serving.errors import BadInput
 
 MOST_REPLICAS = 16
+MOST_GATEWAY_WORKERS = 32
 Engine = Literal["emulated", "vllm"]
 _THRESHOLD = "must be above 0 and at most 3600"
 
@@ -32,7 +33,7 @@ class PlatformSpec:
     `max_replicas` bounds every change of size. `unhealthy_restart_s` is how long the gateway may hold a replica out of
     rotation before its process is replaced. `vllm` configures that engine (None: a tiny model it creates itself).
     `autoscale` and `tenants` are paths: the policy, the tenants file. `autoscale_clock_factor` compresses the policy's
-    windows for drills of minutes.
+    windows for drills of minutes. `gateway_workers` is how many processes carry the gateway's bytes.
     """
 
     replicas: int = 3
@@ -51,6 +52,7 @@ class PlatformSpec:
     autoscale: str | None = None
     autoscale_clock_factor: float = 1.0
     tenants: str | None = None
+    gateway_workers: int = 1
     sidecars: tuple[Sidecar, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,6 +100,10 @@ class PlatformSpec:
             (
                 not 1 <= self.autoscale_clock_factor <= 600,
                 f"autoscale_clock_factor is {self.autoscale_clock_factor:g}: use 1 (real time) to 600",
+            ),
+            (
+                not _whole(self.gateway_workers, 1, MOST_GATEWAY_WORKERS),
+                f"gateway_workers is {self.gateway_workers!r}: use 1 to {MOST_GATEWAY_WORKERS}",
             ),
         ]
 

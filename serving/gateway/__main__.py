@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(path: Path) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # read by gRPC when imported; its log is not JSON
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # workers are exec'd at once; its fork handlers only warn
     from prometheus_client import disable_created_metrics
 
     from serving.gateway.app import run

@@ -129,13 +129,15 @@ class GatewayConfig(BaseModel):
     `first_token_timeout_s` bounds one attempt, `deadline_s` all attempts together, both until the first token;
     `idle_timeout_s` is the longest gap between two tokens. `write_timeout_s` is how long a client may read nothing.
     `default_max_tokens` is used for chat requests that name no limit (completions use OpenAI's 16). `tenants` is the
-    path of the tenants file; None serves everybody without a key. `engine` says whose rules of replay hold.
+    path of the tenants file; None serves everybody without a key. `engine` says whose rules of replay hold. `workers`
+    is how many processes carry the bytes: with more than one, this one coordinates them (`workers/`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8400
+    workers: Annotated[int, Field(ge=1, le=32)] = 1
     platform_id: str = ""
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "llm"
     engine: Literal["emulated", "vllm"] = "emulated"

@@ -7,19 +7,22 @@ it cannot parse with the offending bytes in plain text and in its log: here neit
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
+from serving.errors import EnvironmentLacks
 from serving.gateway.delivery import error_response
 from serving.gateway.errors import invalid, unavailable
 from serving.gateway.log import emit
 
 _KEEPALIVE_S = 75.0
-_BACKLOG = 1024
+BACKLOG = 1024
 
 
 class Connection(web.RequestHandler):
@@ -127,7 +130,7 @@ class Site(web.BaseSite):
     __slots__ = ("_header_timeout_s", "_host", "_port")
 
     def __init__(self, runner: web.AppRunner, host: str, port: int, *, header_timeout_s: float) -> None:
-        super().__init__(runner, backlog=_BACKLOG)
+        super().__init__(runner, backlog=BACKLOG)
         self._host = host
         self._port = port
         self._header_timeout_s = header_timeout_s
@@ -139,12 +142,32 @@ class Site(web.BaseSite):
     async def start(self) -> None:
         """Raises OSError when the port cannot be had."""
         await super().start()
+        connect = connections(self._runner, self._header_timeout_s)
         loop = asyncio.get_running_loop()
-        manager = self._runner.server
-        if manager is None:
-            raise RuntimeError("the runner is not set up")
-
-        def connect() -> Connection:
-            return Connection(manager, loop=loop, header_timeout_s=self._header_timeout_s)
-
         self._server = await loop.create_server(connect, self._host, self._port, backlog=self._backlog)
+
+
+def connections(runner: web.BaseRunner, header_timeout_s: float) -> Callable[[], Connection]:
+    """What makes a connection to the application of `runner`, which is set up."""
+    manager = runner.server
+    if manager is None:
+        raise RuntimeError("the runner is not set up")
+    loop = asyncio.get_running_loop()
+    return lambda: Connection(manager, loop=loop, header_timeout_s=header_timeout_s)
+
+
+async def listen(runner: web.AppRunner, host: str, port: int, header_timeout_s: float) -> int:
+    """Start to serve; the port, chosen by the system when `port` is 0. Raises EnvironmentLacks."""
+    await runner.setup()
+    try:
+        await Site(runner, host, port, header_timeout_s=header_timeout_s).start()
+    except OSError as error:
+        raise cannot_listen(error, host, port) from error
+    return int(runner.addresses[0][1])
+
+
+def cannot_listen(error: OSError, host: str, port: int) -> EnvironmentLacks:
+    where = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return EnvironmentLacks(f"gateway: {where} is in use: free it or set another port")
+    return EnvironmentLacks(f"gateway: cannot listen on {where}: {error.strerror}")

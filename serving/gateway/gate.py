@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
-from serving.gateway.accounting import Account
 from serving.gateway.errors import rejected
 from serving.gateway.metrics import GatewayMetrics
-from serving.gateway.model import Job
 from serving.gateway.ratelimit import Allowance, Budget
 from serving.gateway.tenants import Tenant, Tenants
 
@@ -46,9 +43,8 @@ class Gate:
         """Whose request it is; None when there are no tenants. Raises ApiError 401."""
         return self._tenants.authenticate(headers.get("Authorization")) if self._tenants else None
 
-    @contextmanager
-    def place(self, tenant: Tenant | None) -> Iterator[None]:
-        """Hold one of the gateway's places, and one of the tenant's. Raises ApiError 429, or 503 while draining."""
+    def enter(self, tenant: Tenant | None) -> None:
+        """Take one of the gateway's places, and one of the tenant's. Raises ApiError 429, or 503 while draining."""
         if self.draining:
             message = "the gateway is shutting down: try again"
             code = "shutting_down"
@@ -59,30 +55,28 @@ class Gate:
             self._refuse_too_many(self._by_tenant[name], tenant.max_inflight, " of yours")
         self.inflight += 1
         self._by_tenant[name] += 1
-        try:
-            yield
-        finally:
-            self.inflight -= 1
-            self._by_tenant[name] -= 1
 
-    @contextmanager
-    def charge(self, tenant: Tenant | None, job: Job, account: Account) -> Iterator[None]:
-        """Take the request and its most tokens from the tenant's buckets; at the end only what it used is gone.
+    def leave(self, tenant: Tenant | None) -> None:
+        """Give the place back."""
+        self.inflight -= 1
+        self._by_tenant[tenant.name if tenant else ""] -= 1
+
+    def charge(self, tenant: Tenant | None, tokens: int) -> None:
+        """Take a request and its most tokens from the tenant's buckets.
 
         Raises ApiError 429 with the exact time until the buckets allow it.
         """
         if tenant is None:
-            yield
             return
-        budget = self._budgets[tenant.name]
-        wait_s = budget.spend(job.cost_tokens, self._clock())
+        wait_s = self._budgets[tenant.name].spend(tokens, self._clock())
         if wait_s > 0:
             message = f"the rate limit of {tenant.name} is reached: try again in {wait_s:.3f} s"
             raise rejected(message, reason="rate_limit", code="rate_limit_exceeded", retry_after_s=wait_s)
-        try:
-            yield
-        finally:
-            budget.correct(job.cost_tokens, account.prompt_tokens + account.tokens, self._clock())
+
+    def correct(self, tenant: Tenant | None, charged_tokens: int, used_tokens: int) -> None:
+        """The request is over: only what it used is gone."""
+        if tenant is not None:
+            self._budgets[tenant.name].correct(charged_tokens, used_tokens, self._clock())
 
     def allowances(self, tenant: Tenant | None) -> dict[str, Allowance]:
         """What the tenant has left, for the response's headers."""

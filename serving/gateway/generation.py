@@ -2,14 +2,14 @@
 
 Before the first token the job starts anew elsewhere. After it, the generation goes on elsewhere with what was sent
 already (`Resume`): the reader of `next` sees a gap and nothing else. Both are bounded, for the job by its own limits
-and for all jobs together by the pool's retry budget; what an operator moves on purpose is free.
+and for all jobs together by the fleet's retry budget; what an operator moves on purpose is free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from serving.gateway.attempt import Attempt
 from serving.gateway.config import GatewayConfig
@@ -17,11 +17,38 @@ from serving.gateway.errors import ApiError, JobRefused, ReplicaFailed, Truncate
 from serving.gateway.hedge import race
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.model import Finish, Job, Piece, Resume
-from serving.gateway.pool import Pool
 from serving.gateway.replica import Lease, Moved
 
 _RETRY_AFTER_S = 1
 _NO_BUDGET = "the retry budget is used up"
+
+
+NoPlace = Literal["budget", "late"]
+"""Why there is no other place: the retry budget is used up, or no other replica came up in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Where a job was tried: replicas by name with their life then; `erred` are those that answered with an error."""
+
+    lives: Mapping[str, int]
+    erred: frozenset[str]
+
+
+class Failover(Protocol):
+    """What a generation asks of whoever keeps the replicas. Times are seconds of the generation's clock."""
+
+    async def elsewhere(self, job: Job, tried: Tried, *, until: float, free: bool) -> Lease | NoPlace:
+        """A place where the job was not tried, paid from the retry budget unless `free`; waits while none is up."""
+
+    async def spare(self, job: Job, tried: Tried) -> Lease | None:
+        """A place for a second attempt at once, on another replica with room, when the budget allows it."""
+
+    def report(self, lease: Lease, failure: ReplicaFailed) -> None:
+        """An attempt failed."""
+
+    def see_out(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Let a stream whose answer is complete end in its own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +80,15 @@ class Limits:
 class Generation:
     """Call `next` until a piece carries `finish`, then `close`.
 
-    `lease` is the job's place on its first replica; None takes one. `tried` is the caller's list to which the names of
-    replicas are added in the order tried.
+    `lease` is the job's place on its first replica. `tried` is the caller's list to which the names of replicas are
+    added in the order tried.
     """
 
     def __init__(
         self,
         job: Job,
-        lease: Lease | None,
-        pool: Pool,
+        lease: Lease,
+        failover: Failover,
         limits: Limits,
         metrics: GatewayMetrics,
         *,
@@ -69,8 +96,8 @@ class Generation:
         clock: Callable[[], float],
     ) -> None:
         self._job = job
-        self._lease = lease
-        self._pool = pool
+        self._lease: Lease | None = lease
+        self._failover = failover
         self._limits = limits
         self._metrics = metrics
         self._clock = clock
@@ -89,7 +116,6 @@ class Generation:
         self._finished = False
         self._last_at = clock()
         self.replicas = tried
-        pool.budget.request(clock())
 
     async def next(self) -> Piece:
         """The next piece.
@@ -124,7 +150,7 @@ class Generation:
         if attempt is None:
             return
         if self._finished:
-            self._pool.see_out(attempt.finish())
+            self._failover.see_out(attempt.finish())
         else:
             attempt.abandon()
 
@@ -170,40 +196,40 @@ class Generation:
             raise outcome.result
         return outcome.result
 
-    def _hedge(self) -> Attempt | None:
+    async def _hedge(self) -> Attempt | None:
         """A second attempt, when another replica has room for it and the budget allows."""
         if self._attempts >= self._limits.max_attempts:
             return None
-        lease = self._pool.acquire(self._job, exclude=self._excluded())
-        if lease is None:
-            return None
-        if not self._pool.budget.spend(self._clock()):
-            lease.release()
-            return None
-        return self._start(lease)
+        lease = await self._failover.spare(self._job, self._tried())
+        return None if lease is None else self._start(lease)
 
     # where to go
 
     async def _place(self) -> Lease:
         """A place for the next attempt. Raises ApiError or Truncated when there is to be none."""
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            return lease
         failure = self._failure
         if failure is None:
-            lease, self._lease = self._lease or self._pool.acquire(self._job), None
-            if lease is None:
-                raise _exhausted(None, self.replicas)
-            return lease
+            raise RuntimeError("the generation is closed")
         why_not = self._why_not_again(failure)
         if why_not is not None:
             raise self._given_up(failure, why_not)
-        lease = await self._elsewhere(failure)
+        is_free = isinstance(failure, Moved)
+        place = await self._failover.elsewhere(self._job, self._tried(), until=self._until(), free=is_free)
+        if place == "budget":
+            raise self._given_up(failure, _NO_BUDGET)
+        if place == "late":
+            raise self._given_up(failure, "no other replica came up in time", result="failed")
         if self._started:
-            self._replays += not isinstance(failure, Moved)
-        elif not isinstance(failure, Moved):
+            self._replays += not is_free
+        elif not is_free:
             self._metrics.retry(failure.reason)
-        return lease
+        return place
 
     def _why_not_again(self, failure: ReplicaFailed) -> str | None:
-        """What forbids another attempt; the retry is paid for when nothing does."""
+        """What forbids another attempt, as far as the job itself goes."""
         if self._started and not self._is_replayable():
             return "its kind of request is not continued elsewhere"
         if isinstance(failure, Moved):
@@ -212,28 +238,16 @@ class Generation:
             return f"it was continued {self._replays} times already"
         if not self._started and (self._attempts >= self._limits.max_attempts or self._clock() >= self._deadline):
             return "it was tried often enough"
-        return None if self._pool.budget.spend(self._clock()) else _NO_BUDGET
+        return None
 
-    async def _elsewhere(self, failure: ReplicaFailed) -> Lease:
-        """A place on a replica that did not fail this job in its present life; wait for one while none is up."""
-        since = self._last_at if self._started else self._clock()
-        until = since + self._limits.idle_timeout_s
-        if not self._started:
-            until = min(until, self._deadline)
-        while True:
-            lease = self._pool.acquire(self._job, exclude=self._excluded(), forced=True)
-            if lease is None:  # an error may have been the moment's fault: better than to wait for somebody else
-                lease = self._pool.acquire(self._job, exclude=self._excluded() - self._erred, forced=True)
-            if lease is not None:
-                return lease
-            left_s = until - self._clock()
-            if left_s <= 0:
-                raise self._given_up(failure, "no other replica came up in time", result="failed")
-            await self._pool.arrival(left_s)
+    def _until(self) -> float:
+        """How long a place elsewhere is worth waiting for."""
+        if self._started:
+            return self._last_at + self._limits.idle_timeout_s
+        return min(self._clock() + self._limits.idle_timeout_s, self._deadline)
 
-    def _excluded(self) -> set[str]:
-        lives = self._pool.lives()
-        return {name for name, life in self._lives.items() if lives.get(name) == life}
+    def _tried(self) -> Tried:
+        return Tried(self._lives, frozenset(self._erred))
 
     def _is_replayable(self) -> bool:
         replay = self._job.replay
@@ -273,7 +287,7 @@ class Generation:
         self._failure = failure
 
     def _drop(self, attempt: Attempt, failure: ReplicaFailed) -> None:
-        self._pool.report(attempt.lease, failure)
+        self._failover.report(attempt.lease, failure)
         if isinstance(failure, Moved):
             self._attempts -= 1
             self._lives.pop(attempt.lease.replica.name, None)  # it did nothing wrong: it may serve again
@@ -305,10 +319,8 @@ class Generation:
         return _exhausted(failure, self.replicas)
 
 
-def _exhausted(failure: ReplicaFailed | None, tried: list[str]) -> ApiError:
+def _exhausted(failure: ReplicaFailed, tried: list[str]) -> ApiError:
     """What the client is told when no replica produced a first token."""
-    if failure is None:
-        return unavailable("no replica is healthy: try again", code="no_healthy_replica", retry_after_s=_RETRY_AFTER_S)
     names = ", ".join(tried)
     if failure.reason == "timeout":
         return unavailable(f"no first token in time (tried {names})", status=504, code="first_token_timeout")

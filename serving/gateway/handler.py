@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Protocol
 
 from aiohttp import web
 
 from serving.gateway.accounting import Account
-from serving.gateway.admission import Admission, Clocks
+from serving.gateway.admission import Clocks
 from serving.gateway.api import Caller, Order, Rules, parse_order
 from serving.gateway.config import GatewayConfig
 from serving.gateway.delivery import Delivery, Terms, error_response
 from serving.gateway.errors import ApiError, invalid
 from serving.gateway.forecast import Forecast
-from serving.gateway.gate import Gate
-from serving.gateway.generation import Generation, Limits
+from serving.gateway.generation import Failover, Generation, Limits
 from serving.gateway.headers import client_request_id, timeout_s, traceparent
 from serving.gateway.metrics import GatewayMetrics
-from serving.gateway.model import Outcome
-from serving.gateway.pool import Pool
+from serving.gateway.model import Job, Outcome
+from serving.gateway.ratelimit import Allowance
+from serving.gateway.replica import Lease
 from serving.gateway.sse import Api, Reply
 from serving.gateway.tenants import Tenant
 from serving.gateway.tracing import NoTracing, Tracing
@@ -29,54 +30,55 @@ from serving.gateway.visit import Visit, operation_of
 __all__ = ["Clocks", "GenerationHandler"]
 
 
+class Entry(Protocol):
+    """One request inside the gateway: what `entrance.Entry` and `workers.remote.RemoteEntry` offer."""
+
+    @property
+    def by_text(self) -> bool: ...
+    @property
+    def failover(self) -> Failover: ...
+    async def admit(self, job: Job, key: Account, *, stream: bool) -> Lease: ...
+    def leave(self, used_tokens: int) -> None: ...
+
+
+class Entrance(Protocol):
+    """The way in, wherever the limits are kept that hold for all requests."""
+
+    def identify(self, headers: Mapping[str, str]) -> Tenant | None: ...
+    def allowances(self, tenant: Tenant | None) -> Mapping[str, Allowance]: ...
+    async def enter(self, tenant: Tenant | None, *, body_is_here: bool) -> Entry: ...
+
+
 class GenerationHandler:
-    """Serves both APIs. While `draining`, new work is refused and what runs may finish; `closing` ends that grace."""
+    """Serves both APIs. `closing` says that the grace of a drain is over.
+
+    `forecast` is where accounts tell how fast tokens come, when it is kept in this process.
+    """
 
     def __init__(
         self,
         config: GatewayConfig,
-        pool: Pool,
+        entrance: Entrance,
         metrics: GatewayMetrics,
         clocks: Clocks,
         *,
-        tenants: Sequence[Tenant] = (),
+        forecast: Forecast | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._config = config
         self._rules = Rules.of(config)
         self._openai_rules = self._rules.for_openai()
         self._limits = Limits.of(config)
-        self._pool = pool
+        self._entrance = entrance
         self._metrics = metrics
         self._clocks = clocks
         self._tracing = tracing or NoTracing()
-        self._forecast = Forecast(clocks.monotonic())
-        self._admission = Admission(pool, config.admission, metrics, self._forecast, clocks=clocks)
-        self._gate = Gate(
-            tenants,
-            max_inflight=config.max_inflight,
-            retry_after_s=self._admission.retry_after_s,
-            metrics=metrics,
-            clock=clocks.monotonic,
-        )
+        self._forecast = forecast
         self.closing = False
-
-    @property
-    def inflight(self) -> int:
-        """Requests that are waiting or running."""
-        return self._gate.inflight
-
-    @property
-    def draining(self) -> bool:
-        return self._gate.draining
-
-    @draining.setter
-    def draining(self, value: bool) -> None:
-        self._gate.draining = value
 
     def authenticate(self, headers: Mapping[str, str]) -> None:
         """Raises ApiError 401 when tenants are configured and the request has no key of theirs."""
-        self._gate.identify(headers)
+        self._entrance.identify(headers)
 
     async def completions(self, http: web.Request) -> web.StreamResponse:
         return await self._serve(http, "completion")
@@ -108,24 +110,24 @@ class GenerationHandler:
             api,
             Account(self._metrics, self._clocks.monotonic(), self._forecast),
             self._tracing.request(f"{operation_of(api)} {self._rules.model}", traceparent(http.headers)),
-            self._gate.allowances,
+            self._entrance.allowances,
         )
 
     async def _answer(self, http: web.Request, visit: Visit) -> web.StreamResponse:
-        visit.tenant = tenant = self._gate.identify(http.headers)
+        visit.tenant = tenant = self._entrance.identify(http.headers)
         visit.account.tenant = tenant.name if tenant else ""
         limit_s = timeout_s(http.headers)
         deadline_at = None if limit_s is None else self._clocks.unix() + limit_s
-        with self._gate.place(tenant):
+        entry = await self._entrance.enter(tenant, body_is_here=http.content.is_eof())
+        try:
             caller = Caller(visit.request_id, tenant, deadline_at, visit.span.traceparent)
-            order = parse_order(await self._read_body(http), api=visit.api, caller=caller, rules=self._rules_now())
+            body = await self._read_body(http)
+            rules = self._openai_rules if entry.by_text else self._rules
+            order = parse_order(body, api=visit.api, caller=caller, rules=rules)
             visit.job, visit.stream = order.job, order.stream
-            with self._gate.charge(tenant, order.job, visit.account):
-                return await self._generate(http, order, visit, limit_s)
-
-    def _rules_now(self) -> Rules:
-        """Replicas come and go, and with them what can be promised."""
-        return self._rules if all(replica.config.url is None for replica in self._pool) else self._openai_rules
+            return await self._generate(http, order, visit, entry, limit_s)
+        finally:
+            entry.leave(visit.account.prompt_tokens + visit.account.tokens)
 
     async def _read_body(self, http: web.Request) -> bytes:
         try:
@@ -140,16 +142,14 @@ class GenerationHandler:
             raise invalid("the body cannot be decoded: check Content-Encoding and Transfer-Encoding") from error
 
     async def _generate(
-        self, http: web.Request, order: Order, visit: Visit, limit_s: float | None
+        self, http: web.Request, order: Order, visit: Visit, entry: Entry, limit_s: float | None
     ) -> web.StreamResponse:
         clock, account, job = self._clocks.monotonic, visit.account, order.job
         queued_at = clock()
         with visit.span.queue():
-            lease = await self._admission.admit(job)
-        begun_at = clock()
-        visit.queued_s = begun_at - queued_at
-        self._forecast.begin(account, begun_at)
-        generation = Generation(job, lease, self._pool, self._limits, self._metrics, tried=visit.tried, clock=clock)
+            lease = await entry.admit(job, account, stream=order.stream)
+        visit.queued_s = clock() - queued_at
+        generation = Generation(job, lease, entry.failover, self._limits, self._metrics, tried=visit.tried, clock=clock)
         reply = Reply(order.api, job.request_id, int(self._clocks.unix()), job.model)
         deadline_at = None if limit_s is None else account.accepted_at + limit_s
         terms = Terms(visit.headers, self._config.write_timeout_s, deadline_at)
@@ -158,7 +158,6 @@ class GenerationHandler:
             return await (delivery.stream(include_usage=order.include_usage) if order.stream else delivery.whole())
         finally:
             account.close_usage(job.prompt_tokens_estimate)
-            self._forecast.end(account, clock())
             generation.close()
 
     def _count(self, error: ApiError, account: Account) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from serving.gateway.attempt import Attempt
@@ -23,10 +23,10 @@ class Outcome:
 async def race(
     first: Attempt,
     after_s: float,
-    second: Callable[[], Attempt | None],
+    second: Callable[[], Awaitable[Attempt | None]],
     drop: Callable[[Attempt, ReplicaFailed], None],
 ) -> Outcome:
-    """The first piece of `first`, or after `after_s` of whichever of it and `second()` is quicker.
+    """The first piece of `first`, or after `after_s` of whichever of it and `await second()` is quicker.
 
     `drop` gets an attempt that failed while the other still runs. Losers are abandoned, and both attempts when a read
     raises another error or the caller is cancelled.
@@ -36,7 +36,7 @@ async def race(
     try:
         try:
             done, _ = await asyncio.wait(running, timeout=after_s)
-            hedge = None if done else second()
+            hedge = None if done else await second()
             if hedge is not None:
                 running[asyncio.create_task(hedge.read())] = hedge
             winner = await _first_of(running, drop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 
 _LOGGER = logging.getLogger("serving.gateway")
 
@@ -15,7 +16,14 @@ def emit(event: str, /, *, level: int = logging.INFO, **fields: object) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """Also shapes the lines of libraries (aiohttp, asyncio), so that the log has one format."""
+    """Also shapes the lines of libraries (aiohttp, asyncio), so that the log has one format.
+
+    `fields` are in every line.
+    """
+
+    def __init__(self, fields: Mapping[str, object]) -> None:
+        super().__init__()
+        self._fields = fields
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -23,6 +31,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
+        line.update(self._fields)
         if record.name != _LOGGER.name:
             line["logger"] = record.name
         line.update(getattr(record, "fields", {}))
@@ -31,9 +40,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def configure_logging() -> None:
-    """Send everything to stderr as JSON lines. Called by the process's entry only."""
+def configure_logging(**fields: object) -> None:
+    """Send everything to stderr as JSON lines, `fields` in each. Called by the process's entry only."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(fields))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     _LOGGER.setLevel(logging.INFO)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from serving.gateway.health import EJECTIONS, STATES, Ejection, State
 from serving.gateway.model import FAILURE_REASONS, OUTCOMES, FailureReason, Outcome
+from serving.gateway.series import Ledger
 
 TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 INTER_TOKEN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2)
@@ -26,110 +27,89 @@ class GatewayMetrics:
 
     def __init__(self, *, ttft_threshold_s: float, tpot_threshold_s: float) -> None:
         self.registry = registry = CollectorRegistry()
+        self.ledger = ledger = Ledger()
+        registry.register(ledger)
         self.ttft_threshold_s = ttft_threshold_s
         self.tpot_threshold_s = tpot_threshold_s
-        requests = Counter("sre_gateway_requests_total", "Finished requests.", ["outcome"], registry=registry)
-        self._requests = {outcome: requests.labels(outcome) for outcome in OUTCOMES}
-        self.ttft = Histogram(
-            "sre_gateway_ttft_seconds",
-            "Request accepted to first token.",
-            buckets=_with(TTFT_BUCKETS, ttft_threshold_s),
-            registry=registry,
-        )
-        self.inter_token = Histogram(
-            "sre_gateway_inter_token_seconds",
-            "Gaps between successive tokens.",
-            buckets=_with(INTER_TOKEN_BUCKETS, tpot_threshold_s),
-            registry=registry,
-        )
-        self.e2e = Histogram(
-            "sre_gateway_e2e_seconds", "Duration of ok requests.", buckets=E2E_BUCKETS, registry=registry
-        )
-        self.eligible = Counter(
-            "sre_gateway_goodput_eligible_total", "Requests that count for goodput.", registry=registry
-        )
-        self.good = Counter(
-            "sre_gateway_goodput_good_total", "Ok requests within both goodput thresholds.", registry=registry
-        )
+        self._requests_and_tokens(ledger)
+        self._resilience(ledger)
+        self._admission(ledger)
+        self._gauges(registry)
         threshold = Gauge("sre_gateway_goodput_threshold_seconds", "Goodput thresholds.", ["signal"], registry=registry)
         threshold.labels("ttft").set(ttft_threshold_s)
         threshold.labels("tpot").set(tpot_threshold_s)
-        tokens = Counter("sre_gateway_tokens_total", "Tokens of all requests.", ["kind"], registry=registry)
+
+    def _requests_and_tokens(self, ledger: Ledger) -> None:
+        requests = ledger.counter("sre_gateway_requests_total", "Finished requests.", ["outcome"])
+        self._requests = {outcome: requests.labels(outcome) for outcome in OUTCOMES}
+        self.ttft = ledger.histogram(
+            "sre_gateway_ttft_seconds", "Request accepted to first token.", _with(TTFT_BUCKETS, self.ttft_threshold_s)
+        )
+        self.inter_token = ledger.histogram(
+            "sre_gateway_inter_token_seconds",
+            "Gaps between successive tokens.",
+            _with(INTER_TOKEN_BUCKETS, self.tpot_threshold_s),
+        )
+        self.e2e = ledger.histogram("sre_gateway_e2e_seconds", "Duration of ok requests.", E2E_BUCKETS)
+        self.eligible = ledger.count("sre_gateway_goodput_eligible_total", "Requests that count for goodput.")
+        self.good = ledger.count("sre_gateway_goodput_good_total", "Ok requests within both goodput thresholds.")
+        tokens = ledger.counter("sre_gateway_tokens_total", "Tokens of all requests.", ["kind"])
         self.prompt_tokens = tokens.labels("prompt")
         self.generation_tokens = tokens.labels("generation")
-        self.good_tokens = Counter(
-            "sre_gateway_good_tokens_total", "Generation tokens of good requests.", registry=registry
+        self.good_tokens = ledger.count("sre_gateway_good_tokens_total", "Generation tokens of good requests.")
+        self.wasted_tokens = ledger.count(
+            "sre_gateway_wasted_tokens_total", "Generation tokens of requests that were not ok."
         )
-        self.wasted_tokens = Counter(
-            "sre_gateway_wasted_tokens_total", "Generation tokens of requests that were not ok.", registry=registry
-        )
-        retries = Counter("sre_gateway_retries_total", "Attempts after the first.", ["reason"], registry=registry)
+        retries = ledger.counter("sre_gateway_retries_total", "Attempts after the first.", ["reason"])
         self._retries = {reason: retries.labels(reason) for reason in FAILURE_REASONS}
+        self._attempts = ledger.counter(
+            "sre_gateway_replica_requests_total", "Attempts by result.", ["replica", "outcome"]
+        )
+
+    def _resilience(self, ledger: Ledger) -> None:
+        replays = ledger.counter("sre_gateway_replays_total", "Changes of replica after the first token.", ["result"])
+        self.replays = {result: replays.labels(result) for result in REPLAY_RESULTS}
+        replayed = ledger.counter("sre_gateway_replayed_tokens_total", "Tokens computed again by replays.", ["kind"])
+        self.replayed_prompt_tokens = replayed.labels("prompt")
+        self.replayed_generation_tokens = replayed.labels("generation")
+        hedges = ledger.counter("sre_gateway_hedges_total", "Second attempts for late first tokens.", ["result"])
+        self.hedges = {result: hedges.labels(result) for result in ("won", "lost")}
+        self._ejections = ledger.counter(
+            "sre_gateway_ejections_total", "Times taken out of rotation.", ["replica", "reason"]
+        )
+        routed = ledger.counter("sre_gateway_prefix_routes_total", "Prompts by where their prefix led.", ["result"])
+        self.prefix_routes = {result: routed.labels(result) for result in PREFIX_RESULTS}
+        self.prefix_lost_blocks = ledger.count(
+            "sre_gateway_prefix_lost_blocks_total",
+            "Prefix blocks known on a replica that could not be used because it was out.",
+        )
+
+    def _admission(self, ledger: Ledger) -> None:
+        self.queue_seconds = ledger.histogram("sre_gateway_queue_seconds", "Wait for a place.", TTFT_BUCKETS)
+        rejections = ledger.counter("sre_gateway_rejections_total", "Refused by admission.", ["reason"])
+        self.rejections = {reason: rejections.labels(reason) for reason in REJECTION_REASONS}
+        expired = ledger.counter("sre_gateway_expired_total", "Deadlines passed, by where.", ["stage"])
+        self.expired = {stage: expired.labels(stage) for stage in EXPIRY_STAGES}
+        self._tenants = ledger.counter(
+            "sre_gateway_tenant_requests_total", "Finished requests by tenant.", ["tenant", "outcome"]
+        )
+        self._tenant_tokens = ledger.counter("sre_gateway_tenant_tokens_total", "Tokens by tenant.", ["tenant", "kind"])
+
+    def _gauges(self, registry: CollectorRegistry) -> None:
         self._up = Gauge("sre_gateway_replica_up", "1 when work is routed to it.", ["replica"], registry=registry)
         self._inflight = Gauge(
             "sre_gateway_replica_inflight", "Attempts running on it.", ["replica"], registry=registry
         )
-        self._attempts = Counter(
-            "sre_gateway_replica_requests_total", "Attempts by result.", ["replica", "outcome"], registry=registry
-        )
-
-        self._resilience(registry)
-        self._admission(registry)
-
-    def _resilience(self, registry: CollectorRegistry) -> None:
-        replays = Counter(
-            "sre_gateway_replays_total", "Changes of replica after the first token.", ["result"], registry=registry
-        )
-        self.replays = {result: replays.labels(result) for result in REPLAY_RESULTS}
-        replayed = Counter(
-            "sre_gateway_replayed_tokens_total", "Tokens computed again by replays.", ["kind"], registry=registry
-        )
-        self.replayed_prompt_tokens = replayed.labels("prompt")
-        self.replayed_generation_tokens = replayed.labels("generation")
-        self.budget = Gauge("sre_gateway_retry_budget", "Retries the fleet may still spend now.", registry=registry)
-        hedges = Counter(
-            "sre_gateway_hedges_total", "Second attempts for late first tokens.", ["result"], registry=registry
-        )
-        self.hedges = {result: hedges.labels(result) for result in ("won", "lost")}
         self._state = Gauge(
             "sre_gateway_replica_state", "1 for the state it is in.", ["replica", "state"], registry=registry
         )
-        self._ejections = Counter(
-            "sre_gateway_ejections_total", "Times taken out of rotation.", ["replica", "reason"], registry=registry
-        )
-        routed = Counter(
-            "sre_gateway_prefix_routes_total", "Prompts by where their prefix led.", ["result"], registry=registry
-        )
-        self.prefix_routes = {result: routed.labels(result) for result in PREFIX_RESULTS}
-        self.prefix_lost_blocks = Counter(
-            "sre_gateway_prefix_lost_blocks_total",
-            "Prefix blocks known on a replica that could not be used because it was out.",
-            registry=registry,
-        )
-
-    def _admission(self, registry: CollectorRegistry) -> None:
+        self.budget = Gauge("sre_gateway_retry_budget", "Retries the fleet may still spend now.", registry=registry)
         self.queue_depth = Gauge("sre_gateway_queue_depth", "Requests waiting for a place.", registry=registry)
         self.queue_tokens = Gauge("sre_gateway_queue_tokens", "Most tokens those can occupy.", registry=registry)
-        self.queue_seconds = Histogram(
-            "sre_gateway_queue_seconds", "Wait for a place.", buckets=TTFT_BUCKETS, registry=registry
-        )
         self.predicted_ttft = Gauge(
             "sre_gateway_predicted_ttft_seconds",
             "First-token time a request arriving now can expect.",
             registry=registry,
-        )
-        rejections = Counter("sre_gateway_rejections_total", "Refused by admission.", ["reason"], registry=registry)
-        self.rejections = {reason: rejections.labels(reason) for reason in REJECTION_REASONS}
-        expired = Counter("sre_gateway_expired_total", "Deadlines passed, by where.", ["stage"], registry=registry)
-        self.expired = {stage: expired.labels(stage) for stage in EXPIRY_STAGES}
-        self._tenants = Counter(
-            "sre_gateway_tenant_requests_total",
-            "Finished requests by tenant.",
-            ["tenant", "outcome"],
-            registry=registry,
-        )
-        self._tenant_tokens = Counter(
-            "sre_gateway_tenant_tokens_total", "Tokens by tenant.", ["tenant", "kind"], registry=registry
         )
 
     def watch_tenant(self, name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from serving.gateway.budget import RetryBudget
 from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, ReplicaConfig, RoutingConfig
+from serving.gateway.endings import Endings
 from serving.gateway.errors import ReplicaFailed
 from serving.gateway.health import Ejection
 from serving.gateway.log import emit
@@ -53,7 +54,7 @@ class Pool:
         self._turn = 0
         self._listeners: list[Callable[[], None]] = []
         self._arrival: asyncio.Future[None] | None = None
-        self._endings: set[asyncio.Task[None]] = set()
+        self._endings = Endings()
         self.attention = asyncio.Event()
         """Set when a replica should be looked at before the watcher's next round."""
         failover = rules.failover
@@ -122,13 +123,10 @@ class Pool:
 
     def see_out(self, ending: Coroutine[Any, Any, None]) -> None:
         """Let a stream whose answer is complete end, which is bounded in time; its client need not wait for that."""
-        task = asyncio.create_task(ending, name="see out")
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
+        self._endings.see_out(ending)
 
     async def close(self) -> None:
-        if self._endings:
-            await asyncio.wait(self._endings)
+        await self._endings.all()
         for replica in self.everyone():
             await replica.channel.close()
 

@@ -101,6 +101,7 @@ class Lease:
     __slots__ = (
         "_pool_released",
         "_seen_pieces",
+        "first_at",
         "first_due_at",
         "is_open",
         "last_at",
@@ -122,6 +123,7 @@ class Lease:
         self.prefill_tokens = job.prompt_tokens_estimate
         self.life = replica.health.life
         self.opened_at = self.last_at = self.waiting_from = now
+        self.first_at = now
         self.first_due_at: float | None = None
         self.pieces = 0
         self.waiting = False
@@ -143,7 +145,24 @@ class Lease:
         else:
             health.pace.prefill(self.prefill_tokens, now - max(self.opened_at, health.progress_at))
             health.served(now)
+            self.first_at = now
         self.last_at = now
+
+    def pieces_came(self, pieces: int, first_at: float, last_at: float) -> None:
+        """As `piece`, told later and of several: there are `pieces` now, the first came then and the last then."""
+        health, progress_at = self.replica.health, self.replica.health.progress_at
+        steps = pieces - self.pieces
+        since = self.last_at
+        if not self.pieces and pieces:
+            health.pace.prefill(self.prefill_tokens, max(0.0, first_at - max(self.opened_at, progress_at)))
+            health.served(first_at)
+            self.first_at = since = first_at
+            steps -= 1
+        for _ in range(steps):
+            health.pace.step(max(0.0, last_at - since) / steps)
+        health.progress_at = max(progress_at, last_at)
+        self.pieces = pieces
+        self.last_at = last_at
 
     def observe(self, now: float) -> None:
         """A look of the watcher: whether the holder still waits for the same piece as at the look before."""

@@ -25,6 +25,9 @@ AutoscaleClock = Annotated[
     float, typer.Option("--autoscale-clock", help="Run the policy's own clock faster: 60 turns its minutes to seconds.")
 ]
 Tenants = Annotated[Path | None, typer.Option("--tenants", help="API keys and limits by tenant (`sre key new`).")]
+GatewayWorkers = Annotated[
+    int, typer.Option("--gateway-workers", min=1, max=32, help="Processes that carry the gateway's bytes.")
+]
 ColdStart = Annotated[
     float, typer.Option("--cold-start", help="Emulate the profile's cold start, times this; 0 is none, 1 real time.")
 ]

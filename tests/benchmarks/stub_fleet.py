@@ -63,9 +63,9 @@ class StubFleet:
     def start_gateway(self, **settings) -> Ours:
         port = free_ports(1)[0]
         replicas = [{"name": f"llm-{p}", "url": self.url_of(p)} for p in self.worker_ports]
-        path = self._folder / "gateway.json"
+        path = self._folder / f"gateway-{port}.json"
         path.write_text(json.dumps({"port": port, "replicas": replicas} | settings), encoding="utf-8")
-        process = self._spawn([sys.executable, "-m", "serving.gateway", "--config", str(path)], "gateway.log")
+        process = self._spawn([sys.executable, "-m", "serving.gateway", "--config", str(path)], f"gateway-{port}.log")
         return Ours(self.url_of(port), process.pid)
 
     def start_router(self) -> Theirs:
@@ -98,8 +98,13 @@ class _Gateway:
         self._process = psutil.Process(pid)
 
     def cpu_s(self) -> float:
-        times = self._process.cpu_times()
-        return times.user + times.system
+        """Of all its processes."""
+        return sum(self.cpu_of_each_s())
+
+    def cpu_of_each_s(self) -> list[float]:
+        """Its own first, then its children's."""
+        times = [process.cpu_times() for process in (self._process, *self._process.children())]
+        return [time.user + time.system for time in times]
 
     async def in_rotation(self, session: aiohttp.ClientSession) -> set[int]:
         raise NotImplementedError

@@ -32,6 +32,12 @@ def sre(*arguments, cwd):
         ("report",),
         ("load",),
         ("doctor",),
+        ("slo",),
+        ("slo", "lint"),
+        ("slo", "status"),
+        ("slo", "rules"),
+        ("slo", "backtest"),
+        ("slo", "gate"),
     ],
 )
 def test_every_verb_explains_itself(tmp_path, verb):
@@ -75,6 +81,25 @@ BAD_CALLS = {
     "no report": (("report", "verify", "nowhere"), 2, "no such folder"),
     "a state directory that is a file": (("up", "--state-dir", __file__), 3, "choose another --state-dir"),
     "a port that does not exist": (("doctor", "--port", "70000"), 2, "--port"),
+    "no documents": (("slo", "lint", "nowhere"), 2, "nowhere"),
+    "no samples at all": (("slo", "status", str(ROOT / "slo")), 2, "--prometheus URL or --samples PATH"),
+    "two sources": (
+        ("slo", "status", str(ROOT / "slo"), "--prometheus", "http://127.0.0.1:1", "--samples", "x.csv"),
+        2,
+        "give one",
+    ),
+    "a Prometheus that is not there": (
+        ("slo", "gate", str(ROOT / "slo"), "--prometheus", "http://127.0.0.1:1"),
+        3,
+        "does not answer",
+    ),
+    "an unknown SLO": (("slo", "status", str(ROOT / "slo"), "--slo", "none"), 2, "use one of availability"),
+    "an unknown action": (("slo", "gate", str(ROOT / "slo"), "--for", "party"), 2, "use one of deploy, drill"),
+    "a time without its zone": (
+        ("slo", "status", str(ROOT / "slo"), "--samples", str(ROOT / "reports/example/samples.jsonl"), "--at", "noon"),
+        2,
+        "--at",
+    ),
     "no workspace": (("gameday", "list"), 2, "experiments"),
 }
 

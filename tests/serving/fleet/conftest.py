@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from serving.backoff import Backoff
 from serving.engine.triton import TritonLaunch
-from serving.fleet.backoff import Backoff
 from serving.fleet.cold_start import StartChecks
 from serving.fleet.critical import Critical
 from serving.fleet.gateway import Capacity, ControlAddress, GatewayClient

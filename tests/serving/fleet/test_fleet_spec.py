@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from serving.backoff import Backoff
 from serving.engine.vllm import VllmConfig
 from serving.errors import BadInput, EnvironmentLacks
-from serving.fleet.backoff import Backoff
 from serving.fleet.model import PlatformSpec, Sidecar
 from serving.fleet.ports import free_ports, require_free
 
@@ -19,6 +19,7 @@ def test_a_spec_survives_its_file():
         vllm=VllmConfig(max_model_len=2048, tensor_parallel_size=2),
         autoscale="/policy.yaml",
         tenants="/tenants.yaml",
+        gateway_workers=2,
         sidecars=(Sidecar("recorder", ("python", "-m", "x")),),
     )
     assert PlatformSpec.from_json(spec.to_json()) == spec
@@ -26,8 +27,8 @@ def test_a_spec_survives_its_file():
 
 
 def test_all_faults_are_named_at_once():
-    with pytest.raises(BadInput, match=r"replicas is 0.*time_scale is 0.*port is 70000"):
-        PlatformSpec(replicas=0, time_scale=0.0, port=70000)
+    with pytest.raises(BadInput, match=r"replicas is 0.*time_scale is 0.*port is 70000.*gateway_workers is 33"):
+        PlatformSpec(replicas=0, time_scale=0.0, port=70000, gateway_workers=33)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"replica": 3}', '{"sidecars": [{"name": "x"}]}', '{"replicas": "3"}'])

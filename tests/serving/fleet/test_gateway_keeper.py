@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from serving.backoff import Backoff
 from serving.errors import EnvironmentLacks
-from serving.fleet.backoff import Backoff
 from serving.fleet.gateway_keeper import MOST_QUICK_DEATHS, GatewayKeeper, answers
 from serving.fleet.process import Child
 

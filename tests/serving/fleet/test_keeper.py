@@ -12,9 +12,9 @@ import time
 import psutil
 import pytest
 
+from serving.backoff import Backoff
 from serving.engine.triton import TritonLaunch
 from serving.errors import EnvironmentLacks
-from serving.fleet.backoff import Backoff
 from serving.fleet.cold_start import StartChecks
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles

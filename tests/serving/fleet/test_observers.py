@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from serving.autoscale.config import load_config
+from serving.backoff import Backoff
 from serving.fleet import observers, observing
-from serving.fleet.backoff import Backoff
 from serving.fleet.model import AutoscalerInfo
 from serving.fleet.observing import Observing
 from serving.fleet.process import Child

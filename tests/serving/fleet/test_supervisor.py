@@ -59,11 +59,13 @@ def test_an_autoscaled_platform_has_a_place_for_the_autoscalers_page():
 
 
 def test_the_gateway_understands_its_configuration():
-    text = gateway_config(planned(port=0, tenants="/t.yaml"), control=CONTROL, capacity=Capacity(8, 4096))
+    text = gateway_config(
+        planned(port=0, tenants="/t.yaml", gateway_workers=2), control=CONTROL, capacity=Capacity(8, 4096)
+    )
     config = parse_config(text, path="gateway.json")
     assert (config.control.port, config.control.token) == (9, CONTROL.token)
     assert next((r.name, r.max_seqs, r.kv_tokens) for r in config.replicas) == ("llm-0", 8, 4096)
-    assert (config.tenants, config.engine) == ("/t.yaml", "emulated")
+    assert (config.tenants, config.engine, config.workers) == ("/t.yaml", "emulated", 2)
 
 
 def test_the_gateway_is_given_longer_than_it_drains():

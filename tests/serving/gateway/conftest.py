@@ -1,4 +1,7 @@
-"""A gateway in this process with scripted Tritons behind it. Test folders are no packages, hence the load by path."""
+"""A gateway with scripted Tritons behind it. Test folders are no packages, hence the load by path.
+
+The gateway runs in this process or, where a module asks for more `workers`, as a coordinator here and worker processes.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ import pytest
 
 from serving.gateway.app import Gateway
 from serving.gateway.config import GatewayConfig
+from serving.gateway.workers.coordinator import Coordinator
 
 _WITHIN_S = 10.0
 _NESTED = ("health", "failover", "admission", "routing")
@@ -76,7 +80,7 @@ class Events:
 class World:
     """The running gateway and its replicas, with the few things tests ask of them."""
 
-    gateway: Gateway
+    gateway: Gateway | Coordinator
     replicas: list[Any]
     session: aiohttp.ClientSession
 
@@ -90,17 +94,34 @@ class World:
     async def post(self, prompt: str, **more: Any) -> tuple[int, dict[str, Any], Any]:
         """A completion without streaming: status, body, headers."""
         async with self.session.post(f"{self.url}/v1/completions", json=self.body(prompt, **more)) as response:
-            return response.status, await response.json(), response.headers
+            answer = response.status, await response.json(), response.headers
+        await self.settle()
+        return answer
 
     async def post_raw(self, data: bytes, path: str = "/v1/completions") -> tuple[int, dict[str, Any]]:
         async with self.session.post(f"{self.url}{path}", data=data) as response:
-            return response.status, await response.json()
+            answer = response.status, await response.json()
+        await self.settle()
+        return answer
 
     async def stream(self, prompt: str, **more: Any) -> Events:
         """A streamed completion, read to its end."""
         body = self.body(prompt, stream=True, **more)
         async with self.session.post(f"{self.url}/v1/completions", json=body) as response:
-            return parse_events(response.status, response.headers, await response.text())
+            events = parse_events(response.status, response.headers, await response.text())
+        await self.settle()
+        return events
+
+    def listening(self) -> list[Any]:
+        """The sockets that connections come from."""
+        if isinstance(self.gateway, Coordinator):
+            return self.gateway._listener._sockets
+        return [listener for site in self.gateway._runner.sites for listener in site._server.sockets]
+
+    async def settle(self) -> None:
+        """Bring home what workers have counted."""
+        if isinstance(self.gateway, Coordinator):
+            await self.gateway.settle()
 
     async def get(self, path: str) -> tuple[int, str]:
         async with self.session.get(f"{self.url}{path}") as response:
@@ -125,6 +146,7 @@ class World:
         async with asyncio.timeout(_WITHIN_S):
             while not condition():
                 await asyncio.sleep(0.01)
+                await self.settle()
 
 
 def parse_events(status: int, headers: Any, text: str) -> Events:
@@ -141,7 +163,13 @@ def parse_events(status: int, headers: Any, text: str) -> Events:
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Callable[..., Any]]:
+def workers() -> int:
+    """How many processes carry the bytes; a module that overrides it runs its cases against such a gateway."""
+    return 1
+
+
+@pytest.fixture
+async def start(workers: int) -> AsyncIterator[Callable[..., Any]]:
     """`await start("script of llm-0", "script of llm-1", max_attempts=2)`: a world with these replicas, all up."""
     worlds: list[World] = []
 
@@ -152,10 +180,12 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
         each = settings.pop("replica", {})
         config = GatewayConfig(
             port=0,
+            workers=workers,
             replicas=[{"name": f"llm-{n}", "grpc_address": r.address} | each for n, r in enumerate(replicas)],
             **nested(FAST | settings),
         )
-        world = World(Gateway(config), replicas, aiohttp.ClientSession())
+        gateway = Gateway(config) if workers == 1 else Coordinator(config)
+        world = World(gateway, replicas, aiohttp.ClientSession())
         worlds.append(world)
         await world.gateway.start()
         if wait:

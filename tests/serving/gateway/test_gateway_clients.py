@@ -10,6 +10,12 @@ from contextlib import asynccontextmanager
 import pytest
 from fake_triton import text_of
 
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request):
+    return request.param
+
+
 WITHIN_S = 5
 
 
@@ -51,9 +57,8 @@ def big_tokens(monkeypatch):
 @asynccontextmanager
 async def reading_nothing(world, prompt):
     """A client that has asked for a stream and lets it lie, over sockets that hold little."""
-    for site in world.gateway._runner.sites:
-        for listener in site._server.sockets:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    for listener in world.listening():
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
     async with connected(world, receive_bytes=4096) as (reader, writer):
         writer.transport.pause_reading()
         writer.write(request(world, prompt, stream=True, max_tokens=1000))
@@ -156,7 +161,7 @@ async def test_an_unstreamed_answer_that_the_drain_s_end_cuts_is_an_error_as_its
 async def test_new_work_on_a_kept_connection_is_refused_while_draining(start):
     world = await start("")
     await world.post("w1")
-    world.gateway._handler.draining = True
+    world.gateway.core.gate.draining = True
     status, answer, headers = await world.post("w1")
     assert (status, answer["error"]["code"], headers["Retry-After"]) == (503, "shutting_down", "1")
     assert world.value("rejections_total", reason="draining") == 1
@@ -276,6 +281,6 @@ async def test_an_upload_that_breaks_off_gives_its_place_back(start):
     world = await start("")
     async with connected(world) as (_, writer):
         writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
-        await world.until(lambda: world.gateway._handler.inflight == 1)
+        await world.until(lambda: world.gateway.core.gate.inflight == 1)
     await world.until(lambda: world.outcomes() == {"cancelled": 1})
-    assert world.gateway._handler.inflight == 0
+    assert world.gateway.core.gate.inflight == 0

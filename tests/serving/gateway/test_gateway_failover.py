@@ -9,6 +9,11 @@ import pytest
 from fake_triton import text_of
 
 
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request):
+    return request.param
+
+
 def replays(world):
     return {result: world.value("replays_total", result=result) for result in ("ok", "failed", "refused")}
 

@@ -10,6 +10,12 @@ from fake_triton import text_of
 from serving.gateway.hedge import race
 from serving.gateway.model import Piece
 
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request):
+    return request.param
+
+
 HEDGED = {"hedge_after_s": 0.05}
 
 
@@ -96,7 +102,11 @@ class Contender:
 
 async def test_a_client_that_leaves_while_the_loser_ends_leaves_nothing_behind():
     first, second = Contender(answers=False), Contender(answers=True)
-    running = asyncio.create_task(race(first, 0.0, lambda: second, lambda attempt, failure: None))
+
+    async def hedge():
+        return second
+
+    running = asyncio.create_task(race(first, 0.0, hedge, lambda attempt, failure: None))
     await asyncio.sleep(0.03)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

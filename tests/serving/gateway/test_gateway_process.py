@@ -1,4 +1,4 @@
-"""`python -m serving.gateway` as a process: exit codes, log lines, drain."""
+"""`python -m serving.gateway` as a process, alone and with workers: exit codes, log lines, drain, death."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import sys
 from contextlib import asynccontextmanager
 
 import aiohttp
+import psutil
 import pytest
 from fake_triton import FakeTriton, text_of
 
 WITHIN_S = 15
+WORKERS = pytest.mark.parametrize("workers", [1, 2], ids=["one process", "two workers"])
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ async def running(tmp_path, triton, **fields):
     try:
         async with asyncio.timeout(WITHIN_S):
             seen = {}
-            while "replica_up" not in seen:
+            while not {"replica_up", "gateway_started"} <= set(seen):
                 line = json.loads(await process.stderr.readline())
                 seen[line["event"]] = line
         yield process, seen["gateway_started"]["url"]
@@ -67,20 +69,22 @@ async def test_a_bad_configuration_is_one_line_and_exit_2(tmp_path):
     assert len(errors.decode().splitlines()) == 1
 
 
-async def test_a_port_in_use_is_one_line_and_exit_3(tmp_path):
+@WORKERS
+async def test_a_port_in_use_is_one_line_and_exit_3(tmp_path, workers):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = await spawn(tmp_path, port=port, replicas=replicas("127.0.0.1:1"))
+        process = await spawn(tmp_path, port=port, replicas=replicas("127.0.0.1:1"), workers=workers)
         _, errors = await process.communicate()
     assert process.returncode == 3
     assert errors.decode() == f"gateway: 127.0.0.1:{port} is in use: free it or set another port\n"
 
 
+@WORKERS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_lets_running_requests_finish(tmp_path, triton, number):
-    async with running(tmp_path, triton) as (process, url), aiohttp.ClientSession() as session:
+async def test_a_signal_lets_running_requests_finish(tmp_path, triton, number, workers):
+    async with running(tmp_path, triton, workers=workers) as (process, url), aiohttp.ClientSession() as session:
         body = {"model": "llm", "prompt": "w1 pause w3", "stream": True}
         response = await session.post(f"{url}/v1/completions", json=body)
         await response.content.readuntil(b"\n\n")
@@ -97,8 +101,9 @@ async def test_a_signal_lets_running_requests_finish(tmp_path, triton, number):
     assert lines[-1]["cut"] == 0
 
 
-async def test_a_stopping_gateway_is_first_not_ready_and_serves_on(tmp_path, triton):
-    async with running(tmp_path, triton) as (process, url), aiohttp.ClientSession() as session:
+@WORKERS
+async def test_a_stopping_gateway_is_first_not_ready_and_serves_on(tmp_path, triton, workers):
+    async with running(tmp_path, triton, workers=workers) as (process, url), aiohttp.ClientSession() as session:
         process.send_signal(signal.SIGTERM)
         while json.loads(await process.stderr.readline())["event"] != "gateway_stopping":
             pass
@@ -118,8 +123,10 @@ async def connect_anew(url):
                 await asyncio.sleep(0.01)
 
 
-async def test_what_does_not_finish_in_time_is_cut(tmp_path, triton):
-    async with running(tmp_path, triton, drain_timeout_s=0.2) as (process, url), aiohttp.ClientSession() as session:
+@WORKERS
+async def test_what_does_not_finish_in_time_is_cut(tmp_path, triton, workers):
+    fields = {"drain_timeout_s": 0.2, "workers": workers}
+    async with running(tmp_path, triton, **fields) as (process, url), aiohttp.ClientSession() as session:
         body = {"model": "llm", "prompt": "w1 hang", "stream": True}
         response = await session.post(f"{url}/v1/completions", json=body)
         await response.content.readuntil(b"\n\n")
@@ -147,3 +154,39 @@ async def test_failures_are_logged_without_the_prompt(tmp_path, triton):
     assert failed["request_id"] != truncated["request_id"]
     assert "secret" not in json.dumps(lines)
     assert text_of(1) not in json.dumps(lines, ensure_ascii=False)
+
+
+def family(process):
+    """The gateway and all that descends from it."""
+    parent = psutil.Process(process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+async def test_a_killed_gateway_takes_its_workers_with_it_also_those_that_hang(tmp_path, triton):
+    async with running(tmp_path, triton, workers=2) as (process, _):
+        everybody = family(process)
+        assert len(everybody) == 3
+        everybody[1].send_signal(signal.SIGSTOP)
+        process.kill()
+        await process.wait()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, everybody, timeout=WITHIN_S)
+    assert alive == []
+
+
+async def test_workers_leave_it_to_the_gateway_when_to_end(tmp_path, triton):
+    """A terminal's Ctrl-C and a service manager's SIGTERM reach the whole group."""
+    async with running(tmp_path, triton, workers=2) as (process, url), aiohttp.ClientSession() as session:
+        body = {"model": "llm", "prompt": "w1 pause w3", "stream": True}
+        response = await session.post(f"{url}/v1/completions", json=body)
+        await response.content.readuntil(b"\n\n")
+        everybody = family(process)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for member in everybody[1:]:
+                member.send_signal(number)
+        process.send_signal(signal.SIGTERM)
+        triton.release()
+        assert (await response.text()).endswith("data: [DONE]\n\n")
+        code, lines = await end(process)
+    assert code == 0
+    assert [line["requests_lost"] for line in lines if line["event"] == "worker_exited"] == [0, 0]
+    assert not any(member.is_running() for member in everybody)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, ReplicaConfig, RoutingConfig
 from serving.gateway.errors import ReplicaFailed
+from serving.gateway.failover import PoolFailover
 from serving.gateway.generation import Generation, Limits
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.model import Finish, Job, Piece
@@ -53,7 +54,9 @@ async def generate(channel):
     pool.put(ReplicaConfig(name=name, url=f"http://{name}") for name in "abc")
     for replica in pool:
         pool.probe_passed(replica)
-    generation = Generation(JOB, None, pool, LIMITS, metrics, tried=[], clock=lambda: 0.0)
+    generation = Generation(
+        JOB, pool.acquire(JOB), PoolFailover(pool, lambda: 0.0), LIMITS, metrics, tried=[], clock=lambda: 0.0
+    )
     text = ""
     while (piece := await generation.next()).finish is None:
         text += piece.text

@@ -8,6 +8,12 @@ import random
 import pytest
 from fake_triton import text_of
 
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request):
+    return request.param
+
+
 SETTINGS = {
     "stall_min_s": 0.2,
     "stall_steps": 2,

@@ -18,6 +18,12 @@ from serving.gateway.config import GatewayConfig
 from serving.gateway.errors import ApiError
 from serving.gateway.tenants import Tenants, add_tenant, digest_of, load_tenants, new_key, parse_tenants
 
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request):
+    return request.param
+
+
 DIGEST = "a" * 64
 
 
@@ -134,7 +140,9 @@ async def ask(world, key, prompt="w1", *, headers=None, **more):
     headers = ({"Authorization": f"Bearer {key}"} if key else {}) | (headers or {})
     url = f"{world.url}/v1/completions"
     async with world.session.post(url, json=world.body(prompt, **more), headers=headers) as response:
-        return response.status, await response.json(), response.headers
+        answer = response.status, await response.json(), response.headers
+    await world.settle()
+    return answer
 
 
 async def test_only_those_with_a_key_are_served(serve):

@@ -204,20 +204,29 @@ def test_lengths_of_time_are_short(value, text):
     assert view.span(value) == text
 
 
+def fault_of_the_example():
+    """(target, begin, end) as the ledger of the committed drill has them."""
+    lines = [json.loads(line) for line in (EXAMPLE / "chaos.jsonl").read_text().splitlines()]
+    at = {line["event"]: line for line in lines}
+    return at["fault_begin"]["target"], at["fault_begin"]["at"], at["fault_end"]["at"]
+
+
 def test_the_example_drill_is_a_label():
+    target, begin, end = fault_of_the_example()
     (label,) = drill_labels(EXAMPLE)
-    assert label.name == "example: replica-crash llm-2"
-    assert label.end - label.start == pytest.approx(3.16, abs=0.01)
+    assert label.name == f"example: replica-crash {target}"
+    assert (label.start, label.end) == pytest.approx((begin, end), abs=0.001)
     assert label.severity is None
-    assert drill_labels(EXAMPLE.parent) == (label,)
+    assert label in drill_labels(EXAMPLE.parent)
 
 
 def test_without_a_ledger_the_incident_record_tells_the_window(tmp_path):
     drill = tmp_path / "20260101-x"
     drill.mkdir()
     shutil.copy(EXAMPLE / "incident.json", drill)
+    _, begin, end = fault_of_the_example()
     (label,) = drill_labels(tmp_path)
-    assert label.end - label.start == pytest.approx(3.16, abs=0.01)
+    assert (label.start, label.end) == pytest.approx((begin, end), abs=0.05)
     assert drill_folders(tmp_path) == (drill,)
 
 

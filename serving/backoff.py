@@ -1,4 +1,4 @@
-"""Restart delays: exponential, capped, forgiven after a replica has served for a while."""
+"""Restart delays: exponential, capped, forgiven after a process has served for a while."""
 
 from __future__ import annotations
 
