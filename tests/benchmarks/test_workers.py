@@ -45,11 +45,13 @@ async def _compare(fleet, gateways):
 
 
 async def _first_tokens(direct, gateways):
-    """One request after the other, in turn, so that a busy moment of the machine hits all alike."""
+    """One request after the other, in turn and then in the opposite order: what went before makes a difference."""
     urls = {"direct": direct, **{name: gateway.url for name, gateway in gateways.items()}}
     seconds = {name: [] for name in urls}
+    turn = list(urls.items())
     for _ in range(FIRST_TOKENS):
-        for name, url in urls.items():
+        turn.reverse()
+        for name, url in turn:
             seen = await stream(url, {"prompt": PROMPT, "max_tokens": 2})
             assert seen.complete, seen
             seconds[name].append(seen.first_s)
@@ -62,8 +64,10 @@ async def _first_tokens(direct, gateways):
 async def _throughput(gateways):
     rates = {name: [] for name in gateways}
     cpu_us = {name: [] for name in gateways}
+    turn = list(gateways.items())
     for _ in range(ROUNDS):
-        for name, gateway in gateways.items():
+        turn.reverse()
+        for name, gateway in turn:
             before = gateway.cpu_of_each_s()
             rates[name].append(await _rate(gateway.url))
             used = [after - then for after, then in zip(gateway.cpu_of_each_s(), before, strict=True)]
