@@ -83,7 +83,8 @@ class JointEvents(SliEvents):
         total = self.total.within(start, end)
         beyond = [np.maximum(one.total.within(start, end) - total, 0.0) for one in self.slis]
         inside = [one.least_within(start, end) - over for one, over in zip(self.slis, beyond, strict=True)]
-        return np.clip(np.max(inside, axis=0), 0.0, total)
+        bounded: FloatArray = np.clip(np.max(inside, axis=0), 0.0, total)
+        return bounded
 
     def without(self, ranges: Sequence[tuple[float, float]]) -> SliEvents:
         return joint_events([one.without(ranges) for one in self.slis], uncovered=self.uncovered)

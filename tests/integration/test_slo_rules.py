@@ -27,7 +27,7 @@ from sre.metrics.catalogue import Catalogue
 from sre.metrics.model import Series, SeriesId
 from sre.metrics.selector import parse_sum, series_filter
 from sre.slo.evaluate import evaluate
-from sre.slo.model import REAL_TIME, RatioSli, RawSli, Slo, ThresholdSli
+from sre.slo.model import REAL_TIME, JointSli, RatioSli, RawSli, Slo, ThresholdSli
 from sre.slo.openslo import load_slos
 from sre.slo.rules import RuleOptions, generate
 from sre.slo.rules.build import rule_set
@@ -81,6 +81,17 @@ KINDS = [
     ),
     of(RatioSli(parse_sum("d"), bad=parse_sum("d_bad"), counter=False), name="deltas"),
     of(ThresholdSli(parse_sum('kv{job="x"}'), "lte", 0.9), name="threshold", target=0.95),
+    of(
+        JointSli(
+            (
+                RatioSli(parse_sum("ttft_count"), good=parse_sum('ttft_bucket{le="1.0"}')),
+                RatioSli(parse_sum("tpot_count"), good=parse_sum('tpot_bucket{le="0.05"}')),
+                RatioSli(parse_sum("a_total"), bad=parse_sum("a_err_total")),
+            )
+        ),
+        name="joint",
+        target=0.95,
+    ),
     of(RawSli(parse_sum("ratio")), name="raw-good", target=0.99),
     of(RawSli(parse_sum("ratio + ratio2"), failure=True), name="raw-bad", target=0.99),
     replace(SLOTH, name="slices", target=0.99, method="Timeslices", slice_s=60.0, slice_target=0.95),
@@ -327,17 +338,37 @@ def test_prometheus_and_our_evaluator_agree_on_a_gauge_to_a_scrape(prometheus):
     assert ours
 
 
-def test_the_recorded_budget_is_what_the_events_leave(prometheus):
+JOINT = of(
+    JointSli(
+        (
+            RatioSli(parse_sum(TOTAL), bad=parse_sum(f'{METRIC}{{job="myservice",code=~"5.."}}')),
+            RatioSli(parse_sum(f'{METRIC}{{job="myservice",code!~"5.."}}'), bad=parse_sum(f'{METRIC}{{code="429"}}')),
+        )
+    ),
+    name="joint",
+)
+
+
+def test_prometheus_and_our_evaluator_agree_on_the_bound_of_goodput(prometheus):
+    """The second criterion does not see the requests that the first finds bad: both ways they count as bad."""
+    tier = workbook_tiers(30 * DAY_S)[1]
+    theirs, ours, edges = firing_minutes(prometheus, replace(JOINT, tiers=(tier,)), 60)
+    assert all(any(abs(at - edge) <= 2 * SCRAPE_S for edge in edges) for at in ours ^ theirs), sorted(ours ^ theirs)
+    assert ours
+
+
+@pytest.mark.parametrize("slo", [SLOTH, JOINT], ids=lambda slo: slo.name)
+def test_the_recorded_budget_is_what_the_events_leave(prometheus, slo):
     """Increments over touching windows, summed: only what births and scrape gaps blur may differ."""
-    rules = rule_set(SLOTH, RuleOptions())
+    rules = rule_set(slo, RuleOptions())
     left = next(rule for rule in rules.recordings if rule.name == "slo:error_budget_remaining:ratio")
     end = START + DAYS * DAY_S
     query = urllib.parse.urlencode({"query": inlined(left.selector, rules), "time": end})
     with urllib.request.urlopen(f"{prometheus}/api/v1/query?{query}", timeout=600) as answer:  # noqa: S310
         (result,) = json.load(answer)["data"]["result"]
-    told = evaluate(SLOTH, Memory(history()), start=START, end=end, clock=REAL_TIME, step_s=60)
-    assert float(result["value"][1]) == pytest.approx(1 - told.error_ratio / SLOTH.budget, rel=0.02)
-    assert result["metric"] == {"slo": SLOTH.name, "service": SLOTH.service}
+    told = evaluate(slo, Memory(history()), start=START, end=end, clock=REAL_TIME, step_s=60)
+    assert float(result["value"][1]) == pytest.approx(1 - told.error_ratio / slo.budget, rel=0.02)
+    assert result["metric"] == {"slo": slo.name, "service": slo.service}
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 
 from sre.metrics.model import Selector
-from sre.slo.model import BurnTier, RatioSli, RawSli, Slo, ThresholdSli
+from sre.metrics.selector import format_selector
+from sre.slo.model import BurnTier, JointSli, RatioSli, RawSli, Slo, ThresholdSli, ratios_of
 from sre.slo.rules.durations import duration, in_words
-from sre.slo.rules.layers import ROUNDING, broken_down, identity
+from sre.slo.rules.joint import CRITERION_BAD
+from sre.slo.rules.layers import OPPOSITE, ROUNDING, identity
 from sre.slo.rules.model import AlertRule, RuleOptions
 from sre.slo.rules.numbers import number, percent
 from sre.slo.rules.promql import spelt
@@ -40,13 +42,13 @@ def burn_alerts(slo: Slo, tiers: tuple[BurnTier, ...], options: RuleOptions) -> 
 def absent_alert(slo: Slo, options: RuleOptions) -> AlertRule:
     """A ticket when none of the series that count all events exists: an SLO that sees nothing looks healthy.
 
-    Likewise when the bucket of a latency SLO's bound does not exist: then nobody knows what was in time.
+    Likewise when the bucket of a latency SLO's bound does not exist, or any criterion of several cannot be counted:
+    then nobody knows what was in time.
     """
-    names = [text for selector in _all_events(slo) for text in spelt(selector, options)[0]]
-    buckets = [text for selector in _buckets(slo) for text in spelt(selector, options)[0]]
-    expr = " or ".join(
-        "absent(" + " or ".join(f"count({name})" for name in series) + ")" for series in (names, buckets) if series
-    )
+    groups = [[text for selector in group for text in spelt(selector, options)[0]] for group in _needed(slo)]
+    expr = " or ".join("absent(" + " or ".join(f"count({name})" for name in series) + ")" for series in groups)
+    buckets = any(_buckets(ratio) for ratio in ratios_of(slo.sli))
+    counting = groups[: max(len(ratios_of(slo.sli)), 1)]
     for_s = max(options.clock.compress(ABSENT_FOR_S), options.interval_s)
     labels = (("severity", "ticket"), *identity(slo), ("tier", "no-data"), *_document_labels(slo))
     texts = (
@@ -57,7 +59,7 @@ def absent_alert(slo: Slo, options: RuleOptions) -> AlertRule:
             "error budget can fire. Look whether the target is up and scraped, whether the metric was renamed"
             + (", and whether it has this bucket bound." if buckets else "."),
         ),
-        ("query", " or ".join(names)),
+        ("query", " or ".join(name for series in counting for name in series)),
     )
     return AlertRule(absent_name(slo), expr, for_s, labels, (*_escaped(texts), *_links(slo, options)))
 
@@ -99,6 +101,7 @@ def _told(slo: Slo, tier: BurnTier, options: RuleOptions) -> tuple[tuple[str, st
         + f"the last {duration(tier.short_s)} show that it goes on.",
         f"This took {share} of the period's budget; at this rate a full budget lasts {lasts}.",
         f"Fires from {tier.factor:.4g} times on, {percent(tier.budget_share)} of the budget in {long_text}.",
+        *_bound(slo),
         *_guard(tier),
         *_clock(options),
     ]
@@ -108,9 +111,18 @@ def _told(slo: Slo, tier: BurnTier, options: RuleOptions) -> tuple[tuple[str, st
             f"{slo.name} burns its error budget " + '{{ printf "%.1f" $value }} times too fast ' + f"({tier.name})",
         ),
         ("description", " ".join(sentences)),
-        ("query", _literal(broken_down(slo, tier.short_s, options))),
+        ("query", _literal(_broken_down(slo, tier.short_s, options))),
     ]
     return (*texts, *_links(slo, options))
+
+
+def _bound(slo: Slo) -> tuple[str, ...]:
+    if not isinstance(slo.sli, JointSli):
+        return ()
+    return (
+        f"Its {len(slo.sli.slis)} criteria are counted apart, so bad is the most that can be: no request failing two "
+        "of them.",
+    )
 
 
 def _guard(tier: BurnTier) -> tuple[str, ...]:
@@ -161,20 +173,36 @@ def _literal(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
-def _all_events(slo: Slo) -> tuple[Selector, ...]:
+def _broken_down(slo: Slo, window_s: float, options: RuleOptions) -> str:
+    """What to look at first, as PromQL to paste: the failing side by instance; of several criteria, which one fails."""
+    window = duration(window_s)
     match slo.sli:
-        case RatioSli(total=total):
-            return total
-        case ThresholdSli(metric=metric):
-            return metric
+        case RatioSli(bad=bad, good=good):
+            selectors = [text for one in bad or good for text in spelt(one, options)[0]]
+            rate = "rate" if slo.sli.counter else "avg_over_time"
+            return f"sum by (job, instance) ({rate}({selectors[0]}[{window}]))"
+        case JointSli():
+            return recorded(slo, CRITERION_BAD, window_s)
+        case ThresholdSli(metric=metric, op=op, value=value):
+            return f"{format_selector(metric[0])} {OPPOSITE[op]} {number(value)}"
         case RawSli(ratio=ratio):
-            return ratio
+            return format_selector(ratio[0])
 
 
-def _buckets(slo: Slo) -> tuple[Selector, ...]:
-    if not isinstance(slo.sli, RatioSli):
-        return ()
-    sides = (*slo.sli.good, *slo.sli.bad)
+def _needed(slo: Slo) -> list[tuple[Selector, ...]]:
+    """Groups of selectors of which each must have a series: all events, and the buckets of bounds, of every ratio."""
+    match slo.sli:
+        case ThresholdSli(metric=metric):
+            return [metric]
+        case RawSli(ratio=ratio):
+            return [ratio]
+    return [ratio.total for ratio in ratios_of(slo.sli)] + [
+        buckets for ratio in ratios_of(slo.sli) if (buckets := _buckets(ratio))
+    ]
+
+
+def _buckets(ratio: RatioSli) -> tuple[Selector, ...]:
+    sides = (*ratio.good, *ratio.bad)
     return tuple(one for one in sides if any(matcher.label == "le" for matcher in one.matchers))
 
 

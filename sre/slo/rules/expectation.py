@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sre.metrics.model import FloatArray, Series
-from sre.slo.model import BurnTier, RatioSli, RawSli, Slo, ThresholdSli
+from sre.slo.model import BurnTier, JointSli, RatioSli, RawSli, Slo, ThresholdSli
 from sre.slo.prometheus_windows import PROMETHEUS_2, increase
 from sre.slo.rules.model import RuleOptions, RuleSet
 from sre.slo.rules.scenario import Grid, Synthetic
@@ -94,6 +94,8 @@ def _base(slo: Slo, series: Sequence[Synthetic], times: FloatArray) -> _Windows:
     match slo.sli:
         case RatioSli() as sli:
             return _ratio_windows(sli, series, times)
+        case JointSli(slis=slis):
+            return _joint_windows(slis, series, times)
         case RawSli() as sli:
             chosen = [_at(one.series, times) for one in series]
             bad = np.sum([v if sli.failure else 1 - v for v in chosen], axis=0)
@@ -107,6 +109,19 @@ def _base(slo: Slo, series: Sequence[Synthetic], times: FloatArray) -> _Windows:
 def _ratio_windows(sli: RatioSli, series: Sequence[Synthetic], times: FloatArray) -> _Windows:
     counts = _counted if sli.counter else _reported
     return lambda window_s: _sides(sli, series, lambda one: counts(one, times, window_s))
+
+
+def _joint_windows(slis: Sequence[RatioSli], series: Sequence[Synthetic], times: FloatArray) -> _Windows:
+    """The most that can be bad of all criteria, window by window (`sre.slo.goodput`)."""
+    parts = [_ratio_windows(sli, [s for s in series if s.criterion == i], times) for i, sli in enumerate(slis)]
+
+    def windows(window_s: float) -> tuple[FloatArray, FloatArray]:
+        found = [part(window_s) for part in parts]
+        total = found[0][1]
+        most = np.sum([bad + np.maximum(total - seen, 0.0) for bad, seen in found], axis=0)
+        return np.minimum(most, total), total
+
+    return windows
 
 
 def _sides(

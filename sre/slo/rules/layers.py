@@ -8,29 +8,30 @@ gauges and slices know nothing from before the rules were loaded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sre.metrics.selector import format_selector
-from sre.slo.model import Op, RatioSli, RawSli, Slo, ThresholdSli
+from sre.slo.model import JointSli, Op, RatioSli, RawSli, Slo, ThresholdSli
 from sre.slo.rules.durations import duration
 from sre.slo.rules.model import Group, Recording, RuleOptions
 from sre.slo.rules.numbers import number
-from sre.slo.rules.promql import counted, now, sampled, spelt
+from sre.slo.rules.promql import counted, now, sampled
 
 _PROMQL: dict[Op, str] = {"lte": "<=", "gte": ">=", "lt": "<", "gt": ">"}
-_OPPOSITE: dict[Op, str] = {"lte": ">", "gte": "<", "lt": ">=", "gt": "<="}
+OPPOSITE: dict[Op, str] = {"lte": ">", "gte": "<", "lt": ">=", "gt": "<="}
 ROUNDING = "(1 - 1e-9)"  # as sre.slo.alerts: a burn of exactly the factor must count as reached
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """`total(w)` has no element without data; `bad(w, t)` gets the name under which the total was recorded, and may
-    leave the guard against absent totals to it. `groups` record what both read; `raw`: they read counters directly."""
+    leave the guard against absent totals to it. `groups` record what both read; `raw`: they read counters directly.
+    `others` are further ratios that the same events must meet (`joint.py`): then `bad` is the first one's alone."""
 
     total: Callable[[float], str]
     bad: Callable[[float, str], str]
     groups: tuple[Group, ...] = ()
     raw: bool = False
+    others: tuple[Layer, ...] = ()
 
 
 def layer_of(slo: Slo, options: RuleOptions) -> Layer:
@@ -50,6 +51,9 @@ def _base(slo: Slo, options: RuleOptions) -> Layer:
             return _counters(sli, options)
         case RatioSli() as sli:
             return _deltas(sli, options)
+        case JointSli(slis=slis):
+            first, *others = (_counters(one, options) for one in slis)
+            return replace(first, others=tuple(others))
         case ThresholdSli() as sli:
             return _threshold(slo, sli, options)
         case RawSli() as sli:
@@ -96,7 +100,7 @@ def _deltas(sli: RatioSli, options: RuleOptions) -> Layer:
 def _threshold(slo: Slo, sli: ThresholdSli, options: RuleOptions) -> Layer:
     gauge = now(sli.metric, options)
     known = f"count({gauge} == {gauge})"  # NaN equals nothing, itself included
-    failing = f"(count({gauge} {_OPPOSITE[sli.op]} {number(sli.value)}) or vector(0)) and on () {known}"
+    failing = f"(count({gauge} {OPPOSITE[sli.op]} {number(sli.value)}) or vector(0)) and on () {known}"
     return _samples(slo, failing, known, options)
 
 
@@ -138,17 +142,3 @@ def _slices(slo: Slo, base: Layer, options: RuleOptions) -> Layer:
         bad=lambda window_s, _: f"sum(sum_over_time({error.selector}[{duration(window_s)}]))",
         groups=(*base.groups, group),
     )
-
-
-def broken_down(slo: Slo, window_s: float, options: RuleOptions) -> str:
-    """What to look at first: the failing side by instance, as PromQL to paste."""
-    window = duration(window_s)
-    match slo.sli:
-        case RatioSli(bad=bad, good=good):
-            selectors = [text for one in bad or good for text in spelt(one, options)[0]]
-            rate = "rate" if slo.sli.counter else "avg_over_time"
-            return f"sum by (job, instance) ({rate}({selectors[0]}[{window}]))"
-        case ThresholdSli(metric=metric, op=op, value=value):
-            return f"{format_selector(metric[0])} {_OPPOSITE[op]} {number(value)}"
-        case RawSli(ratio=ratio):
-            return format_selector(ratio[0])

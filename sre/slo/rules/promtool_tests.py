@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sre.metrics.model import Series
-from sre.slo.model import BurnTier, RatioSli, Slo, ThresholdSli
+from sre.slo.model import BurnTier, RatioSli, Slo, ThresholdSli, ratios_of
 from sre.slo.rules.durations import duration
 from sre.slo.rules.expansion import expanded
 from sre.slo.rules.expectation import Expected, expected
@@ -136,7 +136,8 @@ def _enough(case: _Case) -> float:
 
 
 def _is_counted(slo: Slo) -> bool:
-    return slo.method == "Occurrences" and isinstance(slo.sli, RatioSli) and slo.sli.counter
+    ratios = ratios_of(slo.sli)
+    return slo.method == "Occurrences" and bool(ratios) and all(ratio.counter for ratio in ratios)
 
 
 def _just_below(case: _Case) -> dict[str, Any] | None:
@@ -164,12 +165,7 @@ def _constant(case: _Case, ratio: float) -> dict[str, Any] | None:
 def _low_traffic(case: _Case) -> dict[str, Any] | None:
     """So few events that one bad one is above the factor: the guard waits for as many as it asks for."""
     tier, slo = case.tier, case.slo
-    if (
-        slo.method != "Occurrences"
-        or not isinstance(slo.sli, RatioSli)
-        or not slo.sli.counter
-        or tier.min_bad_events < 2
-    ):
+    if not _is_counted(slo) or tier.min_bad_events < 2:
         return None
     scrapes = case.scrapes(tier.long_s)
     # a binary fraction: its sums are exact, so that no rounding looks like a counter's reset

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sre.slo.model import BurnTier, Slo
 from sre.slo.rules.durations import duration
+from sre.slo.rules.joint import CRITERION_BAD, CRITERION_TOTAL, PERIOD_CRITERION_BAD, PERIOD_CRITERION_TOTAL, criteria
 from sre.slo.rules.layers import Layer, identity
 from sre.slo.rules.model import Group, Recording, RuleOptions
 from sre.slo.rules.numbers import number
@@ -53,9 +54,15 @@ def window_recordings(slo: Slo, layer: Layer, tiers: tuple[BurnTier, ...]) -> tu
 def _window(slo: Slo, layer: Layer, window_s: float) -> tuple[Recording, ...]:
     labels = (*identity(slo), ("window", duration(window_s)))
     total = Recording(TOTAL, layer.total(window_s), labels)
-    bad = Recording(BAD, layer.bad(window_s, total.selector), labels)
+    parts: tuple[Recording, ...] = ()
+    if layer.others:
+        joint = criteria(layer, total, window_s, (CRITERION_TOTAL, CRITERION_BAD))
+        parts = joint.recordings
+        bad = Recording(BAD, joint.most_bad(lambda rule: f"sum({rule.selector})"), labels)
+    else:
+        bad = Recording(BAD, layer.bad(window_s, total.selector), labels)
     ratio = Recording(RATIO, f"{bad.selector}\n/\n({total.selector} > 0)", labels)
-    return total, bad, ratio, Recording(BURN, f"{ratio.selector} / {number(slo.budget)}", labels)
+    return total, *parts, bad, ratio, Recording(BURN, f"{ratio.selector} / {number(slo.budget)}", labels)
 
 
 def _without_window(rule: Recording) -> Recording:
@@ -74,9 +81,7 @@ def period_group(slo: Slo, layer: Layer, *, tiers: tuple[BurnTier, ...], options
     labels = identity(slo)
     period = duration(options.clock.compress(slo.period_s))
     if layer.raw:
-        total = Recording(PERIOD_TOTAL, layer.total(step_s), labels)
-        steps = (total, Recording(PERIOD_BAD, layer.bad(step_s, total.selector), labels))
-        bad_sum, total_sum = (f"sum(sum_over_time({rule.selector}[{period}]))" for rule in reversed(steps))
+        steps, bad_sum, total_sum = _summed_steps(layer, step_s, labels, period)
     else:
         steps = ()
         period_s = options.clock.compress(slo.period_s)
@@ -85,6 +90,22 @@ def period_group(slo: Slo, layer: Layer, *, tiers: tuple[BurnTier, ...], options
     burn = Recording(PERIOD_BURN, f"{ratio.selector} / {number(slo.budget)}", labels)
     left = Recording(REMAINING, f"1 - {burn.selector}", labels)
     return Group(f"slo-{slo.name}-period", step_s, (*steps, ratio, burn, left))
+
+
+def _summed_steps(
+    layer: Layer, step_s: float, labels: tuple[tuple[str, str], ...], period: str
+) -> tuple[tuple[Recording, ...], str, str]:
+    """(what to record each step, bad events of the period, its total)."""
+
+    def summed(rule: Recording) -> str:
+        return f"sum(sum_over_time({rule.selector}[{period}]))"
+
+    total = Recording(PERIOD_TOTAL, layer.total(step_s), labels)
+    if layer.others:
+        joint = criteria(layer, total, step_s, (PERIOD_CRITERION_TOTAL, PERIOD_CRITERION_BAD))
+        return (total, *joint.recordings), joint.most_bad(summed), summed(total)
+    bad = Recording(PERIOD_BAD, layer.bad(step_s, total.selector), labels)
+    return (total, bad), summed(bad), summed(total)
 
 
 def metadata_recordings(slo: Slo, tiers: tuple[BurnTier, ...], options: RuleOptions) -> tuple[Recording, ...]:

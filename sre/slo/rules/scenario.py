@@ -6,13 +6,14 @@ Prometheus 2.x and 3.x, which cut ranges differently there, then see the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sre.metrics.model import FloatArray, Selector, Series, SeriesId
-from sre.slo.model import RatioSli, RawSli, Slo, ThresholdSli
+from sre.metrics.selector import series_filter
+from sre.slo.model import JointSli, RatioSli, RawSli, Slo, ThresholdSli
 from sre.slo.rules.examples import one_series, roles
 from sre.slo.rules.model import RuleOptions
 from sre.slo.rules.promql import spelt
@@ -44,12 +45,16 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Synthetic:
-    """A series with what it does for the SLI; `start` is the index of its first sample (it is born there)."""
+    """A series with what it does for the SLI; `start` is the index of its first sample (it is born there).
+
+    `criterion` is the place of the ratio that counts it, where the SLI has several.
+    """
 
     series: Series
     in_total: bool
     in_side: bool
     start: int = 0
+    criterion: int = 0
 
 
 def grid_for(windows: Sequence[float], short_s: float, slice_s: float | None) -> Grid:
@@ -78,6 +83,8 @@ def traffic(slo: Slo, phases: Sequence[Phase], grid: Grid, options: RuleOptions)
             return None if chosen is None else (Synthetic(Series(chosen, times, values), True, True),)
         case ThresholdSli() as sli:
             return _gauges(sli, times, shares)
+        case JointSli(slis=slis):
+            return _joint(slis, times, events, np.rint(events * shares))
 
 
 def up_series(series: Sequence[Synthetic], length: int, grid: Grid) -> Series:
@@ -100,6 +107,30 @@ def _ratio(sli: RatioSli, times: FloatArray, events: FloatArray, bad: FloatArray
         Synthetic(Series(found.side, times, side), in_total=not found.apart, in_side=True),
         Synthetic(Series(found.rest, times, rest), in_total=True, in_side=False),
     )
+
+
+def _joint(
+    slis: Sequence[RatioSli], times: FloatArray, events: FloatArray, bad: FloatArray
+) -> tuple[Synthetic, ...] | None:
+    """The bad events dealt out to the criteria, none twice; half of what the later ones get they do not see at all.
+
+    None also when a series of one criterion would be counted by another.
+    """
+    found: list[Synthetic] = []
+    for place, sli in enumerate(slis):
+        part = np.floor((bad + len(slis) - 1 - place) / len(slis))
+        unseen = np.floor(part / 2) if place else np.zeros_like(part)
+        made = _ratio(sli, times, events - unseen, part - unseen)
+        if made is None:
+            return None
+        found += [replace(one, criterion=place) for one in made]
+    foreign = (s for one in found for place, sli in enumerate(slis) if place != one.criterion for s in _every(sli, one))
+    return None if any(foreign) else tuple(found)
+
+
+def _every(sli: RatioSli, one: Synthetic) -> Iterator[bool]:
+    """Whether each of the ratio's selectors matches the series."""
+    return (series_filter(selector)(one.series.id) for selector in (*sli.total, *sli.good, *sli.bad))
 
 
 def _counter(increments: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ import yaml
 
 from sre.errors import BadDocument, SreError
 from sre.metrics.selector import parse_sum
-from sre.slo.model import CalendarWindow, DrillClock, RatioSli, ThresholdSli
+from sre.slo.model import CalendarWindow, DrillClock, JointSli, RatioSli, ThresholdSli
 from sre.slo.openslo import load_slos
 from sre.slo.rules import RuleOptions, generate
 from sre.slo.rules.build import rule_set
@@ -246,3 +246,60 @@ def test_kubernetes_gets_the_same_groups(slo):
 def test_labels_that_no_guess_finds_leave_a_note(slo):
     odd = RatioSli(parse_sum('r_total{code=~"[0-9]{3}(?=x)x"}'), bad=parse_sum('r_total{code=~"[0-9]{3}(?=x)x",a="b"}'))
     assert any("no promtool test shows" in note for note in generate([slo(sli=odd)], OPTIONS).notes)
+
+
+def joint(slo):
+    first = RatioSli(parse_sum("ttft_count"), good=parse_sum('ttft_bucket{le="1.0"}'))
+    second = RatioSli(parse_sum("tpot_count"), good=parse_sum('tpot_bucket{le="0.05"}'))
+    return slo(name="goodput", target=0.95, sli=JointSli((first, second)))
+
+
+def test_several_criteria_are_recorded_apart_and_bounded_together(slo):
+    rules = rules_of(generate([joint(slo)], RuleOptions()), "goodput")
+    hour = {
+        (rule["record"], rule["labels"].get("criterion")): rule["expr"]
+        for rule in rules
+        if "record" in rule and rule["labels"].get("window") == "1h"
+    }
+    assert list(hour)[:5] == [
+        ("slo:total_events:increase", None),
+        ("slo:criterion_total_events:increase", "2"),
+        ("slo:criterion_bad_events:increase", "1"),
+        ("slo:criterion_bad_events:increase", "2"),
+        ("slo:bad_events:increase", None),
+    ]
+    of = 'slo="goodput",window="1h"'
+    total, bad = f"sum(slo:total_events:increase{{{of}}})", "slo:criterion_bad_events:increase"
+    seen = f'sum(slo:criterion_total_events:increase{{{of},criterion="2"}})'
+    assert (
+        hour["slo:bad_events:increase", None].split()
+        == (
+            f'clamp_max( sum({bad}{{{of},criterion="1"}}) + sum({bad}{{{of},criterion="2"}}) '
+            f"+ clamp_min({total} - {seen}, 0), scalar({total}) )"
+        ).split()
+    )
+
+
+def test_a_periods_bound_is_of_the_periods_sums(slo):
+    (ratio,) = (
+        rule
+        for rule in rules_of(generate([joint(slo)], RuleOptions()), "goodput")
+        if rule.get("record") == "slo:period_error_ratio:ratio"
+    )
+    assert ratio["expr"].count("sum_over_time(slo:period_criterion_bad_events:increase{") == 2
+    assert "clamp_max(" in ratio["expr"]
+
+
+def test_every_criterion_must_be_there_and_the_bound_is_explained(slo):
+    *burns, absent = alerts_of(generate([joint(slo)], RuleOptions()), "goodput")
+    for name in ("ttft_count", "tpot_count", 'ttft_bucket{le=~"1|1', "tpot_bucket{"):
+        assert f"absent(count({name}" in absent["expr"]
+    assert "ttft_count or tpot_count" in absent["annotations"]["query"]
+    assert "Its 2 criteria are counted apart" in burns[0]["annotations"]["description"]
+    assert burns[0]["annotations"]["query"] == 'slo:criterion_bad_events:increase{slo="goodput",window="5m"}'
+
+
+def test_criteria_that_count_the_same_series_get_no_test_but_are_told(slo):
+    one, two = (RatioSli(parse_sum("r_count"), good=parse_sum(f'r_bucket{{le="{le}"}}')) for le in (1, 2))
+    generated = generate([slo(sli=JointSli((one, two)))], RuleOptions())
+    assert any("no promtool test shows tier page-1h firing" in note for note in generated.notes)
