@@ -10,12 +10,6 @@ from contextlib import asynccontextmanager
 import pytest
 from fake_triton import text_of
 
-
-@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
-def workers(request):
-    return request.param
-
-
 WITHIN_S = 5
 
 

@@ -10,12 +10,6 @@ from fake_triton import text_of
 from serving.gateway.hedge import race
 from serving.gateway.model import Piece
 
-
-@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
-def workers(request):
-    return request.param
-
-
 HEDGED = {"hedge_after_s": 0.05}
 
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from fake_triton import text_of
-
-
-@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
-def workers(request):
-    return request.param
-
 
 QUICK = {"stall_min_s": 0.2, "stall_steps": 2, "probe_timeout_s": 0.3, "idle_probe_s": 60}
 
