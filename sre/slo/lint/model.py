@@ -79,13 +79,23 @@ class PlacedTier:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One objective: what it says, resolved (`slo`), and where each part of that is written."""
+    """One objective: what it says, resolved (`slo`), and where each part of that is written.
+
+    Where requests must meet several ratios, `sides` are those of the first, and `criteria` has a subject for each
+    ratio, the first included: the SLO as if it had that ratio alone, in the document that the ratio belongs to.
+    """
 
     slo: Slo
     document: SloDocument
     objective: Place
     sides: tuple[Side, ...]
     tiers: tuple[PlacedTier, ...]
+    criteria: tuple[Subject, ...] = ()
+
+    @property
+    def indicators(self) -> tuple[Subject, ...]:
+        """A subject for each indicator: its criteria, or itself."""
+        return self.criteria or (self,)
 
     @property
     def name(self) -> str:

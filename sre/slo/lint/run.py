@@ -22,7 +22,8 @@ from sre.slo.openslo import resolve
 from sre.slo.openslo.model import Documents
 
 Check = Callable[[Subject, Knowledge], Iterator[Finding]]
-CHECKS: tuple[Check, ...] = (check_tiers, check_metrics, check_buckets, check_sides, check_time, check_traffic)
+OBJECTIVE_CHECKS: tuple[Check, ...] = (check_tiers, check_time, check_traffic)
+INDICATOR_CHECKS: tuple[Check, ...] = (check_metrics, check_buckets, check_sides)
 
 
 def lint(
@@ -59,7 +60,8 @@ def lint_resolved(
     ignored = Ignored(documents)
     found = [*ignored.faults, *check_whole(documents, subjects)]
     for subject in subjects:
-        found += [finding for check in CHECKS for finding in check(subject, known)]
+        found += [finding for check in OBJECTIVE_CHECKS for finding in check(subject, known)]
+        found += [f for part in subject.indicators for check in INDICATOR_CHECKS for f in check(part, known)]
     kept = {finding for finding in found if not ignored.covers(finding)}
     return tuple(sorted(kept, key=lambda f: (f.file, f.line, f.rule, f.what)))
 

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sre.slo.lint.model import PlacedTier, Side, Subject
 from sre.slo.model import Slo
 from sre.slo.openslo import Documents, ResolvedPolicy, objective_names, policies_by_slo
-from sre.slo.openslo.model import RatioMetric, RawMetric, Ref, Sli, SloDocument
+from sre.slo.openslo.joint import criteria
+from sre.slo.openslo.model import RatioMetric, RawMetric, Sli, SloDocument
+from sre.slo.openslo.references import Index, index
 from sre.slo.tiers import tiers_of
 
 
 def subjects_of(documents: Documents, slos: Sequence[Slo]) -> tuple[Subject, ...]:
     """One Subject for each of `slos`, which are what `documents` resolve to."""
-    by_name = {slo.name: slo for slo in slos}
-    slis = {sli.metadata.name: sli for sli in documents.slis if sli.metadata is not None}
+    by_name, known = {slo.name: slo for slo in slos}, index(documents)
     policies = policies_by_slo(documents)
+    found = []
+    for document in documents.slos:
+        for name, objective in zip(objective_names(document), document.objectives, strict=True):
+            if name in by_name:
+                part = objective.indicator or document.indicator
+                sli = known.follow(part, Sli) if part is not None else None
+                sides, tiers = _sides(sli), _tiers(document, by_name[name], policies[name])
+                subject = Subject(by_name[name], document, objective.place, sides, tiers)
+                found.append(subject if sli is None else replace(subject, criteria=_criteria(subject, sli, known)))
+    return tuple(found)
+
+
+def _criteria(subject: Subject, own: Sli, known: Index) -> tuple[Subject, ...]:
+    """A finding at a ratio of another SLO is said in that one's name, so that it is said once."""
     return tuple(
-        Subject(
-            slo=by_name[name],
-            document=document,
-            objective=objective.place,
-            sides=_sides(objective.indicator or document.indicator, slis),
-            tiers=_tiers(document, by_name[name], policies[name]),
-        )
-        for document in documents.slos
-        for name, objective in zip(objective_names(document), document.objectives, strict=True)
-        if name in by_name
+        replace(subject, slo=replace(subject.slo, sli=one.ratio), document=one.owner, sides=_sides(one.sli))
+        for one in criteria(subject.document, own, known)[0]
     )
 
 
@@ -38,8 +46,7 @@ def _tiers(document: SloDocument, slo: Slo, policies: Sequence[ResolvedPolicy]) 
     )
 
 
-def _sides(part: Sli | Ref | None, slis: Mapping[str, Sli]) -> tuple[Side, ...]:
-    sli = slis.get(part.name) if isinstance(part, Ref) else part
+def _sides(sli: Sli | None) -> tuple[Side, ...]:
     if sli is None:
         return ()
     measure = sli.measure

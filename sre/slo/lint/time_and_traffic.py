@@ -8,7 +8,7 @@ from sre.slo.lint import rules
 from sre.slo.lint.knowledge import Knowledge
 from sre.slo.lint.model import Finding, PlacedTier, Subject
 from sre.slo.lint.wording import duration
-from sre.slo.model import RatioSli
+from sre.slo.model import ratios_of
 
 _ENOUGH_HISTORY = 0.5
 
@@ -53,7 +53,7 @@ def check_time(subject: Subject, knowledge: Knowledge) -> Iterator[Finding]:
 def check_traffic(subject: Subject, knowledge: Knowledge) -> Iterator[Finding]:
     """Tiers against traffic: of N events in the long window N x factor x budget are bad at the factor."""
     total = subject.side("total")
-    if total is None or not isinstance(subject.slo.sli, RatioSli) or subject.slo.method != "Occurrences":
+    if total is None or not ratios_of(subject.slo.sli) or subject.slo.method != "Occurrences":
         return
     rate = knowledge.rate(total.selectors)
     if rate is None:

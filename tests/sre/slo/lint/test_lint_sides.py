@@ -152,3 +152,59 @@ def test_the_gateway_counts_all_and_latency_is_another_matter(linting):
     assert linting.rules() == []
     family = "vllm:e2e_request_latency_seconds"
     assert linting.rules(good=f'{family}_bucket{{le="5.0"}}', total=f"{family}_count") == []
+
+
+SLI = """\
+---
+apiVersion: openslo/v1
+kind: SLI
+metadata: {{name: {name}}}
+spec:
+  ratioMetric:
+    counter: true
+    good: {{metricSource: {{type: Prometheus, spec: {{query: '{good}'}}}}}}
+    total: {{metricSource: {{type: Prometheus, spec: {{query: '{total}'}}}}}}
+"""
+FIRST_TOKEN = {
+    "good": 'sre_gateway_ttft_seconds_bucket{le="1.0"}',
+    "total": "sre_gateway_ttft_seconds_count",
+    "annotations": (("sre/runbook", "https://example.org/runbook"), ("sre/also-good", "second")),
+}
+
+
+@pytest.mark.parametrize(
+    ("good", "total", "rule"),
+    [
+        ('sre_gateway_e2e_seconds_bucket{le="30.0"}', "sre_gateway_e2e_seconds_count", None),
+        ('sre_gateway_e2e_seconds_bucket{le="31"}', "sre_gateway_e2e_seconds_count", "SLO010"),
+        ('sre_gateway_e2e_secs_bucket{le="30.0"}', "sre_gateway_e2e_seconds_count", "SLO020"),
+        (f'{REQUESTS}{{outcome="ok"}}', f'{REQUESTS}{{outcome="error"}}', "SLO031"),
+    ],
+)
+def test_every_criterion_is_looked_at_where_it_is_written(linting, good, total, rule):
+    found = linting(**FIRST_TOKEN, extra=SLI.format(name="second", good=good, total=total))
+    assert [finding.rule for finding in found] == ([rule] if rule else [])
+    assert all(finding.path.startswith("spec.ratioMetric.good") for finding in found)
+    assert {finding.document for finding in found} <= {"answers"}
+
+
+def test_a_finding_at_another_slos_indicator_is_said_once_in_that_ones_name(linting):
+    second = linting.slo(
+        "second", good='sre_gateway_e2e_seconds_bucket{le="31"}', total="sre_gateway_e2e_seconds_count"
+    )
+    (found,) = linting(**FIRST_TOKEN, extra=f"---\n{second}")
+    assert (found.rule, found.document) == ("SLO010", "second")
+
+
+def test_tiers_and_traffic_are_those_of_the_whole(linting):
+    """The first criterion names the population: its traffic is what the guards see."""
+    shares = {"1.0": 0.99, "+Inf": 1.0}
+    source = linting.source(
+        *linting.histogram("sre_gateway_ttft_seconds", shares, per_hour=2.0),
+        *linting.histogram("sre_gateway_e2e_seconds", {"30.0": 0.99, "+Inf": 1.0}),
+    )
+    second = SLI.format(
+        name="second", good='sre_gateway_e2e_seconds_bucket{le="30.0"}', total="sre_gateway_e2e_seconds_count"
+    )
+    found = linting(**FIRST_TOKEN, source=source, extra=second)
+    assert {finding.rule for finding in found} == {"SLO060"}
