@@ -21,7 +21,7 @@ from sre.slo.exhaustion import RECENT_S
 from sre.slo.model import REAL_TIME, BurnTier, DrillClock, Slo
 from sre.slo.periods import period_at
 from sre.slo.tiers import tiers_of
-from sre.slo.words import percent, span, times
+from sre.slo.words import band, percent, span, times
 
 State = Literal["ok", "fast", "ticket", "page", "exhausted", "no data"]
 _FOR_STEPS = 60
@@ -145,6 +145,8 @@ def _words(one: Standing) -> str:
         else f"The {period} is spent: {percent(1 - left)} of it is gone"
     )
     sentences = [head + _sums(status), _pace(one)]
+    if status.error_band is not None:
+        sentences.append(f"It is known within a band: {band(status.error_band)}, and the budget goes by the lower")
     if status.coverage < 0.995:
         sentences.append(f"Only {percent(status.coverage)} of the time was observed")
     return ". ".join(sentence for sentence in sentences if sentence) + "."

@@ -16,6 +16,15 @@ def percent(share: float | None) -> str:
     return f"{value:.2g} %"
 
 
+def band(error_band: tuple[float, float]) -> str:
+    """(least, most) of an error ratio as what was good: `between 97.1 % and 99.0 % good`, never one figure twice."""
+    least, most = (100 * (1 - error) for error in reversed(error_band))
+    digits = next((n for n in range(1, 6) if f"{least:.{n}f}" != f"{most:.{n}f}"), 6)
+    if most < 100:  # what is not known to be all is not rounded to it
+        digits = next((n for n in range(digits, 6) if float(f"{most:.{n}f}") < 100), 6)
+    return f"between {least:.{digits}f} % and {most:.{digits}f} % good"
+
+
 def span(seconds: float) -> str:
     """At most two units, rounded down: `2 d 2 h`, `14 min`, `0 s`."""
     whole, parts = max(int(seconds), 0), []

@@ -199,8 +199,8 @@ def _counters(source: SampleSource, slo: Slo, begin: float, plan: Plan) -> tuple
     sli = slo.sli
     if not isinstance(sli, RatioSli) or not sli.counter or slo.method != "Occurrences":
         raise SreError(
-            f"{slo.name}: --convention {plan.convention} emulates rules over counters (a ratioMetric with counter: "
-            "true, Occurrences): use --convention events"
+            f"{slo.name}: --convention {plan.convention} emulates rules over counters (one ratioMetric with counter: "
+            "true, Occurrences, no sre/also-good): use --convention events"
         )
 
     def read(selectors: Sequence[Selector]) -> list[Series]:
