@@ -230,11 +230,12 @@ class _Opening:
 def _of_files(
     request: _Request, samples: Path, catalogue: tuple[Path, ...], processes: int | None, progress: Progress
 ) -> Backtest:
+    from sre.reports.formats import plural
     from sre.slo.backtest.fleet import backtest_files
     from sre.slo.backtest.parquet_files import folder_times
 
     plan = request.plan(partial(folder_times, samples))
-    progress.step(f"replaying {len(request.slos)} SLOs")
+    progress.step(f"replaying {plural(len(request.slos), 'SLO')}")
     done = iter(range(1, len(request.slos) + 1))
     return backtest_files(
         samples,
@@ -257,6 +258,7 @@ def _of_source(
     catalogue: Sequence[Path] | None,
 ) -> tuple[Backtest, list[Tuning]]:
     from sre.cli.slo.options import catalogued, source_of
+    from sre.reports.formats import plural
     from sre.slo.backtest.extent import extent
     from sre.slo.backtest.run import backtest as replay_all
 
@@ -270,7 +272,7 @@ def _of_source(
     ) as opened:
         source = catalogued(opened, catalogue)
         plan = request.plan(None if opening.prometheus else partial(extent, source, request.slos))
-        progress.step(f"replaying {len(request.slos)} SLOs")
+        progress.step(f"replaying {plural(len(request.slos), 'SLO')}")
         done = iter(range(1, len(request.slos) + 1))
         result = replay_all(
             source,

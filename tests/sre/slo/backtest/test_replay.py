@@ -16,7 +16,7 @@ from sre.slo.backtest.replay import Data, alerting, evaluation_times, on_grid, r
 from sre.slo.backtest.run import backtest, require_data
 from sre.slo.backtest.trace import trace
 from sre.slo.burn import burn_curves
-from sre.slo.model import BurnTier, DrillClock, RatioSli, RawSli, Slo
+from sre.slo.model import BurnTier, DrillClock, JointSli, RatioSli, RawSli, Slo
 
 HOUR = 3600.0
 STEP = 30.0
@@ -71,6 +71,18 @@ def test_the_grid_says_what_the_curves_say(outage):
     ):
         np.testing.assert_array_equal(fast.curve.long_burn, slow.curve.long_burn)
         np.testing.assert_array_equal(fast.curve.short_burn, slow.curve.short_burn)
+
+
+def test_the_grid_keeps_what_several_criteria_say_together(outage):
+    bad = Selector("requests_total", (Matcher("outcome", "=", "error"),))
+    criterion = RatioSli(total=(Selector("requests_total"),), bad=(bad,))
+    joint = slo_of(sli=JointSli((criterion, criterion)))
+    one = Data.read(outage, joint, plan(), back_s=HOUR)
+    times = evaluation_times(plan())
+    (fast,) = burn_curves(on_grid(one.events, times, [HOUR, 300.0]), [TIER], times, budget=0.01, clock=DrillClock(1))
+    (slow,) = burn_curves(one.events, [TIER], times, budget=0.01, clock=DrillClock(1))
+    np.testing.assert_array_equal(fast.curve.long_burn, slow.curve.long_burn)
+    assert np.nanmax(fast.curve.long_burn) > 20
 
 
 def test_an_alert_with_alert_after_fires_later_by_that_much(outage):
