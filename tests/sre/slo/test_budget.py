@@ -194,17 +194,13 @@ def test_rolling_exhaustion_agrees_with_a_walk_into_the_future(history, recent):
     events = SliEvents(EventCurve(times, np.cumsum(amounts)), EventCurve(every_10_s, every_10_s))
     status = budget_status(slo(), events, at=at)
     ratio = status.exhaustion.burn * 0.01
-    expected = None
-    for ahead in np.arange(0, 30 * day + 1, 900.0).repeat(2) - np.tile([1e-3, 0], 30 * 96 + 1):
-        bad = amounts[times > ahead].sum() + ratio * ahead
-        if bad / (0.01 * 30 * DAY_S) >= 1 - 1e-9:
-            expected = ahead
-            break
+    walk = np.arange(0, 30 * day + 1, 900.0).repeat(2) - np.tile([1e-3, 0], 30 * 96 + 1)
+    spent = np.array([(amounts[times > ahead].sum() + ratio * ahead) / (0.01 * 30 * DAY_S) for ahead in walk])
+    # a peak that only grazes the budget may or may not count: rounding decides, so both answers are right
+    first, last = (next(iter(walk[spent >= limit]), 30 * DAY_S) for limit in (1 - 1e-6, 1 + 1e-6))
     found = status.exhaustion.after_s
-    if expected is None or found is None:
-        assert (found or expected or 30 * DAY_S) > 30 * DAY_S - HOUR_S
-    else:
-        assert found == pytest.approx(expected, abs=900)  # how far apart the walk looks
+    apart = 900  # how far apart the walk looks
+    assert first - apart <= (30 * DAY_S if found is None else found) <= last + apart
 
 
 # observation
