@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,26 +51,20 @@ def gate(
     """May a deploy or a drill go on? Exit 0 yes, 1 no, with the reason for each SLO. Without data the answer is no."""
     from dataclasses import replace
 
-    from sre.cli.slo.options import catalogued, moment_of, slos_of, source_of
-    from sre.slo.corrections import read_corrections
+    from sre.cli.slo.looking import looker, moment_to_judge
+    from sre.cli.slo.options import slos_of, source_of
     from sre.slo.gate import SHIPPED, decide, read_policy, rule_for
-    from sre.slo.model import DrillClock
-    from sre.slo.status import newest_sample, standing
 
     rules, where = (SHIPPED, "the shipped policy") if policy is None else (read_policy(policy), str(policy))
     rule = rule_for(action, rules, where=where)
     rule = rule if min_remaining is None else replace(rule, min_remaining=min_remaining)
     slos = slos_of(paths, only)
-    applied = () if corrections is None else read_corrections(corrections, slos=[slo.name for slo in slos])
     opened = source_of(
         prometheus=prometheus, samples=samples, token_file=token_file, ca_file=ca_file, state_dir=state_dir
     )
     with opened as source:
-        moment = moment_of(at, "--at") if at is not None else time.time()
-        if at is None and prometheus is None:
-            moment = newest_sample(source, slos, now=moment)
-        seen, clock = catalogued(source), DrillClock(drill_clock)
-        standings = [standing(seen, slo, at=moment, clock=clock, corrections=applied) for slo in slos]
+        look = looker(source, slos, corrections, drill_clock)
+        standings = look(moment_to_judge(at, source, slos, live=prometheus is not None))
     decision = decide(standings, rule, cost=cost)
     _print(decision, as_json)
     raise typer.Exit(0 if decision.allowed else 1)

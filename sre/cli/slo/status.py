@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,8 +21,6 @@ from sre.cli.slo.options import (
 )
 
 if TYPE_CHECKING:
-    from sre.metrics.model import SampleSource
-    from sre.slo.model import Slo
     from sre.slo.status import Standing
 
 At = Annotated[
@@ -50,9 +47,9 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Budget left, burn in every window, what fires, when the budget is gone. Exit 1: one pages, is spent or blind."""
-    from sre.cli.slo.options import catalogued, moment_of, slos_of, source_of
+    from sre.cli.slo.looking import looker, moment_to_judge
+    from sre.cli.slo.options import slos_of, source_of
     from sre.errors import SreError
-    from sre.slo.status import newest_sample
 
     if watch and at is not None:
         raise SreError("--watch follows the present and --at names a moment: give one")
@@ -61,29 +58,13 @@ def status(
         prometheus=prometheus, samples=samples, token_file=token_file, ca_file=ca_file, state_dir=state_dir
     )
     with opened as source:
-        look = _looker(catalogued(source), slos, corrections, drill_clock)
+        look = looker(source, slos, corrections, drill_clock)
         if watch:
             _watch(look, interval, as_json)
             return
-        moment = moment_of(at, "--at") if at is not None else time.time()
-        if at is None and prometheus is None:
-            moment = newest_sample(source, slos, now=moment)
-        standings = look(moment)
+        standings = look(moment_to_judge(at, source, slos, live=prometheus is not None))
     _show(standings, as_json)
     raise typer.Exit(1 if any(one.state in ("page", "exhausted", "no data") for one in standings) else 0)
-
-
-def _looker(
-    source: SampleSource, slos: Sequence[Slo], corrections: Path | None, factor: float
-) -> Callable[[float], tuple[Standing, ...]]:
-    from sre.metrics.following import FollowingSamples
-    from sre.slo.corrections import read_corrections
-    from sre.slo.model import DrillClock
-    from sre.slo.status import standing
-
-    applied = () if corrections is None else read_corrections(corrections, slos=[slo.name for slo in slos])
-    following, clock = FollowingSamples(source), DrillClock(factor)
-    return lambda at: tuple(standing(following, slo, at=at, clock=clock, corrections=applied) for slo in slos)
 
 
 def _watch(look: Callable[[float], tuple[Standing, ...]], interval: float, as_json: bool) -> None:

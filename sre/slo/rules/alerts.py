@@ -11,13 +11,14 @@ import re
 from sre.metrics.model import Selector
 from sre.metrics.selector import format_selector
 from sre.slo.model import BurnTier, JointSli, RatioSli, RawSli, Slo, ThresholdSli, ratios_of
-from sre.slo.rules.durations import duration, in_words
+from sre.slo.rules.durations import duration
 from sre.slo.rules.joint import CRITERION_BAD
 from sre.slo.rules.layers import OPPOSITE, ROUNDING, identity
 from sre.slo.rules.model import AlertRule, RuleOptions
 from sre.slo.rules.numbers import number, percent
 from sre.slo.rules.promql import spelt
 from sre.slo.rules.recordings import BAD, BURN, recorded
+from sre.slo.words import span
 
 DASHBOARD_UID = "sre-slo"
 ABSENT_FOR_S = 600.0
@@ -55,7 +56,7 @@ def absent_alert(slo: Slo, options: RuleOptions) -> AlertRule:
         ("summary", f"{slo.name} cannot be judged: no series counts its events"),
         (
             "description",
-            f"For {in_words(for_s)} Prometheus has had no series for {slo.title} ({slo.service}). No alert on its "
+            f"For {span(for_s)} Prometheus has had no series for {slo.title} ({slo.service}). No alert on its "
             "error budget can fire. Look whether the target is up and scraped, whether the metric was renamed"
             + (", and whether it has this bucket bound." if buckets else "."),
         ),

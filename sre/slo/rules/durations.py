@@ -27,14 +27,3 @@ def seconds_of(text: str, option: str) -> float:
     if not _WHOLE.fullmatch(text) or (total := sum(int(n) * dict(_UNITS_MS)[u] for n, u in _TERM.findall(text))) == 0:
         raise SreError(f"{option}: {text!r} is no duration above 0: write for example 30s, 1m or 1h30m")
     return total / 1000
-
-
-def in_words(seconds: float) -> str:
-    """For people: at most two units, rounded down, `2d 2h`."""
-    whole = max(int(seconds), 0)
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"

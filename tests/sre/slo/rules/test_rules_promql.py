@@ -11,9 +11,10 @@ from sre.errors import SreError
 from sre.metrics.catalogue import Catalogue
 from sre.metrics.selector import parse_selector, parse_sum
 from sre.slo.rules import RuleOptions
-from sre.slo.rules.durations import duration, in_words, seconds_of
+from sre.slo.rules.durations import duration, seconds_of
 from sre.slo.rules.numbers import number, percent
 from sre.slo.rules.promql import counted, now, spellings, spelt
+from sre.slo.words import span
 
 PLAIN = RuleOptions()
 
@@ -39,8 +40,8 @@ def test_what_prometheus_would_not_read_is_refused_with_the_option(text):
 
 
 def test_words_have_at_most_two_units():
-    assert in_words(2 * 86400 + 2 * 3600 + 5) == "2 d 2 h"
-    assert in_words(0) == "0 s"
+    assert span(2 * 86400 + 2 * 3600 + 5) == "2 d 2 h"
+    assert span(0) == "0 s"
 
 
 def test_numbers_are_written_as_people_write_them():
