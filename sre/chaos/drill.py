@@ -14,7 +14,10 @@ from sre.chaos.model import BlastRadius, Drill, Expected, TokenLengths, Workload
 from sre.slo.documents import Faults, Node
 
 EXTENSION = "llm-gameday"
-SECTION = ("name", "failure_mode", "workload", "clock_factor", "expected", "blast_radius")
+SECTION = (
+    *("name", "id", "family", "failure_mode", "platform", "workload", "clock_factor", "expected", "blast_radius"),
+    *("deadline_s", "guard", "gate"),
+)
 WORKLOAD = ("rate_rps", "duration_s", "warmup_s", "seed", "cv", "prompt_tokens", "output_tokens")
 LENGTHS = ("median", "sigma", "min", "max")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -86,10 +89,13 @@ class _Reader:
     def blast_radius(self, node: Node | None) -> BlastRadius:
         if node is None:
             return BlastRadius(1, 1)
-        fields = self._faults.mapping(node, ("max_replicas", "min_healthy"))
+        fields = self._faults.mapping(node, ("max_replicas", "min_healthy", "components"))
+        named = fields.get("components")
+        components = tuple(str(item.scalar) for item in (named.items or ())) if named is not None else ()
         return BlastRadius(
-            max_replicas=self.whole(fields, node, "max_replicas", _from(1, 1000), default=1),
-            min_healthy=self.whole(fields, node, "min_healthy", _from(1, 1000), default=1),
+            max_replicas=self.whole(fields, node, "max_replicas", _from(0, 1000), default=1),
+            min_healthy=self.whole(fields, node, "min_healthy", _from(0, 1000), default=1),
+            components=components,
         )
 
     def _lengths(self, node: Node | None) -> TokenLengths | None:

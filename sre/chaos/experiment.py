@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sre.chaos.drill import EXTENSION, read_drill_section
-from sre.chaos.model import BlastRadius, Drill
+from sre.chaos.model import Drill
 from sre.errors import BadDocument
 from sre.slo.documents import Faults, Node, Scalar, read_documents
 
@@ -43,8 +43,6 @@ def load_drill(path: Path) -> Drill:
     _check_activities(root, "rollbacks", "say how it is undone; it must be harmless to play twice", faults)
     _check_controls(_field(root, "controls"), faults)
     section = read_drill_section(root, _extension(root, faults), path=path, faults=faults)
-    if section is not None:
-        _check_blast_radius(root, section.blast_radius, faults)
     if faults.found or section is None:
         raise BadDocument(faults.found)
     return section
@@ -99,21 +97,6 @@ def _check_tolerance(node: Node, faults: Faults) -> None:
 def _check_activities(root: Node, key: str, mend: str, faults: Faults) -> None:
     for activity in _items(faults.required(root, key, mend), faults, at_least_one=True):
         _check_activity(activity, faults)
-
-
-def _check_blast_radius(root: Node, stated: BlastRadius, faults: Faults) -> None:
-    """The method may not hit more than the file states: what a person approved is the stated radius."""
-    providers = [_field(activity, "provider") for activity in _items(_field(root, "method"), faults)]
-    crashes = [p for p in providers if p is not None and _scalar(_field(p, "func")) == "crash_replica"]
-    if len(crashes) > stated.max_replicas:
-        faults.add(
-            crashes[-1], f"crash number {len(crashes)}, blast_radius.max_replicas is {stated.max_replicas}: raise it"
-        )
-    for crash in crashes:
-        given = _scalar(_field(_field(crash, "arguments"), "min_healthy"))
-        kept = given if isinstance(given, int) else 1
-        if kept < stated.min_healthy:
-            faults.add(crash, f"min_healthy is {kept}, blast_radius.min_healthy is {stated.min_healthy}: use that")
 
 
 def _check_activity(node: Node, faults: Faults) -> None:

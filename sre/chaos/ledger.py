@@ -37,7 +37,9 @@ class LedgerRecord:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFault:
-    """One fault as the ledger tells it. `end` is None while it is open; `proven` is None while nobody has said."""
+    """One fault as the ledger tells it. `proven` is None while nobody has said. `undone` is when its cause was taken
+    away (by whom: `undone_by`), `end` when its effect was over: None while that has not happened.
+    """
 
     fault_id: str
     fault: str
@@ -45,6 +47,13 @@ class LedgerFault:
     begin: float
     proven: bool | None
     end: float | None
+    undone: float | None = None
+    undone_by: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to undo it."""
+        return self.undone is None and self.end is None
 
 
 class Ledger:
@@ -82,8 +91,8 @@ class Ledger:
         return any(record.event == "fault_begin" for record in self.read())
 
     def open_faults(self) -> tuple[LedgerFault, ...]:
-        """Faults that were begun and not ended, oldest first."""
-        return tuple(fault for fault in fault_windows(self.read()) if fault.end is None)
+        """Faults that were begun and neither undone nor over, oldest first."""
+        return tuple(fault for fault in fault_windows(self.read()) if fault.is_open)
 
 
 def new_fault_id() -> str:
@@ -146,9 +155,17 @@ def _drop_cut_line(file: IO[bytes]) -> None:
 
 
 def _window(begin: LedgerRecord, later: Mapping[str, LedgerRecord]) -> LedgerFault:
-    end = later.get("fault_end")
-    proven = True if "fault_proven" in later else (False if "fault_not_proven" in later else None)
-    return LedgerFault(begin.fault_id, begin.fault, begin.target, begin.at, proven, None if end is None else end.at)
+    end, undone = later.get("fault_end"), later.get("fault_undone")
+    return LedgerFault(
+        fault_id=begin.fault_id,
+        fault=begin.fault,
+        target=begin.target,
+        begin=begin.at,
+        proven=True if "fault_proven" in later else (False if "fault_not_proven" in later else None),
+        end=None if end is None else end.at,
+        undone=None if undone is None else undone.at,
+        undone_by=None if undone is None else str(undone.detail.get("by")),
+    )
 
 
 def _record(value: Mapping[str, Any]) -> LedgerRecord:

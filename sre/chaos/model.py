@@ -63,10 +63,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """At most `max_replicas` are hit and at least `min_healthy` keep serving."""
+    """At most `max_replicas` are hit at a time, at least `min_healthy` others keep serving (0: also the last one may be
+    hit), and of the rest of the platform only `components` (`gateway`, `host`, `traffic` ...).
+    """
 
     max_replicas: int
     min_healthy: int
+    components: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ SEVERITY: tuple[Verdict, ...] = ("error", "aborted", "interrupted", "void", "dev
 """Weightiest first: a reason further left decides the verdict."""
 ACTIONS_MODULE = "sre.chaos.actions"
 CONTROL_MODULE = "sre.chaos.control"
-UNDOING = frozenset({"wait_recovered", "restore_replicas"})
+UNDOING = frozenset({"heal_faults"})
 Reason = tuple[Verdict, str]
 Json = Mapping[str, Any]
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from sre.errors import PlatformError
+
+Part = Literal["server", "stub", "gateway", "autoscaler", "recorder", "prometheus"]
+"""What a signal can be sent to. `server` and `stub` (the model's own process) are a replica's, the rest stand alone."""
+Signal = Literal["kill", "stop", "continue"]
+Condition = Literal["running", "stopped", "gone"]
+Handle = Mapping[str, Any]
+"""How a driver names one process: JSON values only, because it is written to the ledger and used by other processes."""
 
 ReplicaState = Literal["starting", "ready", "backoff", "stopped", "draining", "drained"]
 
@@ -40,8 +49,28 @@ class KillProof:
     how: str
 
 
+class Unsupported(PlatformError):  # noqa: N818  (reads as a sentence)
+    """The driver has no such thing; the message says which has."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSample:
+    """One line of a /metrics page."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
 class Platform(Protocol):
-    """The two drivers, local processes and Kubernetes, implement this."""
+    """The two drivers, local processes and Kubernetes, implement this.
+
+    What breaks things (`signal`, `set_engine_faults` ...) is called by faults only, which write to the ledger before.
+    """
+
+    @property
+    def driver(self) -> str:
+        """`local` or `kubernetes`."""
+        ...
 
     @property
     def state_dir(self) -> Path:
@@ -61,6 +90,33 @@ class Platform(Protocol):
 
     def kill_replica(self, name: str) -> KillProof:
         """kill -9 the replica's server process; returns when it is seen gone. PlatformError if that is not proven."""
+        ...
+
+    def process(self, part: Part, replica: str | None = None) -> Handle:
+        """The process that runs this part now. Raises PlatformError without one, Unsupported for no such part."""
+        ...
+
+    def signal(self, handle: Handle, signal: Signal) -> bool:
+        """Send it to exactly the process of the handle; False when that one is gone (its successor is not touched)."""
+        ...
+
+    def condition(self, handle: Handle) -> Condition:
+        """What the process table says of it; a zombie is `gone`."""
+        ...
+
+    def engine_faults(self, replica: str) -> Mapping[str, Any]:
+        """The faults its engine has been told to have (docs/contracts.md, "Engine faults"); empty for none."""
+        ...
+
+    def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
+        """Tell its engine to have these and no others; empty ends them. They outlive the engine's process."""
+        ...
+
+    def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
+        """The samples of that name on a /metrics page now; `where` is `gateway`, `autoscaler` or a replica's name.
+
+        Empty when the page has none. Raises PlatformError when the page does not answer.
+        """
         ...
 
     def wait_ready(self, name: str, *, timeout_s: float) -> float:

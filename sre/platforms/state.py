@@ -45,6 +45,7 @@ class AutoscalerEntry:
     policy: str
     state: str
     process: ProcessRef | None
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class LocalState:
     gateway: ProcessRef | None
     prometheus_url: str | None
     recorder: ProcessRef | None
+    prometheus: ProcessRef | None
     replicas: tuple[ReplicaEntry, ...]
     desired_replicas: int | None = None
     max_replicas: int | None = None
@@ -122,6 +124,7 @@ def _parse(data: Mapping[str, Any]) -> LocalState:
         gateway=_process(data["gateway"]),
         prometheus_url=None if prometheus is None else str(prometheus["url"]),
         recorder=None if recorder is None else _process(recorder),
+        prometheus=None if prometheus is None else _process(prometheus),
         replicas=tuple(_replica(entry) for entry in data["replicas"]),
         desired_replicas=data.get("desired_replicas"),
         max_replicas=spec.get("max_replicas"),
@@ -131,7 +134,7 @@ def _parse(data: Mapping[str, Any]) -> LocalState:
 
 
 def _autoscaler(entry: Mapping[str, Any]) -> AutoscalerEntry:
-    return AutoscalerEntry(str(entry["policy"]), str(entry["state"]), _process(entry))
+    return AutoscalerEntry(str(entry["policy"]), str(entry["state"]), _process(entry), str(entry.get("url", "")))
 
 
 def _replica(entry: Mapping[str, Any]) -> ReplicaEntry:

@@ -6,8 +6,9 @@ Only a kill goes around the supervisor, by a signal to a verified process: it is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,7 +16,9 @@ from prometheus_client.samples import Sample
 
 from sre.errors import PlatformError
 from sre.platforms.local.control import direct, order
-from sre.platforms.model import KillProof, Replica
+from sre.platforms.local.engine_faults import read_engine_faults, write_engine_faults
+from sre.platforms.local.signals import condition_of, handle_of, process_behind, send
+from sre.platforms.model import Condition, Handle, KillProof, MetricSample, Part, Replica, Signal
 from sre.platforms.processes import find, wait_gone
 from sre.platforms.state import LocalState, NotUp, ReplicaEntry, read_state
 
@@ -32,6 +35,10 @@ class LocalPlatform:
     def __init__(self, state_dir: Path, *, now: Callable[[], float] = time.time) -> None:
         self._state_dir = state_dir.resolve()
         self._now = now
+
+    @property
+    def driver(self) -> str:
+        return "local"
 
     @property
     def state_dir(self) -> Path:
@@ -88,15 +95,39 @@ class LocalPlatform:
         self._entry(name)
         order(self._state_dir, "POST", f"/replicas/{name}/undrain", {})
 
+    def process(self, part: Part, replica: str | None = None) -> Handle:
+        entry = None if replica is None else self._entry(replica)
+        return handle_of(process_behind(self.state(), part, entry))
+
+    def signal(self, handle: Handle, signal: Signal) -> bool:
+        return send(handle, signal)
+
+    def condition(self, handle: Handle) -> Condition:
+        return condition_of(handle)
+
+    def engine_faults(self, replica: str) -> Mapping[str, Any]:
+        return read_engine_faults(self._state_dir, replica)
+
+    def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
+        write_engine_faults(self._state_dir, replica, faults)
+
+    def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
+        if where == "gateway":
+            url = f"{self.gateway_url}/metrics"
+        elif where == "autoscaler":
+            url = f"{self._autoscaler_url()}/metrics"
+        else:
+            url = self._entry(where).metrics_url
+        return tuple(MetricSample(dict(s.labels), float(s.value)) for s in _samples(where, url, name))
+
+    def _autoscaler_url(self) -> str:
+        autoscaler = self.state().autoscaler
+        if autoscaler is None:
+            raise PlatformError("no autoscaler runs here: start one with `sre up --autoscale POLICY`")
+        return autoscaler.url
+
     def _gateway_samples(self, metric: str) -> list[Sample]:
-        url = f"{self.gateway_url}/metrics"
-        try:
-            with direct().open(url, timeout=_HTTP_TIMEOUT_S) as response:
-                text = response.read().decode("utf-8")
-            families = list(text_string_to_metric_families(text))
-        except (OSError, ValueError) as error:
-            raise PlatformError(f"gateway does not answer at {url} ({error}): see `sre status`") from error
-        return [sample for family in families for sample in family.samples if sample.name == metric]
+        return _samples("gateway", f"{self.gateway_url}/metrics", metric)
 
     def kill_replica(self, name: str) -> KillProof:
         entry = self._entry(name)
@@ -135,6 +166,16 @@ class LocalPlatform:
         if name not in entries:
             raise PlatformError(f"replica {name!r} does not exist: use one of {', '.join(sorted(entries))}")
         return entries[name]
+
+
+def _samples(who: str, url: str, metric: str) -> list[Sample]:
+    try:
+        with direct().open(url, timeout=_HTTP_TIMEOUT_S) as response:
+            text = response.read().decode("utf-8")
+        families = list(text_string_to_metric_families(text))
+    except (OSError, ValueError) as error:
+        raise PlatformError(f"{who} does not answer at {url} ({error}): see `sre status`") from error
+    return [sample for family in families for sample in family.samples if sample.name == metric]
 
 
 def _replica(entry: ReplicaEntry) -> Replica:

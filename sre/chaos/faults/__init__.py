@@ -1,0 +1,1 @@
+"""Every fault the library knows. One class each, found through `catalogue.py`."""

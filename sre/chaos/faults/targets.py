@@ -1,0 +1,27 @@
+"""What the faults share: which replica is meant, and waiting until something is seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sre.platforms.model import Platform, Replica
+from sre.platforms.selection import choose
+
+POLL_S = 0.05
+
+
+def chosen(platform: Platform, selector: str, *, seed: int = 0) -> Replica:
+    """The ready replica that `busiest`, `any`, `random` (by `seed`) or a name means. Raises PlatformError."""
+    inflight = platform.inflight() if selector == "busiest" else {}
+    return choose(selector, platform.replicas(), inflight=inflight, seed=seed)
+
+
+def until(seen: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> bool:
+    """Whether it is seen within so many seconds."""
+    deadline = time.monotonic() + within_s
+    while not seen():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(poll_s)
+    return True
