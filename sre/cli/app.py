@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sre.cli import autoscale, capacity, doctor, gameday, key, load, platform, replicas, report, slo
+from sre.cli import autoscale, capacity, chaos, doctor, gameday, key, load, platform, replicas, report, slo
 
 app = typer.Typer(
     name="sre",
@@ -25,6 +25,7 @@ app.command("doctor")(doctor.doctor)
 app.command("load")(load.load)
 app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
+app.add_typer(chaos.app, name="chaos")
 app.add_typer(report.app, name="report")
 app.add_typer(slo.app, name="slo")
 app.add_typer(key.app, name="key")

@@ -1,11 +1,24 @@
-"""A platform in memory: replicas die and come back by the fake clock."""
+"""A platform in memory: processes that can be killed, stopped and continued, engines that can be told to be ill.
 
+Replicas come back `restart_s` after their server's death by the fake clock; the tests say what metrics there are.
+"""
+
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
+from sre.chaos.faults.model import Lease
+from sre.chaos.ledger import Ledger, fault_windows
+from sre.chaos.model import BlastRadius
+from sre.chaos.records import Run, run_begin
 from sre.errors import PlatformError
-from sre.platforms.model import KillProof, Replica
+from sre.platforms.model import KillProof, MetricSample, Replica
+from sre.platforms.processes import ProcessRef
+
+PARTS = ("gateway", "recorder")  # beside each replica's server and stub; give `parts` for more
 
 
 class FakeClock:
@@ -16,38 +29,112 @@ class FakeClock:
         return self.at
 
 
-class FakePlatform:
-    """`restart_s` after a kill the replica serves again; None: never. `kill_fails` makes kills unprovable."""
+@dataclass
+class FakeProcess:
+    """A row of the process table. `died_at` by the fake clock; `stubborn` ones take no signal."""
 
-    def __init__(self, state_dir: Path, clock, *, replicas=3, restart_s=2.0, inflight=None):
+    part: str
+    replica: str | None
+    condition: str = "running"
+    died_at: float = 0.0
+    stubborn: bool = False
+
+
+class FakePlatform:
+    """What the local driver does, on a table of processes. Knobs for tests are plain attributes:
+
+    - `up` False: nothing is up, every question about the platform raises.
+    - `restart_s`: so long after its death a server (with its stub) or another part runs again; None: never.
+    - `kill_fails`: processes survive every signal, and signals claim to have been sent.
+    - `load`: requests in flight by replica. `serving`: what the gateway says, by replica (True by default).
+    - `metrics[(where, name)]`: samples, as {labels: value} pairs or a number; `silent` names pages that do not answer.
+    - `signals`, `told`, `orders`: what was sent to processes, engines, and the supervisor, in order.
+    """
+
+    driver = "local"
+
+    def __init__(self, state_dir: Path, clock, *, replicas=3, restart_s=2.0, inflight=None, parts=PARTS):
         self.state_dir = state_dir
         self.gateway_url = "http://127.0.0.1:1"
         self.clock = clock
         self.up = True
         self.kill_fails = False
-        self.kills = []
-        self.load = inflight or {}
         self.restart_s = restart_s
-        self.serving_since = {f"llm-{i}": clock.at - 60 for i in range(replicas)}
+        self.load = inflight or {}
+        self.serving = {}
+        self.metrics = {}
+        self.silent = set()
+        self.signals = []
+        self.told = []
+        self.orders = []
+        self.kills = []
+        self._pids = itertools.count(100)
+        self._table = {}
+        self._faults = {}
+        self.serving_since = {}
+        for name in (f"llm-{i}" for i in range(replicas)):
+            self.serving_since[name] = clock.at - 60
+            self._start("server", name)
+            self._start("stub", name)
+        for part in parts:
+            self._start(part, None)
+
+    # what the Protocol says
 
     def replicas(self):
-        if not self.up:
-            raise PlatformError("no platform is up here: start one with `sre up`")
+        self._require_up()
         return tuple(self._replica(name) for name in self.serving_since)
 
     def inflight(self):
+        self._require_up()
         return self.load
 
-    def kill_replica(self, name):
-        if self.kill_fails:
-            raise PlatformError(f"replica {name}: process 7 still runs 5 s after SIGKILL")
-        self.kills.append(name)
-        killed_at = self.clock.at
-        self.clock.at += 0.01
-        self.serving_since[name] = float("inf") if self.restart_s is None else self.clock.at + self.restart_s
-        return KillProof(name, 7, killed_at, self.clock.at, "process 7: no longer in the process table")
+    def process(self, part, replica=None):
+        self._require_up()
+        if replica is not None and replica not in self.serving_since:
+            raise PlatformError(f"replica {replica!r} does not exist: use one of {', '.join(self.serving_since)}")
+        self._come_back()
+        for pid, row in self._table.items():
+            if (row.part, row.replica) == (part, replica) and row.condition != "gone":
+                return {"pid": pid, "created": 1.0}
+        raise PlatformError(f"{replica or part} has no running process: see `sre status`")
+
+    def signal(self, handle, signal):
+        row = self._table.get(handle["pid"])
+        if row is None or row.condition == "gone":
+            return False
+        self.signals.append((row.part, row.replica, signal))
+        if self.kill_fails or row.stubborn:
+            return True
+        row.condition = {"kill": "gone", "stop": "stopped", "continue": "running"}[signal]
+        if signal == "kill":
+            row.died_at = self.clock.at
+            if row.part == "server":
+                self._server_died(row.replica)
+        return True
+
+    def condition(self, handle):
+        row = self._table.get(handle["pid"])
+        return "gone" if row is None else row.condition
+
+    def engine_faults(self, replica):
+        return dict(self._faults.get(replica, {}))
+
+    def set_engine_faults(self, replica, faults):
+        self.told.append((replica, dict(faults)))
+        self._faults[replica] = dict(faults)
+
+    def metric(self, where, name):
+        self._require_up()
+        if where in self.silent:
+            raise PlatformError(f"{where} does not answer at http://127.0.0.1:1/metrics: see `sre status`")
+        found = self.metrics.get((where, name), {})
+        if not isinstance(found, dict):
+            return (MetricSample({}, float(found)),)
+        return tuple(MetricSample(dict(labels), float(value)) for labels, value in found.items())
 
     def wait_ready(self, name, *, timeout_s):
+        self._require_up()
         since = self.serving_since[name]
         if since > self.clock.at + timeout_s:
             self.clock.at += timeout_s
@@ -55,9 +142,72 @@ class FakePlatform:
         self.clock.at = max(self.clock.at, since)
         return since
 
+    def scale(self, replicas, *, reason=""):
+        self._require_up()
+        self.orders.append(("scale", replicas))
+
+    def drain(self, name, *, grace_s=30.0, restart=False, force=False):
+        self._require_up()
+        self.orders.append(("drain", name, grace_s, restart, force))
+        self.serving[name] = False
+
+    def undrain(self, name):
+        self._require_up()
+        self.orders.append(("undrain", name))
+        self.serving[name] = True
+
+    def kill_replica(self, name):
+        if self.kill_fails:
+            raise PlatformError(f"replica {name}: process 7 still runs 5 s after SIGKILL")
+        self.kills.append(name)
+        killed_at = self.clock.at
+        self.clock.at += 0.01
+        self._server_died(name)
+        return KillProof(name, 7, killed_at, self.clock.at, "process 7: no longer in the process table")
+
+    # what tests ask it
+
+    def condition_of(self, part, replica=None):
+        """Of the newest process of this part; `gone` without one."""
+        rows = [row for row in self._table.values() if (row.part, row.replica) == (part, replica)]
+        return rows[-1].condition if rows else "gone"
+
+    def make_stubborn(self, part, replica=None):
+        """Its process takes every signal and stays as it is."""
+        self._table[self.process(part, replica)["pid"]].stubborn = True
+
+    def _start(self, part, replica):
+        self._table[next(self._pids)] = FakeProcess(part, replica)
+
+    def _server_died(self, name):
+        for row in self._table.values():
+            if row.replica == name and row.condition != "gone":
+                row.condition, row.died_at = "gone", self.clock.at
+        self.serving_since[name] = float("inf") if self.restart_s is None else self.clock.at + self.restart_s
+
+    def _come_back(self):
+        """The supervisor's work: what died long enough ago is there again. A stub alone is never replaced."""
+        if self.restart_s is None:
+            return
+        dead = [row for row in self._table.values() if row.condition == "gone" and row.part != "stub"]
+        for row in dead:
+            alive = self.condition_of(row.part, row.replica) != "gone"
+            if not alive and row.died_at + self.restart_s <= self.clock.at:
+                self._start(row.part, row.replica)
+                if row.part == "server":
+                    self._start("stub", row.replica)
+
     def _replica(self, name):
+        self._come_back()
         ready = self.serving_since[name] <= self.clock.at
-        return Replica(name, "ready" if ready else "starting", 7, 1.0, 0, "")
+        rows = self._table.items()
+        pid = next((p for p, r in rows if (r.part, r.replica) == ("server", name) and r.condition != "gone"), None)
+        serving = self.serving.get(name, True) if ready else False
+        return Replica(name, "ready" if ready else "starting", pid, 1.0, 0, "", serving=serving)
+
+    def _require_up(self):
+        if not self.up:
+            raise PlatformError("no platform is up here: start one with `sre up`")
 
 
 @pytest.fixture
@@ -68,3 +218,33 @@ def clock():
 @pytest.fixture
 def platform(tmp_path, clock):
     return FakePlatform(tmp_path, clock, inflight={"llm-0": 1, "llm-1": 5, "llm-2": 2})
+
+
+@pytest.fixture
+def run(platform, clock):
+    """A registered run of this very process with a wide blast radius; replace(run, radius=...) for a narrow one."""
+    me = psutil.Process()
+    components = ("gateway", "autoscaler", "recorder", "prometheus", "host", "traffic")
+    radius = BlastRadius(max_replicas=2, min_healthy=1, components=components)
+    run = Run("r-1", ProcessRef(me.pid, me.create_time()), "a test", radius, clock.at + 600)
+    Ledger(platform.state_dir).append(run_begin(run, at=clock.at))
+    return run
+
+
+@pytest.fixture
+def lease_for(platform, clock):
+    """The lease a fault would get, without the ledger: `fault.apply(platform, lease_for(fault))`."""
+
+    def make(fault, *, lease_s=60.0, fault_id="f-1"):
+        me = psutil.Process()
+        plan = fault.plan(platform)
+        process = ProcessRef(me.pid, me.create_time())
+        return Lease(fault_id, fault.name, plan, clock.at + lease_s, process, "r-1", clock.at)
+
+    return make
+
+
+@pytest.fixture
+def windows(platform):
+    """The faults as the ledger tells them."""
+    return lambda: fault_windows(Ledger(platform.state_dir).read())
