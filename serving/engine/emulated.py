@@ -158,7 +158,7 @@ class EmulatedEngine:
         """Until the inbox holds something; requests stuck for want of blocks may reach their deadlines before."""
         timeout_s = None
         if self._deadlines and not self._faults.hang:
-            timeout_s = max(0.0, self._deadlines[0][0] - self._wall_clock())
+            timeout_s = max(0.0, self._deadlines[0][0] - self._wall_time())
         self._inbox.wait(is_hanging=self._faults.hang, timeout_s=timeout_s)
 
     def _take_faults(self) -> None:
@@ -222,12 +222,16 @@ class EmulatedEngine:
 
     def _drop_expired(self) -> None:
         """End requests whose deadline passed before their first token; one that has begun to answer goes on."""
-        now = self._wall_clock() if self._deadlines else 0.0
+        now = self._wall_time() if self._deadlines else 0.0
         while self._deadlines and self._deadlines[0][0] <= now:
             _, request_id = heapq.heappop(self._deadlines)
             live = self._live.get(request_id)
             if live is not None and not live.has_started:
                 self._abort(request_id, "DEADLINE_EXCEEDED: deadline_at passed before the first token: none was made")
+
+    def _wall_time(self) -> float:
+        """Unix time by this replica's clock, which a fault may have set wrong."""
+        return self._wall_clock() + self._faults.clock_skew_s
 
     def _note_load(self) -> None:
         with self._metrics_lock:

@@ -15,6 +15,8 @@ from serving.engine.inference import MODEL_NAME
 from serving.errors import BadInput
 
 FAULTS_FILE = "faults.json"
+XIDS = (48, 79, 94, 95)
+_INFINITE = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Faults:
     poison: str | None = None
     bad_output_every: int | None = None
     error_every: int | None = None
+    xid: int | None = None
+    fail_load: bool = False
+    cold_start_extra_s: float = 0.0
+    clock_skew_s: float = 0.0
 
 
 NO_FAULTS = Faults()
@@ -37,14 +43,22 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value >= 1
 
 
+def _is_number(value: object) -> bool:
+    return type(value) in {int, float} and -_INFINITE < value < _INFINITE  # type: ignore[operator]
+
+
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "slow_factor": (lambda v: type(v) in {int, float} and 0 < v < float("inf"), "a number above 0"),
+    "slow_factor": (lambda v: _is_number(v) and v > 0, "a number above 0"),
     "hang": (lambda v: isinstance(v, bool), "true or false"),
     "crash": (lambda v: isinstance(v, bool), "true or false"),
     "kv_blocks": (lambda v: type(v) is int and v >= 0, "a whole number of at least 0"),
     "poison": (lambda v: isinstance(v, str) and len(v.split()) == 1, "one word"),
     "bad_output_every": (_is_count, "a whole number of at least 1"),
     "error_every": (_is_count, "a whole number of at least 1"),
+    "xid": (lambda v: type(v) is int and v in XIDS, f"one of {', '.join(map(str, XIDS))}"),
+    "fail_load": (lambda v: isinstance(v, bool), "true or false"),
+    "cold_start_extra_s": (lambda v: _is_number(v) and v >= 0, "a number of at least 0"),
+    "clock_skew_s": (_is_number, "a finite number"),
 }
 
 

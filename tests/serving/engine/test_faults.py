@@ -23,9 +23,10 @@ PREFILL_256_S = 0.034
 def test_every_key_is_read() -> None:
     text = (
         '{"slow_factor": 3, "hang": true, "crash": true, "kv_blocks": 64, "poison": "word", '
-        '"bad_output_every": 5, "error_every": 3}'
+        '"bad_output_every": 5, "error_every": 3, "xid": 79, "fail_load": true, "cold_start_extra_s": 4, '
+        '"clock_skew_s": -30.5}'
     )
-    assert parse_faults(text) == Faults(3, True, True, 64, "word", 5, 3)
+    assert parse_faults(text) == Faults(3, True, True, 64, "word", 5, 3, 79, True, 4, -30.5)
     assert parse_faults("{}") == NO_FAULTS
 
 
@@ -40,6 +41,11 @@ def test_every_key_is_read() -> None:
         ('{"poison": "two words"}', "write one word"),
         ('{"error_every": 0}', "error_every is 0: write a whole number of at least 1"),
         ('{"bad_output_every": true}', "bad_output_every is true"),
+        ('{"xid": 13}', "xid is 13: write one of 48, 79, 94, 95"),
+        ('{"fail_load": "yes"}', 'fail_load is "yes": write true or false'),
+        ('{"cold_start_extra_s": -1}', "cold_start_extra_s is -1: write a number of at least 0"),
+        ('{"clock_skew_s": NaN}', "clock_skew_s is NaN: write a finite number"),
+        ('{"clock_skew_s": true}', "clock_skew_s is true: write a finite number"),
         ('{"hang": true, "explode": 1}', "explode is unknown: known are slow_factor, hang"),
     ],
 )
@@ -185,6 +191,16 @@ def test_a_crash_and_a_poison_prompt_end_the_engine() -> None:
     poisoned.submit("milk and arsenic")
     with pytest.raises(EngineCrashed, match="poison"):
         poisoned.engine.step()
+
+
+@pytest.mark.parametrize(("skew_s", "is_served"), [(0.0, True), (-300.0, True), (61.0, False)])
+def test_a_clock_that_runs_ahead_takes_a_deadline_for_passed(skew_s: float, is_served: bool) -> None:
+    engine = EmulatedEngine(PROFILE, clock=lambda: 0.0, wall_clock=lambda: 1000.0, pause=lambda _: None)
+    engine.set_faults(Faults(clock_skew_s=skew_s))
+    events: list[Event] = []
+    engine.submit("a b", Sampling(max_tokens=1, ignore_eos=True, deadline_at=1060.0), events.append)
+    engine.step()
+    assert isinstance(events[0], Token) is is_served
 
 
 def test_a_running_engine_hangs_recovers_and_can_be_stopped_while_hanging() -> None:
