@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from sre.chaos.faults.model import Family
 from sre.chaos.ledger import LedgerFault
 
 Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error"]
@@ -50,15 +53,59 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What the drill scores: the alert of `alert_slo` within `alert_within_s` of the fault, recovery in time, and how
-    many requests may fail (None: as many as there are).
+class PlatformNeeds:
+    """What the platform is started with, in the words of `sre up`'s specification; None: its default.
+
+    `autoscale` and `tenants` are absolute paths. `prometheus` True: the drill makes no sense without it.
     """
 
-    alert_slo: str
+    replicas: int | None = None
+    max_replicas: int | None = None
+    profile: str | None = None
+    time_scale: float | None = None
+    cold_start_scale: float | None = None
+    unhealthy_restart_s: float | None = None
+    gateway_workers: int | None = None
+    prometheus: bool | None = None
+    autoscale: Path | None = None
+    autoscale_clock_factor: float | None = None
+    tenants: Path | None = None
+
+    def asked(self) -> Mapping[str, Any]:
+        """The needs that the experiment states, by name; `prometheus` is left to whoever starts the platform."""
+        stated = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "prometheus"}
+        return {name: value for name, value in stated.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCost:
+    """What the incident may cost: in all, and how dear a good token may become: cost per million good tokens over cost
+    per million tokens, 1 when every token was of use. None: no expectation.
+    """
+
+    max_incident_usd: Decimal | None = None
+    max_good_token_factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the drill scores: the alert of `alert_slo` within `alert_within_s` of the fault (None: no alert of any SLO
+    may fire), recovery in time, and how many requests may fail (None: as many as there are).
+    """
+
+    alert_slo: str | None
     alert_within_s: float
     recovered_within_s: float
     failed_requests: int | None = None
+    cost: ExpectedCost = ExpectedCost()
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """Why this experiment deviates until something is built: a risk of the risk list, `RISK-001`, and what is weak."""
+
+    risk: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +121,12 @@ class BlastRadius:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """An experiment file, read and checked. `failure_mode` names the runbook, `clock_factor` compresses windows."""
+    """An experiment file, read and checked.
+
+    `failure_mode` names what it shows, `runbook` the page in runbooks/ that belongs to it. `faults` are the faults of
+    its method by name (`replica-crash`), in order. `slos` are those whose budget it spends or spares. `clock_factor`
+    compresses alert windows, `deadline_s` bounds the whole run. `weakness`: it is known not to pass, and why.
+    """
 
     path: Path
     title: str
@@ -85,3 +137,12 @@ class Drill:
     clock_factor: float
     expected: Expected
     blast_radius: BlastRadius
+    id: str = ""
+    family: Family = "replica"
+    deadline_s: float = 120.0
+    platform: PlatformNeeds = field(default_factory=PlatformNeeds)
+    runbook: str = ""
+    slos: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    weakness: Weakness | None = None
+    tags: tuple[str, ...] = ()
