@@ -104,12 +104,30 @@ class Platform(Protocol):
         """What the process table says of it; a zombie is `gone`."""
         ...
 
+    def file_limit(self, handle: Handle) -> int | None:
+        """Bytes to which the process may grow a file; None: no limit. Raises PlatformError when it is gone."""
+        ...
+
+    def set_file_limit(self, handle: Handle, limit: int | None) -> bool:
+        """Let it grow files to so many bytes and no further (the kernel's soft limit); None: as far as it may.
+
+        False when the process is gone. What it has open is not closed: its next write fails.
+        """
+        ...
+
     def engine_faults(self, replica: str) -> Mapping[str, Any]:
         """The faults its engine has been told to have (docs/contracts.md, "Engine faults"); empty for none."""
         ...
 
     def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
         """Tell its engine to have these and no others; empty ends them. They outlive the engine's process."""
+        ...
+
+    def ask(self, replica: str, *, deadline_at: float | None = None, timeout_s: float = 5.0) -> str | None:
+        """One short inference straight at the replica, past the gateway; `deadline_at` is Unix time.
+
+        None when it answered, else the error it gave. Raises PlatformError when it gives neither in time.
+        """
         ...
 
     def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:

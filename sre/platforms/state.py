@@ -36,6 +36,7 @@ class ReplicaEntry:
     ready_at: float | None
     serving: bool | None = None
     rotation: str | None = None
+    http_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ def _replica(entry: Mapping[str, Any]) -> ReplicaEntry:
         ready_at=None if ready_at is None else float(ready_at),
         serving=entry.get("serving"),
         rotation=entry.get("rotation"),
+        http_url=str(entry.get("http_url", "")),
     )
 
 

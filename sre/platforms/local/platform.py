@@ -15,8 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from sre.errors import PlatformError
+from sre.platforms.local.asking import ask_server
 from sre.platforms.local.control import direct, order
 from sre.platforms.local.engine_faults import read_engine_faults, write_engine_faults
+from sre.platforms.local.limits import file_limit_of, limit_files
 from sre.platforms.local.signals import condition_of, handle_of, process_behind, send
 from sre.platforms.model import Condition, Handle, KillProof, MetricSample, Part, Replica, Signal
 from sre.platforms.processes import find, wait_gone
@@ -105,11 +107,20 @@ class LocalPlatform:
     def condition(self, handle: Handle) -> Condition:
         return condition_of(handle)
 
+    def file_limit(self, handle: Handle) -> int | None:
+        return file_limit_of(handle)
+
+    def set_file_limit(self, handle: Handle, limit: int | None) -> bool:
+        return limit_files(handle, limit)
+
     def engine_faults(self, replica: str) -> Mapping[str, Any]:
         return read_engine_faults(self._state_dir, replica)
 
     def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
         write_engine_faults(self._state_dir, replica, faults)
+
+    def ask(self, replica: str, *, deadline_at: float | None = None, timeout_s: float = 5.0) -> str | None:
+        return ask_server(self._entry(replica).http_url, deadline_at=deadline_at, timeout_s=timeout_s)
 
     def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
         if where == "gateway":

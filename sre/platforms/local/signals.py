@@ -34,9 +34,14 @@ def handle_of(process: psutil.Process) -> Handle:
     return {"pid": process.pid, "created": process.create_time()}
 
 
+def process_of(handle: Handle) -> psutil.Process | None:
+    """The very process of the handle; None when it is gone."""
+    return find(ProcessRef(int(handle["pid"]), float(handle["created"])))
+
+
 def send(handle: Handle, signal: Signal) -> bool:
     """False when the process is gone. Raises PlatformError when it may not be signalled."""
-    process = find(_ref(handle))
+    process = process_of(handle)
     if process is None:
         return False
     try:
@@ -49,17 +54,13 @@ def send(handle: Handle, signal: Signal) -> bool:
 
 
 def condition_of(handle: Handle) -> Condition:
-    process = find(_ref(handle))
+    process = process_of(handle)
     try:
         if process is None:
             return "gone"
         return "stopped" if process.status() == psutil.STATUS_STOPPED else "running"
     except psutil.NoSuchProcess:
         return "gone"
-
-
-def _ref(handle: Handle) -> ProcessRef:
-    return ProcessRef(int(handle["pid"]), float(handle["created"]))
 
 
 def _alive(who: str, ref: ProcessRef | None) -> psutil.Process:
