@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+INJECTED_PHASE = "injected"
+_LOOK_S = 0.1
+
 
 def warm_up(
     phases_s: Mapping[str, float],
@@ -23,3 +26,19 @@ def warm_up(
             log(f"cold start: {phase} took {clock() - begun:.1f} s")
         taken_s[phase] = clock() - begun if scale > 0 else 0.0
     return taken_s
+
+
+def wait_longer(
+    extra_s: Callable[[], float],
+    *,
+    pause: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> float:
+    """Wait as long as `extra_s` says, which is asked anew at each look: a fault that ends, ends the wait.
+
+    Returns what it took, seconds.
+    """
+    begun = clock()
+    while (left_s := extra_s() - (clock() - begun)) > 0:
+        pause(min(left_s, _LOOK_S))
+    return clock() - begun

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from serving.batching import Emission, Scheduler, StepPlan
 from serving.engine.events import Ended, EventReceiver, Token
-from serving.engine.faults import NO_FAULTS, Faults
+from serving.engine.faults import CONTAINED_XID, GPU_ERRORS, Faults
 from serving.engine.inbox import Inbox
 from serving.engine.live import Live, prepare
 from serving.engine.metrics import EngineMetrics
@@ -44,7 +44,7 @@ class EmulatedEngine:
 
     `pause` waits for so many seconds; without it the engine waits on an event of its own, so that `stop` need not
     wait out a step. `wall_clock` (Unix time) decides about deadlines alone. `crash` is called with a reason when a
-    fault ends the engine.
+    fault ends the engine. `past_xid` is the GPU error that ended the engine before this one: it is not felt again.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class EmulatedEngine:
         wall_clock: Callable[[], float] = time.time,
         pause: Callable[[float], object] | None = None,
         crash: Callable[[str], None] = _raise_crash,
+        past_xid: int | None = None,
     ) -> None:
         self._step_time = profile.step_time
         self._time_scale = time_scale
@@ -64,12 +65,13 @@ class EmulatedEngine:
         self._timeline = Timeline(clock)
         self._inbox = Inbox()
         self._pause = pause or self._inbox.stopping.wait
-        self._faults = NO_FAULTS
+        self._faults = Faults(xid=past_xid)
+        self._memory_is_bad = False
         self._requests_seen = self._tokens_made = 0  # counted while a fault asks for each n-th
         self._deadlines: list[tuple[float, str]] = []
         self._live: dict[str, Live] = {}
         self._ids = itertools.count()
-        self._metrics = EngineMetrics()
+        self._metrics = EngineMetrics(xid=past_xid or 0)
         self._metrics_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -165,11 +167,33 @@ class EmulatedEngine:
         faults = self._inbox.take_faults()
         if faults is None:
             return
-        self._faults = faults
+        before, self._faults = self._faults, faults
         self._requests_seen = self._tokens_made = 0
         self._scheduler.limit_blocks(faults.kv_blocks)
         if faults.crash:
             self._crash("injected fault: crash")
+        if faults.xid != before.xid:
+            self._have_gpu_error(faults.xid)
+
+    def _have_gpu_error(self, xid: int | None) -> None:
+        """What NVIDIA's driver reports as XID, see `faults.GPU_ERRORS`; None: the GPU is sound again."""
+        with self._metrics_lock:
+            self._metrics.xid = xid or 0
+        self._memory_is_bad = xid == CONTAINED_XID
+        if xid is not None and xid != CONTAINED_XID:
+            self._crash(f"injected fault: XID {xid}, {GPU_ERRORS[xid]}")
+
+    def _lose_bad_memory(self) -> None:
+        """The request that lies in it fails, the oldest; without any, the next one to come."""
+        if self._memory_is_bad and self._live:
+            self._memory_is_bad = False
+            request_id = next(iter(self._live))
+            self._scheduler.cancel(request_id)
+            reason = (
+                f"injected fault: XID {CONTAINED_XID}, {GPU_ERRORS[CONTAINED_XID]}: the request's KV blocks are lost"
+            )
+            self._live.pop(request_id).receive(Ended(reason))
+            self._count_finished("error")
 
     def _plan(self) -> StepPlan:
         """The next step. One that only preempted (blocks were taken away) is no step: plan again."""
@@ -198,6 +222,7 @@ class EmulatedEngine:
             self._accept(live)
         for request_id in cancelled:
             self._abort(request_id, None)
+        self._lose_bad_memory()
 
     def _accept(self, live: Live) -> None:
         if (every := self._faults.error_every) is not None:

@@ -9,13 +9,23 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from serving.engine.inference import MODEL_NAME
 from serving.errors import BadInput
 
 FAULTS_FILE = "faults.json"
-XIDS = (48, 79, 94, 95)
+GPU_ERRORS: Mapping[int, str] = MappingProxyType(
+    {
+        48: "double-bit ECC error",
+        79: "GPU has fallen off the bus",
+        94: "contained memory error",
+        95: "uncontained memory error",
+    }
+)
+"""XID codes of NVIDIA's driver: at 48 and 95 the engine dies once, with 79 no start succeeds, 94 costs one request."""
+GPU_LOST_XID, CONTAINED_XID = 79, 94
 _INFINITE = float("inf")
 
 
@@ -55,11 +65,20 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "poison": (lambda v: isinstance(v, str) and len(v.split()) == 1, "one word"),
     "bad_output_every": (_is_count, "a whole number of at least 1"),
     "error_every": (_is_count, "a whole number of at least 1"),
-    "xid": (lambda v: type(v) is int and v in XIDS, f"one of {', '.join(map(str, XIDS))}"),
+    "xid": (lambda v: type(v) is int and v in GPU_ERRORS, f"one of {', '.join(map(str, GPU_ERRORS))}"),
     "fail_load": (lambda v: isinstance(v, bool), "true or false"),
     "cold_start_extra_s": (lambda v: _is_number(v) and v >= 0, "a number of at least 0"),
     "clock_skew_s": (_is_number, "a finite number"),
 }
+
+
+def why_no_load(faults: Faults) -> str | None:
+    """Why an engine that has these cannot be loaded; None when it can."""
+    if faults.fail_load:
+        return "injected fault: the model cannot be loaded"
+    if faults.xid == GPU_LOST_XID:
+        return f"injected fault: XID {GPU_LOST_XID}, {GPU_ERRORS[GPU_LOST_XID]}: no GPU to load the model on"
+    return None
 
 
 def parse_faults(text: str) -> Faults:

@@ -52,6 +52,7 @@ class EngineMetrics:
     requests_running: int = 0
     requests_waiting: int = 0
     kv_cache_usage: float = 0.0
+    xid: int = 0
     prompt_tokens: int = 0
     generation_tokens: int = 0
     preemptions: int = 0
@@ -94,10 +95,16 @@ def readings(metrics: EngineMetrics) -> list[Reading]:
             Reading("vllm:request_success_total", "counter", (("finished_reason", reason),), count)
             for reason, count in metrics.finished.items()
         ),
+        xid_reading(metrics.xid),
         *cold_start_readings(metrics.cold_start_s),
         *_histogram("vllm:time_to_first_token_seconds", metrics.ttft_s),
         *_histogram("vllm:inter_token_latency_seconds", metrics.inter_token_s),
     ]
+
+
+def xid_reading(xid: int) -> Reading:
+    """The GPU's last XID error as dcgm-exporter names it, 0 for none. The emulated engine has one GPU to speak for."""
+    return Reading("DCGM_FI_DEV_XID_ERRORS", "gauge", (("gpu", "0"),), xid)
 
 
 def cold_start_readings(seconds_by_phase: Mapping[str, float]) -> list[Reading]:

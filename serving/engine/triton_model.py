@@ -12,11 +12,11 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from serving.engine.cold_start import warm_up
+from serving.engine.cold_start import INJECTED_PHASE, wait_longer, warm_up
 from serving.engine.emulated import EmulatedEngine
 from serving.engine.events import Event
-from serving.engine.faults import NO_FAULTS, FaultFile
-from serving.engine.metrics import cold_start_readings, readings
+from serving.engine.faults import NO_FAULTS, FaultFile, Faults, why_no_load
+from serving.engine.metrics import cold_start_readings, readings, xid_reading
 from serving.engine.parameters import parse_parameters
 from serving.engine.sampling import Sampling, parse_sampling
 from serving.engine.tokens import count_tokens
@@ -38,12 +38,19 @@ class TritonPythonModel:
         except ServingError as error:
             raise pb_utils.TritonModelException(f"INVALID_ARG: {error}") from error
         log = pb_utils.Logger.log_info
-        self._cold_start_s = warm_up(profile.cold_start_s, parameters.cold_start_scale, log=log)
-        scheduler = replace(profile.scheduler, enable_prefix_caching=parameters.prefix_caching)
-        profile = replace(profile, scheduler=scheduler)
-        self._engine = EmulatedEngine(profile, time_scale=parameters.time_scale, crash=_end_process)
         self._faults = NO_FAULTS
         self._fault_file = FaultFile.of_model(args["model_repository"])
+        self._cold_start_s = warm_up(profile.cold_start_s, parameters.cold_start_scale, log=log)
+        if (injected_s := wait_longer(self._extra_start_s)) > 0.1:
+            self._cold_start_s[INJECTED_PHASE] = injected_s
+        if (why := why_no_load(self._read_faults())) is not None:
+            raise pb_utils.TritonModelException(why)
+        scheduler = replace(profile.scheduler, enable_prefix_caching=parameters.prefix_caching)
+        profile = replace(profile, scheduler=scheduler)
+        self._engine = EmulatedEngine(
+            profile, time_scale=parameters.time_scale, crash=self._die, past_xid=self._faults.xid
+        )
+        self._engine.set_faults(self._faults)
         self._publisher = Publisher(args["model_name"])
         self._publish()
         self._publisher.publish(cold_start_readings(self._cold_start_s))
@@ -82,20 +89,29 @@ class TritonPythonModel:
         self._publisher.publish(readings(self._engine.read_metrics()))
 
     def _look_for_faults(self) -> None:
-        """Have the engine fail as the control file says; one that is no good leaves things as they are."""
+        """Have the engine fail as the control file says."""
+        before = self._faults
+        if self._read_faults() != before:
+            self._publisher.publish([xid_reading(self._faults.xid or 0)])  # the engine may not live to tell
+            self._engine.set_faults(self._faults)
+
+    def _extra_start_s(self) -> float:
+        return self._read_faults().cold_start_extra_s
+
+    def _read_faults(self) -> Faults:
+        """What the control file says now; one that is no good leaves things as they are."""
         try:
             faults = self._fault_file.changed()
         except (BadInput, OSError) as error:
             pb_utils.Logger.log_error(f"{error}: nothing changed")
-            return
-        if faults is not None:
-            if faults != self._faults:
-                pb_utils.Logger.log_warn(f"faults now: {faults}")
+            return self._faults
+        if faults is not None and faults != self._faults:
+            pb_utils.Logger.log_warn(f"faults now: {faults}")
             self._faults = faults
-            self._engine.set_faults(faults)
+        return self._faults
 
-
-def _end_process(reason: str) -> None:
-    """Die as a crashed engine does: at once, without a word to Triton or to the clients."""
-    pb_utils.Logger.log_error(f"{reason}: the model process exits")
-    os._exit(_CRASH_STATUS)
+    def _die(self, reason: str) -> None:
+        """As a crashed engine does: at once, without a word to the clients."""
+        pb_utils.Logger.log_error(f"{reason}: the model process exits")
+        self._serving.fall_silent()
+        os._exit(_CRASH_STATUS)

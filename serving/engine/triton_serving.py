@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -18,6 +19,7 @@ from serving.engine.triton_io import Stream
 _WATCH_INTERVAL_S = 0.05  # each look is a round trip a stream; a cancelled one must stop within 0.1 s
 _PUBLISH_INTERVAL_S = 0.25
 _JOIN_TIMEOUT_S = 2
+_LAST_CALL_S = 0.03  # for those under way
 
 AnyStream = TypeVar("AnyStream", bound=Stream)
 AnyEvent = TypeVar("AnyEvent")
@@ -45,6 +47,7 @@ class Serving(Generic[AnyStream, AnyEvent]):
         self._outbox: queue.SimpleQueue[tuple[AnyStream, AnyEvent] | None] = queue.SimpleQueue()
         self._streams: set[AnyStream] = set()
         self._stopping = threading.Event()
+        self._fallen_silent = False
         self._threads = [
             threading.Thread(target=self._send_all, name="send", daemon=True),
             threading.Thread(target=self._watch, name="watch", daemon=True),
@@ -61,6 +64,13 @@ class Serving(Generic[AnyStream, AnyEvent]):
         for thread in self._threads:
             thread.join(_JOIN_TIMEOUT_S)
 
+    def fall_silent(self) -> None:
+        """Make no further call into Triton. Whoever dies in the midst of one takes the server along: the lock that both
+        share stays locked, and the server aborts.
+        """
+        self._fallen_silent = True
+        time.sleep(_LAST_CALL_S)
+
     def add(self, stream: AnyStream) -> None:
         """Look whether its client cancels it, from now on."""
         self._streams.add(stream)
@@ -76,6 +86,8 @@ class Serving(Generic[AnyStream, AnyEvent]):
 
     def _send_all(self) -> None:
         while (item := self._outbox.get()) is not None:
+            if self._fallen_silent:
+                return
             stream, event = item
             try:
                 self._deliver(stream, event)
@@ -87,7 +99,7 @@ class Serving(Generic[AnyStream, AnyEvent]):
     def _watch(self) -> None:
         rounds_between = round(_PUBLISH_INTERVAL_S / _WATCH_INTERVAL_S)
         rounds = 0
-        while not self._stopping.wait(_WATCH_INTERVAL_S):
+        while not self._stopping.wait(_WATCH_INTERVAL_S) and not self._fallen_silent:
             rounds += 1
             try:
                 self._look()
@@ -99,6 +111,8 @@ class Serving(Generic[AnyStream, AnyEvent]):
 
     def _look_for_cancelled(self) -> None:
         for stream in list(self._streams):
+            if self._fallen_silent:
+                return
             if stream.is_over:
                 self._streams.discard(stream)
             elif stream.is_cancelled():

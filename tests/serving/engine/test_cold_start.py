@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.engine.cold_start import warm_up
+from serving.engine.cold_start import wait_longer, warm_up
 
 PHASES = {"load_weights": 8.0, "compile": 20.0}
 
@@ -26,3 +26,16 @@ def test_without_one_nothing_is_waited_for_and_every_phase_is_there() -> None:
         raise AssertionError("it waited")
 
     assert warm_up(PHASES, 0.0, log=print, pause=pause) == {"load_weights": 0.0, "compile": 0.0}
+
+
+def test_a_slow_start_ends_when_its_fault_does() -> None:
+    now = [0.0]
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+
+    def extra_s() -> float:
+        return 30.0 if now[0] < 2 else 0.0
+
+    assert wait_longer(extra_s, pause=pause, clock=lambda: now[0]) == pytest.approx(2.0, abs=0.11)
+    assert wait_longer(lambda: 0.0, pause=pause, clock=lambda: now[0]) == 0.0

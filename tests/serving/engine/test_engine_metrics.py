@@ -28,6 +28,7 @@ def test_every_series_of_the_contract_is_there_from_the_start() -> None:
         "vllm:prefix_cache_queries_total",
         "vllm:prefix_cache_hits_total",
         "vllm:request_success_total",
+        "DCGM_FI_DEV_XID_ERRORS",
         *(f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")),
     }
     reasons = {dict(reading.labels)["finished_reason"] for reading in names["vllm:request_success_total"]}
@@ -58,3 +59,8 @@ def test_each_phase_of_the_start_is_a_gauge() -> None:
         Reading(name, "gauge", (("phase", "load_weights"),), 8.0),
         Reading(name, "gauge", (("phase", "compile"),), 40.5),
     ]
+
+
+def test_the_last_gpu_error_is_named_as_dcgm_exporter_names_it() -> None:
+    (reading,) = by_name(readings(EngineMetrics(xid=79)))["DCGM_FI_DEV_XID_ERRORS"]
+    assert reading == Reading("DCGM_FI_DEV_XID_ERRORS", "gauge", (("gpu", "0"),), 79)

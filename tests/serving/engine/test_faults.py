@@ -10,7 +10,7 @@ import pytest
 
 from serving.engine.emulated import BAD_OUTPUT, EmulatedEngine, EngineCrashed
 from serving.engine.events import Ended, Event, Token
-from serving.engine.faults import NO_FAULTS, FaultFile, Faults, parse_faults
+from serving.engine.faults import NO_FAULTS, FaultFile, Faults, parse_faults, why_no_load
 from serving.engine.sampling import Sampling
 from serving.engine.tokens import answer
 from serving.errors import BadInput
@@ -191,6 +191,54 @@ def test_a_crash_and_a_poison_prompt_end_the_engine() -> None:
     poisoned.submit("milk and arsenic")
     with pytest.raises(EngineCrashed, match="poison"):
         poisoned.engine.step()
+
+
+@pytest.mark.parametrize("xid", [48, 79, 95])
+def test_a_fatal_gpu_error_ends_the_engine_and_is_on_its_page(xid: int) -> None:
+    bench = Bench()
+    bench.engine.set_faults(Faults(xid=xid))
+    with pytest.raises(EngineCrashed, match=f"XID {xid}"):
+        bench.engine.step()
+    assert bench.engine.read_metrics().xid == xid
+
+
+def test_the_engine_after_a_fatal_memory_error_does_not_feel_it_again() -> None:
+    engine = EmulatedEngine(PROFILE, past_xid=48)
+    engine.set_faults(Faults(xid=48, slow_factor=2))
+    engine.step()
+    assert engine.read_metrics().xid == 48
+    engine.set_faults(NO_FAULTS)
+    engine.step()
+    assert engine.read_metrics().xid == 0
+
+
+def test_a_contained_memory_error_costs_one_request_and_no_other() -> None:
+    bench = Bench()
+    received = [bench.submit(f"number {number}") for number in range(3)]
+    bench.engine.step()
+    bench.engine.set_faults(Faults(xid=94))
+    bench.run()
+    assert [isinstance(events[-1], Ended) for events in received] == [True, False, False]
+    assert bench.engine.read_metrics().finished["error"] == 1
+    assert bench.engine.read_metrics().requests_running == 0
+
+
+def test_a_contained_memory_error_waits_for_a_request_to_hit() -> None:
+    bench = Bench()
+    bench.engine.set_faults(Faults(xid=94))
+    bench.engine.step()
+    first, second = bench.submit("a b"), bench.submit("c d")
+    bench.run()
+    assert (isinstance(first[-1], Ended), isinstance(second[-1], Token)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [(Faults(fail_load=True), "cannot be loaded"), (Faults(xid=79), "fallen off the bus"), (Faults(xid=48), None)],
+)
+def test_some_faults_let_no_engine_load(faults: Faults, words: str | None) -> None:
+    why = why_no_load(faults)
+    assert why is None if words is None else words in str(why)
 
 
 @pytest.mark.parametrize(("skew_s", "is_served"), [(0.0, True), (-300.0, True), (61.0, False)])
