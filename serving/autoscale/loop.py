@@ -112,8 +112,10 @@ class Loop:
         self._say("decision", **describe(decision))
 
     async def _scrape(self, state: FleetState) -> Snapshot:
-        replicas = [(r.name, r.metrics_url) for r in state.replicas if r.metrics_url and r.pod.phase == "ready"]
-        return await scrape(self.session, gateway_url=self.config.gateway_url or state.gateway.url, replicas=replicas)
+        replicas = [(r.name, r.page) for r in state.replicas if r.page and r.pod.phase == "ready"]
+        return await scrape(
+            self.session, gateway_url=self.config.gateway_url or state.gateway.observed_at, replicas=replicas
+        )
 
     def _with_busy_share(self, snapshot: Snapshot) -> Snapshot:
         """A real exporter's value is left alone."""

@@ -26,12 +26,24 @@ class ControlFile(_Lenient):
     token: str
 
 
+class RouteEntry(_Lenient):
+    """Another way to a metrics page, gone by all observers while it is set."""
+
+    metrics_url: str | None = None
+
+
 class ReplicaEntry(_Lenient):
     """One replica of `state.json`. Anything but ready and starting counts as on its way out."""
 
     name: str
     state: str
     metrics_url: str = ""
+    route: RouteEntry | None = None
+
+    @property
+    def page(self) -> str:
+        """Where its metrics are read now."""
+        return (self.route.metrics_url if self.route else None) or self.metrics_url
 
     @property
     def pod(self) -> Pod:
@@ -40,6 +52,13 @@ class ReplicaEntry(_Lenient):
 
 class Endpoint(_Lenient):
     url: str = ""
+    route: RouteEntry | None = None
+
+    @property
+    def observed_at(self) -> str:
+        """The address whose `/metrics` is read now."""
+        routed = self.route.metrics_url if self.route else None
+        return self.url if routed is None else routed.removesuffix("/metrics")
 
 
 class Bounds(_Lenient):

@@ -1,4 +1,4 @@
-"""The supervisor's control API: a listener on loopback, a secret in `control.json`, five calls (docs/contracts.md)."""
+"""The supervisor's control API: a listener on loopback, a secret in `control.json`, a few calls (docs/contracts.md)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from serving.errors import ServingError
 from serving.fleet.journal import write_atomically
 from serving.fleet.membership import Membership, Refused, UnknownReplica
-from serving.fleet.model import PlatformState, StateFiles
+from serving.fleet.model import PlatformState, Route, StateFiles
 from serving.fleet.ports import HOST
+from serving.fleet.routes import GATEWAY, Routes
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -41,6 +42,25 @@ class DrainAsked(_Asked):
     force: bool = False
 
 
+_PORT = r"(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}"
+Owner = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class RouteAsked(_Asked):
+    """Body of `PUT /replicas/{name}/route` and `PUT /gateway/route`. Only this machine is led to."""
+
+    owner: Owner
+    until: Annotated[float, Field(allow_inf_nan=False)]
+    grpc_address: Annotated[str, Field(pattern=f"^{_PORT}$")] | None = None
+    metrics_url: Annotated[str, Field(pattern=f"^http://{_PORT}/metrics$")] | None = None
+
+
+class UnrouteAsked(_Asked):
+    """Body of the two `DELETE` calls."""
+
+    owner: Owner
+
+
 class Nothing(_Asked):
     """Body of a call without options."""
 
@@ -49,10 +69,12 @@ Body = TypeVar("Body", bound=_Asked)
 
 
 @asynccontextmanager
-async def control_api(files: StateFiles, state: PlatformState, members: Membership) -> AsyncIterator[str]:
+async def control_api(
+    files: StateFiles, state: PlatformState, members: Membership, routes: Routes
+) -> AsyncIterator[str]:
     """Listen while the block runs; `control.json` says where. Yields the URL."""
     token = secrets.token_urlsafe(32)
-    runner = web.AppRunner(application(state, members, token=token), access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(application(state, members, routes, token=token), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, 0).start()
@@ -64,21 +86,25 @@ async def control_api(files: StateFiles, state: PlatformState, members: Membersh
         await runner.cleanup()
 
 
-def application(state: PlatformState, members: Membership, *, token: str) -> web.Application:
+def application(state: PlatformState, members: Membership, routes: Routes, *, token: str) -> web.Application:
     """The calls, each behind the bearer token. Every error is `{"error": "one line"}`."""
-    calls = _Calls(state, members)
+    calls = _Calls(state, members, routes)
     app = web.Application(middlewares=[_errors, _bearer(token)], client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/state", calls.state)
     app.router.add_post("/scale", calls.scale)
     app.router.add_post("/replicas/{name}/drain", calls.drain)
     app.router.add_post("/replicas/{name}/undrain", calls.undrain)
+    for path in ("/replicas/{name}/route", "/gateway/route"):
+        app.router.add_put(path, calls.route)
+        app.router.add_delete(path, calls.unroute)
     return app
 
 
 class _Calls:
-    def __init__(self, state: PlatformState, members: Membership) -> None:
+    def __init__(self, state: PlatformState, members: Membership, routes: Routes) -> None:
         self._state = state
         self._members = members
+        self._routes = routes
 
     async def state(self, _request: web.Request) -> web.Response:
         return web.Response(text=self._state.to_json(), content_type="application/json")
@@ -99,6 +125,17 @@ class _Calls:
         self._require_ready()
         await self._members.undrain(request.match_info["name"])
         return web.json_response({"replica": request.match_info["name"]}, status=202)
+
+    async def route(self, request: web.Request) -> web.Response:
+        asked, name = await _body(request, RouteAsked), request.match_info.get("name", GATEWAY)
+        self._require_ready()
+        await self._routes.put(name, Route(asked.owner, asked.until, asked.grpc_address, asked.metrics_url))
+        return web.json_response({"routed": name})
+
+    async def unroute(self, request: web.Request) -> web.Response:
+        """In every phase: what was set must be possible to take back."""
+        asked, name = await _body(request, UnrouteAsked), request.match_info.get("name", GATEWAY)
+        return web.json_response({"unrouted": await self._routes.drop(name, owner=asked.owner)})
 
     def _require_ready(self) -> None:
         if self._state.phase != "ready":

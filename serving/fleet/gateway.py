@@ -44,12 +44,16 @@ class ControlAddress:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A replica as the gateway sees it. `down_s` is how long it has been out of rotation, 0 while it serves."""
+    """A replica as the gateway sees it. `down_s` is how long it has been out of rotation, 0 while it serves.
+
+    `grpc_address` is where it is reached; None when the gateway does not say.
+    """
 
     name: str
     state: str
     inflight: int
     down_s: float
+    grpc_address: str | None = None
 
     @property
     def serves(self) -> bool:
@@ -60,7 +64,7 @@ def replica_entries(replicas: Sequence[ReplicaInfo], capacity: Capacity) -> list
     """The replicas in the form `gateway.json` and `PUT /control/replicas` share."""
     limits = {"max_seqs": capacity.max_seqs, "kv_tokens": capacity.kv_tokens}
     known = {key: value for key, value in limits.items() if value is not None}
-    return [{"name": r.name, "grpc_address": r.grpc_address, **known} for r in replicas]
+    return [{"name": r.name, "grpc_address": r.reached_at, **known} for r in replicas]
 
 
 def gateway_config(state: PlatformState, *, control: ControlAddress, capacity: Capacity) -> str:
@@ -125,4 +129,10 @@ class GatewayClient:
 
 
 def _rotation(entry: dict[str, Any]) -> Rotation:
-    return Rotation(str(entry["name"]), str(entry["state"]), int(entry["inflight"]), float(entry["down_s"]))
+    return Rotation(
+        name=str(entry["name"]),
+        state=str(entry["state"]),
+        inflight=int(entry["inflight"]),
+        down_s=float(entry["down_s"]),
+        grpc_address=entry.get("grpc_address"),
+    )

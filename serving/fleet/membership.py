@@ -124,7 +124,7 @@ class Membership:
             state.replicas.append(info)
         if wanted > len(staying):
             self._on_targets()
-            await self._tell_gateway()
+            await self.tell_gateway()
         return wanted
 
     async def drain(self, name: str, *, grace_s: float, restart: bool = False, force: bool = False) -> None:
@@ -208,7 +208,7 @@ class Membership:
         self._members.pop(member.info.name)
         self._journal.state.replicas.remove(member.info)
         self._journal.save()
-        await self._tell_gateway()
+        await self.tell_gateway()
 
     async def _take_out(self, member: _Member, *, grace_s: float, restart: bool) -> None:
         await self._empty_and_halt(member, grace_s=grace_s)
@@ -257,6 +257,7 @@ class Membership:
             await asyncio.sleep(_POLL_S)
         return left
 
-    async def _tell_gateway(self) -> None:
+    async def tell_gateway(self) -> None:
+        """Tell it whom to route to, and where they are reached."""
         with contextlib.suppress(GatewaySilent):  # `rotation.py` tells it again
             await self._gateway.put(self.entries())

@@ -31,9 +31,25 @@ class ProcessInfo:
 
 
 @dataclass(slots=True)
+class Route:
+    """Another way to a replica or to a metrics page, gone instead of its own address: through a fault proxy, say.
+
+    It ends by itself at `until` (Unix time); before, only its `owner` takes it back.
+    """
+
+    owner: str
+    until: float
+    grpc_address: str | None = None
+    metrics_url: str | None = None
+
+
+@dataclass(slots=True)
 class EndpointInfo(ProcessInfo):
+    """`route` leads observers to another metrics page than the endpoint's own."""
+
     url: str = ""
     restarts: int = 0
+    route: Route | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +70,12 @@ class ReplicaInfo(ProcessInfo):
     ready_at: float | None = None
     rotation: str | None = None
     serving: bool = False
+    route: Route | None = None
+
+    @property
+    def reached_at(self) -> str:
+        """The gRPC address at which the gateway is to reach it."""
+        return self.grpc_address if self.route is None else self.route.grpc_address or self.grpc_address
 
     def routed(self, rotation: str | None) -> bool:
         """Note where the gateway has it; True when that is news."""
@@ -79,6 +101,10 @@ class PlatformState:
     phase: Phase = "starting"
     error: str | None = None
     schema: int = 1
+
+    def routable(self) -> list[EndpointInfo | ReplicaInfo]:
+        """What can have a route."""
+        return [self.gateway, *self.replicas]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

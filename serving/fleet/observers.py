@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 
 from serving.fleet.journal import write_atomically
-from serving.fleet.model import PlatformState, ReplicaInfo, StateFiles
+from serving.fleet.model import PlatformState, ReplicaInfo, Route, StateFiles
 
-KEPT_METRICS = ("sre_gateway_", "sre_engine_", "sre_autoscaler_", "vllm:", "nv_inference_")
+KEPT_METRICS = ("sre_gateway_", "sre_engine_", "sre_autoscaler_", "vllm:", "nv_inference_", "DCGM_FI_DEV_")
 TARGETS_FILE = "targets.json"
 REFRESH_S = 2  # beside the file's change notification, for file systems without one
 
@@ -28,18 +28,21 @@ class ScrapeTarget:
     job: str
     url: str
     labels: tuple[tuple[str, str], ...] = ()
+    via: str | None = None
+    """Where the page is fetched instead of `url`; its series stay those of `url`."""
 
     @property
     def address(self) -> str:
-        return self.url.removeprefix("http://").removesuffix("/metrics")
+        return _address(self.via or self.url)
 
 
 def scrape_targets(state: PlatformState, replicas: Sequence[ReplicaInfo]) -> list[ScrapeTarget]:
     """The gateway, the autoscaler where there is one, and `replicas`: those whose pages are meant to answer."""
-    services = [ScrapeTarget("gateway", f"{state.gateway.url}/metrics")]
+    services = [ScrapeTarget("gateway", f"{state.gateway.url}/metrics", via=_via(state.gateway.route))]
     if state.autoscaler is not None:
         services.append(ScrapeTarget("autoscaler", f"{state.autoscaler.url}/metrics"))
-    return [*services, *(ScrapeTarget("triton", r.metrics_url, (("replica", r.name),)) for r in replicas)]
+    engines = (ScrapeTarget("triton", r.metrics_url, (("replica", r.name),), _via(r.route)) for r in replicas)
+    return [*services, *engines]
 
 
 def write_targets(files: StateFiles, targets: Sequence[ScrapeTarget], *, interval_s: float) -> None:
@@ -51,7 +54,10 @@ def write_targets(files: StateFiles, targets: Sequence[ScrapeTarget], *, interva
 
 def recorder_config(targets: Sequence[ScrapeTarget], *, directory: Path, interval_s: float) -> str:
     """The content of `recorder.json`, read by `python -m sre.metrics.recorder` (docs/contracts.md)."""
-    entries = [{"job": t.job, "url": t.url, "labels": dict(t.labels)} for t in targets]
+    entries = [
+        {"job": t.job, "url": t.url, "labels": dict(t.labels), **({} if t.via is None else {"via": t.via})}
+        for t in targets
+    ]
     return json.dumps(
         {
             "interval_s": interval_s,
@@ -65,8 +71,16 @@ def recorder_config(targets: Sequence[ScrapeTarget], *, directory: Path, interva
 
 
 def prometheus_targets(targets: Sequence[ScrapeTarget]) -> str:
-    """The targets for `file_sd_configs`; the label `job` names them as the recorder does."""
-    return json.dumps([{"targets": [t.address], "labels": {"job": t.job, **dict(t.labels)}} for t in targets], indent=1)
+    """The targets for `file_sd_configs`; the label `job` names them as the recorder does, `instance` is their own
+    address also where they are reached by another.
+    """
+    return json.dumps(
+        [
+            {"targets": [t.address], "labels": {"job": t.job, "instance": _address(t.url), **dict(t.labels)}}
+            for t in targets
+        ],
+        indent=1,
+    )
 
 
 def prometheus_config(*, interval_s: float) -> str:
@@ -80,6 +94,14 @@ def prometheus_config(*, interval_s: float) -> str:
         },
         sort_keys=False,
     )
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://").removesuffix("/metrics")
+
+
+def _via(route: Route | None) -> str | None:
+    return None if route is None else route.metrics_url
 
 
 def find_prometheus() -> str | None:

@@ -1,15 +1,18 @@
 """The processes that watch or steer the platform without serving a request: recorder, Prometheus, autoscaler.
 
-None of them is worth a platform: the end of one is recorded, and the autoscaler is started again.
+None of them is worth a platform: the end of one is recorded, and it is started again, ever more slowly while it goes on
+ending. Only while the platform starts is an end a reason to give up: the installation is wrong then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from serving.backoff import Backoff
 from serving.fleet import observers
@@ -19,6 +22,7 @@ from serving.fleet.plan import port_of
 from serving.fleet.process import Child
 
 GRACE_S = 3.0
+FIRST_BACKOFF_S, MOST_BACKOFF_S, FORGIVEN_AFTER_S = 0.5, 5.0, 30.0
 
 Spawn = Callable[[str, Sequence[str]], Awaitable[Child]]
 
@@ -31,24 +35,25 @@ class Observing:
     journal: Journal
     spawn: Spawn
     now: Callable[[], float]
-    _children: list[Child] = field(default_factory=list)
+    _children: dict[str, Child] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _dead: Child | None = None
 
     async def start(self) -> None:
         """Start the sidecars and Prometheus; the targets are written already."""
         state = self.journal.state
         for sidecar in state.spec.sidecars:
-            child = await self._start(sidecar.name, sidecar.argv)
+            info = ProcessInfo(sidecar.name)
             if sidecar.name == "recorder":
-                state.recorder = ProcessInfo("recorder", "ready", child.pid, child.created)
+                state.recorder = info
+            await self._start(info, sidecar.argv)
         binary = observers.find_prometheus()
         if state.prometheus is not None and binary is not None:
             directory = self.files.prometheus
             text = observers.prometheus_config(interval_s=state.spec.scrape_interval_s)
             (directory / "prometheus.yml").write_text(text, encoding="utf-8")
             argv = observers.prometheus_argv(binary, directory=directory, port=port_of(state.prometheus.url))
-            child = await self._start("prometheus", argv)
-            state.prometheus.pid, state.prometheus.created, state.prometheus.state = child.pid, child.created, "ready"
+            await self._start(state.prometheus, argv)
         self.journal.save()
 
     def start_autoscaler(self, info: AutoscalerInfo) -> None:
@@ -59,24 +64,44 @@ class Observing:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(child.stop(grace_s=GRACE_S) for child in self._children), return_exceptions=True)
+        await asyncio.gather(
+            *(child.stop(grace_s=GRACE_S) for child in self._children.values()), return_exceptions=True
+        )
 
     def dead(self) -> Child | None:
-        """One that has ended, or None: while the platform starts, that is a wrong installation."""
-        return next((child for child in self._children if child.returncode is not None), None)
+        """One that has ended while the platform starts, or None: that is a wrong installation."""
+        return self._dead
 
-    async def _start(self, name: str, argv: Sequence[str]) -> Child:
-        child = await self.spawn(name, argv)
-        self._children.append(child)
-        self._tasks.append(asyncio.create_task(self._record_end(child)))
-        return child
+    async def _start(self, info: ProcessInfo, argv: Sequence[str]) -> None:
+        """Its first life begins here: what cannot be started at all is an error of the platform's start."""
+        await self._begin(info, argv)
+        self._tasks.append(asyncio.create_task(self._keep(info, argv), name=info.name))
 
-    async def _record_end(self, child: Child) -> None:
+    async def _keep(self, info: ProcessInfo, argv: Sequence[str]) -> None:
+        backoff = Backoff(first_s=FIRST_BACKOFF_S, cap_s=MOST_BACKOFF_S, forgive_after_s=FORGIVEN_AFTER_S)
+        while True:
+            began = self.now()
+            await self._until_end(info)
+            if self.journal.state.phase == "starting":
+                self._dead = self._children[info.name]
+            await asyncio.sleep(backoff.next_delay(served_s=self.now() - began))
+            await self._begin(info, argv)
+            self._note("observer_restarted", pid=info.pid, process=info.name)
+
+    async def _begin(self, info: ProcessInfo, argv: Sequence[str]) -> None:
+        child = self._children[info.name] = await self.spawn(info.name, argv)
+        info.state, info.pid, info.created = "ready", child.pid, child.created
+
+    async def _until_end(self, info: ProcessInfo) -> None:
+        child = self._children[info.name]
         returncode = await child.wait()
-        for info in (self.journal.state.prometheus, self.journal.state.recorder):
-            if info is not None and info.pid == child.pid:
-                info.state = "stopped"
-        self.journal.event("observer_exited", pid=child.pid, process=child.name, returncode=returncode)
+        info.state, info.pid, info.created = "backoff", None, None
+        self._note("observer_exited", pid=child.pid, process=info.name, returncode=returncode)
+
+    def _note(self, event: str, *, pid: int | None, **detail: Any) -> None:
+        """A full disk takes the record of it, not the keeping."""
+        with contextlib.suppress(OSError):
+            self.journal.event(event, pid=pid, **detail)
 
     async def _keep_autoscaler(self, info: AutoscalerInfo) -> None:
         config = self.files.root / "autoscale.json"
@@ -84,16 +109,9 @@ class Observing:
         backoff = Backoff(first_s=1.0)
         while True:
             began = self.now()
-            child = await self.spawn("autoscaler", (sys.executable, "-m", "serving.autoscale", "--config", str(config)))
-            info.state, info.pid, info.created = "ready", child.pid, child.created
-            self.journal.event("autoscaler_started", pid=child.pid, policy=info.policy)
-            try:
-                returncode = await child.wait()
-            except asyncio.CancelledError:
-                await child.stop(grace_s=GRACE_S)
-                raise
-            info.state, info.pid, info.created = "backoff", None, None
-            self.journal.event("observer_exited", pid=child.pid, process="autoscaler", returncode=returncode)
+            await self._begin(info, (sys.executable, "-m", "serving.autoscale", "--config", str(config)))
+            self._note("autoscaler_started", pid=info.pid, policy=info.policy)
+            await self._until_end(info)
             await asyncio.sleep(backoff.next_delay(served_s=self.now() - began))
             info.restarts += 1
 

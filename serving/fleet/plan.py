@@ -70,4 +70,6 @@ def _promised(state: PlatformState) -> set[int]:
     endpoints = [state.gateway, state.prometheus, state.autoscaler]
     urls = [e.url for e in endpoints if e is not None and e.url]
     urls += [url for r in state.replicas for url in (r.http_url, r.grpc_address, r.metrics_url)]
+    routes = [info.route for info in state.routable() if info.route is not None]
+    urls += [url for route in routes for url in (route.grpc_address, route.metrics_url) if url]
     return {port_of(url) for url in urls}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from serving.fleet.gateway import GatewayClient, GatewaySilent, Rotation
 from serving.fleet.journal import Journal
@@ -98,7 +99,7 @@ class RotationWatch:
     async def _mend(self, seen: Mapping[str, Rotation]) -> None:
         """Calls that were lost, or that a restarted gateway never got."""
         entries = self.members.entries()
-        if {entry["name"] for entry in entries} != set(seen):
+        if not _same_replicas(entries, seen):
             await self.gateway.put(entries)
         for replica in self.journal.state.replicas:
             view = seen.get(replica.name)
@@ -108,3 +109,11 @@ class RotationWatch:
                 await self.gateway.drain(replica.name, grace_s=SCALE_IN_GRACE_S)
             elif replica.state == "ready" and view.state == "draining":
                 await self.gateway.undrain(replica.name)
+
+
+def _same_replicas(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Rotation]) -> bool:
+    """Whether the gateway has these replicas and no others, each at the address it is to be reached at."""
+    wanted = {str(entry["name"]): entry["grpc_address"] for entry in entries}
+    return wanted.keys() == seen.keys() and all(
+        view.grpc_address in (None, wanted[name]) for name, view in seen.items()
+    )

@@ -84,11 +84,16 @@ class Supervisor:
         stack.push_async_callback(_both, parts.members.stop, parts.observing.stop)
         stack.push_async_callback(parts.gateway.stop)
         parts.members.start()
-        for work, name in ((parts.gateway.run(), "gateway"), (parts.watch.run(), "rotation watch")):
+        loops = (
+            (parts.gateway.run(), "gateway"),
+            (parts.watch.run(), "rotation watch"),
+            (parts.routes.run(), "routes"),
+        )
+        for work, name in loops:
             stack.push_async_callback(_cancelled, self._critical.start(work, name=name))
         parts.write_targets()
         await parts.observing.start()
-        await stack.enter_async_context(control_api(self.files, journal.state, parts.members))
+        await stack.enter_async_context(control_api(self.files, journal.state, parts.members, parts.routes))
 
     async def _until_ready(self, parts: Parts, journal: Journal, stop: asyncio.Event) -> None:
         state = journal.state

@@ -20,6 +20,7 @@ from serving.fleet.observing import Observing
 from serving.fleet.plan import unused_ports
 from serving.fleet.process import PLATFORM_ID, STATE_DIR, Child, last_lines
 from serving.fleet.rotation import RotationWatch
+from serving.fleet.routes import Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Parts:
     gateway: GatewayKeeper
     observing: Observing
     watch: RotationWatch
+    routes: Routes
     write_targets: Callable[[], None]
 
 
@@ -80,6 +82,7 @@ def wire(
         watch=RotationWatch(
             journal, client, members, spec.unhealthy_restart_s, now, start_limit_s=start_timeout_s(spec)
         ),
+        routes=Routes(journal, tell_gateway=members.tell_gateway, on_targets=write_targets, now=now),
         write_targets=write_targets,
     )
 

@@ -78,10 +78,15 @@ class Pool:
     # who is there
 
     def put(self, configs: Iterable[ReplicaConfig]) -> None:
-        """Make these the replicas. One whose address changed is another one; missing ones leave at once."""
+        """Make these the replicas. Missing ones leave at once. One whose address changed is another one: new work goes
+        to the new address once it is proven, what runs at the old one ends there as long as that goes well.
+        """
         wanted = {config.name: config for config in configs}
         for name, replica in list(self._replicas.items()):
-            if name not in wanted or _address(wanted[name]) != _address(replica.config):
+            if name not in wanted:
+                replica.leaving = Moved("the replica was removed")
+                self._retire(replica)
+            elif _address(wanted[name]) != _address(replica.config):
                 self._retire(replica)
         for name, config in wanted.items():
             known = self._replicas.get(name)
@@ -108,7 +113,6 @@ class Pool:
         self._retired.append(replica)
         self._prefixes.forget(replica.name)
         self._metrics.forget_replica(replica.name)
-        replica.leaving = Moved("the replica was removed")
         emit("replica_removed", replica=replica.name, inflight=replica.inflight)
 
     def everyone(self) -> list[Replica]:
@@ -306,7 +310,8 @@ class Pool:
         if not self.any_up():
             return
         for replica in self.everyone():
-            if replica.leaving is not None and not (replica.health.routable and replica.name in self._replicas):
+            in_use = self._replicas.get(replica.name) is replica
+            if replica.leaving is not None and not (replica.health.routable and in_use):
                 for lease in list(replica.leases):
                     lease.lose(replica.leaving)
 

@@ -169,7 +169,7 @@ class Recorder:
         self, session: aiohttp.ClientSession, target: Target, parser: ExpositionParser
     ) -> dict[SampleId, float]:
         try:
-            async with session.get(target.url, allow_redirects=False) as response:
+            async with session.get(target.via or target.url, allow_redirects=False) as response:
                 if response.status != 200:
                     raise ScrapeFailed(f"HTTP {response.status}")
                 page = await _read_page(response)

@@ -20,11 +20,15 @@ RESERVED_LABELS = ("job", "instance")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One metrics page. `labels` are added to each of its series beside `job` and `instance`."""
+    """One metrics page. `labels` are added to each of its series beside `job` and `instance`.
+
+    `via` is where the page is fetched instead of `url`, while it is reached by another way; its series stay the same.
+    """
 
     job: str
     url: str
     labels: tuple[tuple[str, str], ...] = ()
+    via: str | None = None
 
     @property
     def instance(self) -> str:
@@ -108,12 +112,15 @@ class _Check:
             self._fault(
                 f"{where}.url", f"{url!r} is not an http URL of this machine: use http://127.0.0.1:PORT/metrics"
             )
+        via = raw.get("via")
+        if via is not None and (not isinstance(via, str) or not _is_loopback(via)):
+            self._fault(f"{where}.via", f"{via!r} is not an http URL of this machine")
         if not isinstance(labels, dict) or not all(isinstance(v, str) for v in labels.values()):
             self._fault(f"{where}.labels", "an object of strings is expected")
             labels = {}
         for label in sorted(set(labels) & set(RESERVED_LABELS)):
             self._fault(f"{where}.labels.{label}", "is set by the recorder itself: choose another label name")
-        return Target(str(job), str(url), tuple(sorted(labels.items())))
+        return Target(str(job), str(url), tuple(sorted(labels.items())), None if via is None else str(via))
 
     def _unique(self, targets: list[Target]) -> tuple[Target, ...]:
         seen: set[tuple[tuple[str, str], ...]] = set()

@@ -20,6 +20,7 @@ from serving.fleet.membership import Membership
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, StateFiles
 from serving.fleet.plan import new_replica
 from serving.fleet.replica import ReplicaKeeper
+from serving.fleet.routes import Routes
 
 SLEEPER = (sys.executable, "-S", "-E", "-c", "import time; time.sleep(600)")
 TOKEN = "t" * 32
@@ -80,8 +81,8 @@ class FakeGateway:
         if not self.fail:
             names = [entry["name"] for entry in entries]
             self.replicas = {name: view for name, view in self.replicas.items() if name in names}
-            for name in names:
-                self.view(name)
+            for entry in entries:
+                self.view(entry["name"], grpc_address=entry["grpc_address"])
         return self._answer(request)
 
     async def _post(self, request):
@@ -107,6 +108,7 @@ class World:
         self.journal = Journal(self.files, state, now=time.time)
         self.critical = Critical()
         self.scraped = []
+        self.clock = None
         self.keepers = {}
         self.members = Membership(
             self.journal,
@@ -114,8 +116,17 @@ class World:
             gateway=client,
             capacity=Capacity(4, 1000),
             critical=self.critical,
-            on_targets=lambda: self.scraped.append([r.name for r in self.members.scraped()]),
+            on_targets=self._targets_changed,
         )
+        self.routes = Routes(
+            self.journal,
+            tell_gateway=self.members.tell_gateway,
+            on_targets=self._targets_changed,
+            now=lambda: self.clock or time.time(),
+        )
+
+    def _targets_changed(self):
+        self.scraped.append([r.name for r in self.members.scraped()])
 
     @property
     def state(self):

@@ -26,12 +26,12 @@ class Caller:
 @pytest.fixture
 async def call(world):
     world.state.phase = "ready"
-    async with control_api(world.files, world.state, world.members):
+    async with control_api(world.files, world.state, world.members, world.routes):
         yield Caller(world.files)
 
 
 async def test_its_secret_is_readable_by_the_owner_alone_and_goes_with_it(world):
-    async with control_api(world.files, world.state, world.members) as url:
+    async with control_api(world.files, world.state, world.members, world.routes) as url:
         assert world.files.control.stat().st_mode & 0o777 == 0o600
         assert json.loads(world.files.control.read_text())["url"] == url
     assert not world.files.control.exists()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 
@@ -12,14 +13,16 @@ import yaml
 from serving.autoscale.config import load_config
 from serving.backoff import Backoff
 from serving.fleet import observers, observing
-from serving.fleet.model import AutoscalerInfo
+from serving.fleet.model import AutoscalerInfo, ProcessInfo, Route
 from serving.fleet.observing import Observing
 from serving.fleet.process import Child
+from sre.metrics.targets import read_config as read_config_of_recorder
 
 
 def scraped_by_prometheus(files):
     entries = json.loads((files.prometheus / observers.TARGETS_FILE).read_text())
-    return {(target, *sorted(e["labels"].items())) for e in entries for target in e["targets"]}
+    labels = ({k: v for k, v in e["labels"].items() if k != "instance"} for e in entries)
+    return {(target, *sorted(own.items())) for e, own in zip(entries, labels, strict=True) for target in e["targets"]}
 
 
 def scraped_by_recorder(files):
@@ -100,9 +103,57 @@ async def test_the_autoscaler_understands_its_configuration(world, policy, event
     assert (str(config.policy), config.control, config.metrics_port) == ("/deploy/hpa.yaml", world.files.control, 8500)
 
 
-async def test_a_dead_recorder_is_recorded_and_missed(world, eventually):
+async def test_a_recorder_that_ends_while_the_platform_starts_is_missed(world, eventually):
     kept = observing_of(world, "import os; os._exit(1)")
-    await kept._start("recorder", ())
-    await eventually(lambda: world.events("observer_exited"))
+    await kept._start(ProcessInfo("recorder"), ())
+    await eventually(kept.dead)
     assert kept.dead().name == "recorder"
     await asyncio.wait_for(kept.stop(), 5)
+
+
+async def test_a_recorder_that_ends_later_is_started_again(world, eventually, monkeypatch):
+    monkeypatch.setattr(observing, "FIRST_BACKOFF_S", 0.01)
+    world.state.phase, recorder = "ready", ProcessInfo("recorder")
+    kept = observing_of(world, "import time; time.sleep(600)")
+    await kept._start(recorder, ())
+    first = recorder.pid
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: recorder.pid not in (None, first))
+    assert recorder.state == "ready"
+    await eventually(lambda: world.events("observer_restarted"))
+    told = [(e["event"], e["pid"], e["detail"].get("returncode")) for e in world.events()[-2:]]
+    assert told == [("observer_exited", first, -9), ("observer_restarted", recorder.pid, None)]
+    assert kept.dead() is None
+    await asyncio.wait_for(kept.stop(), 5)
+    with pytest.raises(ProcessLookupError):
+        os.kill(recorder.pid, 0)
+
+
+async def test_a_full_disk_does_not_keep_an_observer_from_being_restarted(world, eventually, monkeypatch):
+    monkeypatch.setattr(observing, "FIRST_BACKOFF_S", 0.01)
+    world.state.phase, recorder = "ready", ProcessInfo("recorder")
+    kept = observing_of(world, "import time; time.sleep(600)")
+    await kept._start(recorder, ())
+    first = recorder.pid
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(world.journal, "event", full)
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: recorder.pid not in (None, first))
+    monkeypatch.undo()
+    await asyncio.wait_for(kept.stop(), 5)
+
+
+def test_a_routed_page_is_fetched_elsewhere_under_its_own_name(world):
+    world.state.gateway.url = "http://127.0.0.1:8400"
+    world.state.gateway.route = Route("f-1", 9e9, metrics_url="http://127.0.0.1:9001/metrics")
+    world.state.replicas[1].route = Route("f-2", 9e9, metrics_url="http://127.0.0.1:9002/metrics")
+    observers.write_targets(world.files, observers.scrape_targets(world.state, world.state.replicas), interval_s=1.0)
+    by_prometheus = json.loads((world.files.prometheus / observers.TARGETS_FILE).read_text())
+    by_recorder = read_config_of_recorder(world.files.recorder).targets
+    own = [t.url.removeprefix("http://").removesuffix("/metrics") for t in by_recorder]
+    assert [e["labels"]["instance"] for e in by_prometheus] == own == [t.instance for t in by_recorder]
+    assert [e["targets"][0] for e in by_prometheus] == ["127.0.0.1:9001", own[1], "127.0.0.1:9002"]
+    assert [t.via for t in by_recorder] == ["http://127.0.0.1:9001/metrics", None, "http://127.0.0.1:9002/metrics"]

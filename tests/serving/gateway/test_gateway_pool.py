@@ -285,6 +285,35 @@ def test_a_changed_address_is_another_replica_a_changed_size_is_not(build):
     assert pool.take_retired() == [before]
 
 
+def moved_to(config, port):
+    return config.model_copy(update={"grpc_address": f"127.0.0.1:{port}"})
+
+
+def test_what_runs_at_an_address_that_changed_ends_there(build):
+    pool = build("a", "b")
+    lease = pool.acquire(job(), exclude=["b"])
+    old, heard = lease.replica, told(lease)
+    pool.put([moved_to(old.config, 99), pool.get("b").config])
+    assert pool.acquire(job(), exclude=["b"]) is None, "the new address is not proven yet"
+    pool.probe_passed(pool.get("a"))
+    pool.evacuate()
+    assert (heard, pool.take_retired()) == ([], [])
+    assert pool.acquire(job(), exclude=["b"]).replica is pool.get("a")
+    lease.release()
+    assert pool.take_retired() == [old]
+
+
+def test_an_old_address_that_fails_is_left_though_the_new_one_has_its_name(build):
+    pool = build("a", "b")
+    lease = pool.acquire(job(), exclude=["b"])
+    heard = told(lease)
+    pool.put([moved_to(lease.replica.config, 99), pool.get("b").config])
+    pool.probe_passed(pool.get("a"))
+    pool.eject(lease.replica, "stall", BAD)
+    assert heard == [BAD]
+    assert pool.get("a").health.routable
+
+
 def test_a_removed_replica_is_closed_when_nothing_runs_on_it(build):
     pool = build("a", "b")
     lease = pool.acquire(job())
