@@ -39,14 +39,12 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
-class KillProof:
-    """What was seen from outside after a kill: the process that was there and how it was found gone."""
+class Inference:
+    """What a replica made of one prompt: its text, seconds from request to end, and its error if it ended in one."""
 
-    replica: str
-    pid: int
-    killed_at: float
-    gone_at: float
-    how: str
+    text: str
+    seconds: float
+    error: str | None = None
 
 
 class Unsupported(PlatformError):  # noqa: N818  (reads as a sentence)
@@ -73,6 +71,11 @@ class Platform(Protocol):
         ...
 
     @property
+    def reference(self) -> Mapping[str, Any]:
+        """JSON from which `select_platform` makes the same platform in another process; holds no secret."""
+        ...
+
+    @property
     def state_dir(self) -> Path:
         """Where the ledger and the samples of this platform lie."""
         ...
@@ -86,10 +89,6 @@ class Platform(Protocol):
 
     def inflight(self) -> Mapping[str, float]:
         """Requests in flight on each replica now, by the gateway's count. Raises PlatformError when it does not say."""
-        ...
-
-    def kill_replica(self, name: str) -> KillProof:
-        """kill -9 the replica's server process; returns when it is seen gone. PlatformError if that is not proven."""
         ...
 
     def process(self, part: Part, replica: str | None = None) -> Handle:
@@ -127,6 +126,13 @@ class Platform(Protocol):
         """One short inference straight at the replica, past the gateway; `deadline_at` is Unix time.
 
         None when it answered, else the error it gave. Raises PlatformError when it gives neither in time.
+        """
+        ...
+
+    def infer(self, replica: str, prompt: str, *, max_tokens: int = 1, timeout_s: float = 5.0) -> Inference:
+        """One inference straight at the replica, past the gateway and ahead of users' work.
+
+        Raises PlatformError when it is not done in time; the work is given up then.
         """
         ...
 

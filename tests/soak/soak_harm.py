@@ -55,7 +55,7 @@ class Harm:
             return len((await response.json())["replicas_up"]) == len(state["replicas"])
 
     async def _kill(self, victim: str) -> None:
-        await asyncio.to_thread(self._platform.kill_replica, victim)
+        await asyncio.to_thread(lambda: self._platform.signal(self._platform.process("server", victim), "kill"))
 
     async def _hang(self, victim: str) -> None:
         """Freeze the server's process. The supervisor may replace it meanwhile: only the same one is thawed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from typing import Any
 
 from sre.errors import PlatformError
 from sre.platforms.local.control import direct
+from sre.platforms.model import Inference
 
 _PATH = "/v2/models/llm/generate_stream"
 _PROMPT = "what time is it"
@@ -16,21 +20,46 @@ _PROMPT = "what time is it"
 
 def ask_server(http_url: str, *, deadline_at: float | None, timeout_s: float) -> str | None:
     """None when it made a token, else its error. Raises PlatformError when it gives neither within `timeout_s`."""
-    sampling: dict[str, Any] = {"max_tokens": 1, "ignore_eos": True, "priority": -1}
+    return infer_at(http_url, prompt=_PROMPT, max_tokens=1, deadline_at=deadline_at, timeout_s=timeout_s).error
+
+
+def infer_at(
+    http_url: str, *, prompt: str, max_tokens: int, timeout_s: float, deadline_at: float | None = None
+) -> Inference:
+    """Have it make `max_tokens` tokens, ahead of users' work. Raises PlatformError when it is not done in time."""
+    sampling: dict[str, Any] = {"max_tokens": max_tokens, "ignore_eos": True, "priority": -1}
     if deadline_at is not None:
         sampling["deadline_at"] = deadline_at
-    body = json.dumps({"text_input": _PROMPT, "sampling_parameters": json.dumps(sampling)}).encode()
+    body = json.dumps({"text_input": prompt, "sampling_parameters": json.dumps(sampling)}).encode()
     request = urllib.request.Request(  # noqa: S310  (http on loopback, from state.json)
         http_url + _PATH, data=body, headers={"Content-Type": "application/json"}
     )
+    begun = time.monotonic()
     try:
         with direct().open(request, timeout=timeout_s) as response:
-            return _error_in(response.read().decode("utf-8"))
+            answer = _in_time(response, begun + timeout_s)
+        return Inference(_text_in(answer), time.monotonic() - begun, _error_in(answer))
     except urllib.error.HTTPError as error:
         with error:
-            return _error_in(error.read().decode("utf-8", "replace")) or f"HTTP {error.code}"
-    except (OSError, ValueError) as error:
+            why = _error_in(error.read().decode("utf-8", "replace")) or f"HTTP {error.code}"
+        return Inference("", time.monotonic() - begun, why)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise PlatformError(f"{http_url}: the replica does not answer ({error}): see `sre status`") from error
+
+
+def _in_time(lines: Iterable[bytes], deadline: float) -> str:
+    """All that comes until `deadline` (monotonic). A socket's own timeout holds for each read alone."""
+    text = b""
+    for line in lines:
+        text += line
+        if time.monotonic() > deadline:
+            raise TimeoutError("timed out in the midst of its answer")
+    return text.decode("utf-8")
+
+
+def _text_in(answer: str) -> str:
+    events = [json.loads(line.removeprefix("data:")) for line in answer.splitlines() if line.startswith("data:")]
+    return "".join(str(event.get("text_output", "")) for event in events)
 
 
 def _error_in(text: str) -> str | None:

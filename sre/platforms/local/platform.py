@@ -1,32 +1,30 @@
 """The running local platform: read through its state files, changed through the supervisor's control API.
 
-Only a kill goes around the supervisor, by a signal to a verified process: it is a fault, not an order.
+Only faults go around the supervisor: a signal to a verified process, a file that an engine reads.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from sre.errors import PlatformError
-from sre.platforms.local.asking import ask_server
+from sre.platforms.local.asking import ask_server, infer_at
 from sre.platforms.local.control import direct, order
 from sre.platforms.local.engine_faults import read_engine_faults, write_engine_faults
 from sre.platforms.local.limits import file_limit_of, limit_files
 from sre.platforms.local.signals import condition_of, handle_of, process_behind, send
-from sre.platforms.model import Condition, Handle, KillProof, MetricSample, Part, Replica, Signal
-from sre.platforms.processes import find, wait_gone
+from sre.platforms.model import Condition, Handle, Inference, MetricSample, Part, Replica, Signal
+from sre.platforms.processes import find
 from sre.platforms.state import LocalState, NotUp, ReplicaEntry, read_state
 
 INFLIGHT_METRIC = "sre_gateway_replica_inflight"
 QUEUE_METRIC = "sre_gateway_queue_depth"
-GONE_TIMEOUT_S = 5.0
 _POLL_S = 0.05
 _HTTP_TIMEOUT_S = 3.0
 
@@ -34,13 +32,16 @@ _HTTP_TIMEOUT_S = 3.0
 class LocalPlatform:
     """Implements `Platform`. Holds no connection and no cache: every answer is read anew."""
 
-    def __init__(self, state_dir: Path, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir.resolve()
-        self._now = now
 
     @property
     def driver(self) -> str:
         return "local"
+
+    @property
+    def reference(self) -> Mapping[str, Any]:
+        return {"platform": self.driver, "state_dir": str(self._state_dir)}
 
     @property
     def state_dir(self) -> Path:
@@ -122,6 +123,9 @@ class LocalPlatform:
     def ask(self, replica: str, *, deadline_at: float | None = None, timeout_s: float = 5.0) -> str | None:
         return ask_server(self._entry(replica).http_url, deadline_at=deadline_at, timeout_s=timeout_s)
 
+    def infer(self, replica: str, prompt: str, *, max_tokens: int = 1, timeout_s: float = 5.0) -> Inference:
+        return infer_at(self._entry(replica).http_url, prompt=prompt, max_tokens=max_tokens, timeout_s=timeout_s)
+
     def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
         if where == "gateway":
             url = f"{self.gateway_url}/metrics"
@@ -139,24 +143,6 @@ class LocalPlatform:
 
     def _gateway_samples(self, metric: str) -> list[Sample]:
         return _samples("gateway", f"{self.gateway_url}/metrics", metric)
-
-    def kill_replica(self, name: str) -> KillProof:
-        entry = self._entry(name)
-        process = find(entry.process)
-        if entry.process is None or process is None:
-            raise PlatformError(f"replica {name} has no running process (state {entry.state}): nothing to kill")
-        killed_at = self._now()
-        try:
-            process.kill()
-        except psutil.Error as error:
-            raise PlatformError(f"replica {name}: process {entry.process.pid} cannot be killed ({error})") from error
-        how = wait_gone(process, timeout_s=GONE_TIMEOUT_S)
-        if how is None:
-            raise PlatformError(
-                f"replica {name}: process {entry.process.pid} still runs {GONE_TIMEOUT_S:g} s after SIGKILL: "
-                "it hangs in the kernel, see its state in `ps`"
-            )
-        return KillProof(name, entry.process.pid, killed_at, self._now(), f"process {entry.process.pid}: {how}")
 
     def wait_ready(self, name: str, *, timeout_s: float) -> float:
         deadline = time.monotonic() + timeout_s

@@ -15,9 +15,10 @@ from sre.chaos.ledger import Ledger, fault_windows
 from sre.chaos.model import BlastRadius
 from sre.chaos.records import Run, run_begin
 from sre.errors import PlatformError
-from sre.platforms.model import KillProof, MetricSample, Replica
+from sre.platforms.model import Inference, MetricSample, Replica
 from sre.platforms.processes import ProcessRef
 
+TIMEOUT = Inference("", float("inf"))
 PARTS = ("gateway", "recorder")  # beside each replica's server and stub; give `parts` for more
 
 
@@ -48,6 +49,7 @@ class FakePlatform:
     - `kill_fails`: processes survive every signal, and signals claim to have been sent.
     - `load`: requests in flight by replica. `serving`: what the gateway says, by replica (True by default).
     - `metrics[(where, name)]`: samples, as {labels: value} pairs or a number; `silent` names pages that do not answer.
+    - `engine(replica, prompt, max_tokens)`: what an inference gives; its seconds pass on the fake clock.
     - `signals`, `told`, `orders`: what was sent to processes, engines, and the supervisor, in order.
     """
 
@@ -67,7 +69,7 @@ class FakePlatform:
         self.signals = []
         self.told = []
         self.orders = []
-        self.kills = []
+        self.engine = lambda replica, prompt, max_tokens: Inference(" ".join(["word"] * max_tokens), 0.01 * max_tokens)
         self._pids = itertools.count(100)
         self._table = {}
         self._faults = {}
@@ -124,6 +126,23 @@ class FakePlatform:
         self.told.append((replica, dict(faults)))
         self._faults[replica] = dict(faults)
 
+    def ask(self, replica, *, deadline_at=None, timeout_s=5.0):
+        return self.infer(replica, "what time is it", timeout_s=timeout_s).error
+
+    def infer(self, replica, prompt, *, max_tokens=1, timeout_s=5.0):
+        """What `engine` gives, as far as its processes let it: a frozen or dead one says nothing."""
+        self._require_up()
+        server, stub = self.condition_of("server", replica), self.condition_of("stub", replica)
+        ready = self.serving_since.get(replica, float("inf")) <= self.clock.at
+        answer = self.engine(replica, prompt, max_tokens)
+        if server == "stopped" or (server == "running" and ready and stub != "running"):
+            answer = TIMEOUT if server == "stopped" else Inference("", 1.0, "Stub process 'llm_0_0' is not healthy.")
+        if server == "gone" or not ready or answer.seconds > timeout_s:
+            self.clock.at += timeout_s if server == "stopped" else 0.0
+            raise PlatformError(f"{replica}: the replica does not answer: see `sre status`")
+        self.clock.at += answer.seconds
+        return answer
+
     def metric(self, where, name):
         self._require_up()
         if where in self.silent:
@@ -155,15 +174,6 @@ class FakePlatform:
         self._require_up()
         self.orders.append(("undrain", name))
         self.serving[name] = True
-
-    def kill_replica(self, name):
-        if self.kill_fails:
-            raise PlatformError(f"replica {name}: process 7 still runs 5 s after SIGKILL")
-        self.kills.append(name)
-        killed_at = self.clock.at
-        self.clock.at += 0.01
-        self._server_died(name)
-        return KillProof(name, 7, killed_at, self.clock.at, "process 7: no longer in the process table")
 
     # what tests ask it
 

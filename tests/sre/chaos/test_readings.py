@@ -160,7 +160,7 @@ def test_probes_without_a_platform_say_how_to_start_one(tmp_path):
 def test_a_crashed_replica_is_counted_as_unhealthy_until_it_serves(monkeypatch, platform, clock):
     monkeypatch.setattr(probes, "select_platform", lambda _: platform)
     assert (probes.healthy_replicas(), probes.unhealthy_replicas()) == (3, 0)
-    platform.kill_replica("llm-1")
+    platform.signal(platform.process("server", "llm-1"), "kill")
     assert (probes.healthy_replicas(), probes.unhealthy_replicas()) == (2, 1)
     clock.at += 3
     assert probes.unhealthy_replicas() == 0

@@ -14,6 +14,15 @@ from sre.platforms.local import LocalPlatform
 from sre.platforms.state import NotUp
 
 
+def until(seen, within_s=5.0):
+    deadline = time.monotonic() + within_s
+    while not seen():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 class World:
     """A state directory whose supervisor is this test and whose replicas are sleepers."""
 
@@ -85,37 +94,43 @@ def test_a_replica_whose_process_died_is_not_called_ready(world, platform):
     assert (platform.replicas()[0].state, platform.replicas()[0].pid) == ("stopped", None)
 
 
-def test_a_killed_replica_is_proven_gone(world, platform):
+def test_a_signal_kills_the_process_of_its_handle_and_says_so(world, platform):
     child = world.add("llm-0")
     world.add("llm-1")
-    proof = platform.kill_replica("llm-0")
-    assert (proof.replica, proof.pid) == ("llm-0", child.pid)
-    assert proof.killed_at <= proof.gone_at
+    handle = platform.process("server", "llm-0")
+    assert platform.signal(handle, "kill") is True
     assert child.wait() == -9
+    assert (platform.condition(handle), platform.signal(handle, "kill")) == ("gone", False)
     assert [r.state for r in platform.replicas()] == ["stopped", "ready"]
 
 
-def test_a_recycled_pid_is_not_killed(world, platform):
+def test_a_frozen_process_is_stopped_until_it_is_continued(world, platform):
+    world.add("llm-0")
+    handle = platform.process("server", "llm-0")
+    for signal, condition in (("stop", "stopped"), ("continue", "running")):
+        platform.signal(handle, signal)
+        assert until(lambda condition=condition: platform.condition(handle) == condition)
+
+
+def test_a_recycled_pid_gets_no_signal(world, platform):
     child = world.add("llm-0")
+    handle = {**platform.process("server", "llm-0"), "created": 1.0}
+    assert (platform.signal(handle, "kill"), platform.condition(handle)) == (False, "gone")
+    assert child.poll() is None
+
+
+def test_a_replica_that_is_gone_has_no_process_to_name(world, platform):
+    world.add("llm-0")
     world.state["replicas"][0]["created"] -= 3600
     world.save()
-    with pytest.raises(PlatformError, match="no running process"):
-        platform.kill_replica("llm-0")
-    assert child.poll() is None
+    with pytest.raises(PlatformError, match="llm-0 has no running process"):
+        platform.process("server", "llm-0")
 
 
 def test_an_unknown_replica_lists_the_known_ones(world, platform):
     world.add("llm-0")
     with pytest.raises(PlatformError, match="use one of llm-0"):
-        platform.kill_replica("llm-7")
-
-
-def test_a_kill_that_cannot_be_proven_is_an_error(world, platform, monkeypatch):
-    world.add("llm-0")
-    monkeypatch.setattr("sre.platforms.local.platform.GONE_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(psutil.Process, "kill", lambda self: None)
-    with pytest.raises(PlatformError, match="still runs"):
-        platform.kill_replica("llm-0")
+        platform.process("server", "llm-7")
 
 
 def test_waiting_ends_when_the_replicas_next_life_is_ready(world, platform):
@@ -211,3 +226,46 @@ class serving:  # noqa: N801  (reads as a context: "with serving(page)")
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+
+class Triton(http.server.BaseHTTPRequestHandler):
+    """Speaks as the model `llm` does: an event a token, an error for what holds the word `bad`."""
+
+    def do_POST(self):  # noqa: N802
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        tokens = json.loads(request["sampling_parameters"])["max_tokens"]
+        self.send_response(500 if "bad" in request["text_input"] else 200)
+        self.end_headers()
+        if "bad" in request["text_input"]:
+            self.wfile.write(b'{"error": "Stub process is not healthy."}')
+            return
+        for number in range(tokens):
+            time.sleep(0.05)
+            self.wfile.write(f'data: {{"text_output": "{" " if number else ""}word"}}\n\n'.encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def engine(world):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Triton)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    world.add("llm-0", http_url=f"http://127.0.0.1:{server.server_port}")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_inference_past_the_gateway_gives_text_and_time_or_the_engines_error(platform):
+    answer = platform.infer("llm-0", "are you well", max_tokens=3)
+    assert (answer.text, answer.error) == ("word word word", None)
+    assert answer.seconds >= 0.15
+    assert platform.infer("llm-0", "bad").error == "Stub process is not healthy."
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_inference_that_takes_too_long_is_given_up(platform):
+    with pytest.raises(PlatformError, match="does not answer"):
+        platform.infer("llm-0", "are you well", max_tokens=100, timeout_s=0.2)
