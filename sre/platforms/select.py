@@ -26,7 +26,9 @@ def select_platform(configuration: Mapping[str, Any] | None = None) -> Platform:
     """
     driver = str((configuration or {}).get("platform") or os.environ.get("SRE_PLATFORM") or "local")
     if driver == "kubernetes":
-        raise PlatformError("platform kubernetes: its driver comes with a later release: set `platform: local`")
+        from sre.platforms.kubernetes import KubernetesPlatform, cluster_settings
+
+        return KubernetesPlatform(cluster_settings(configuration), state_directory(configuration))
     if driver not in DRIVERS:
         raise PlatformError(f"platform {driver!r} does not exist: use one of {', '.join(DRIVERS)}")
     from sre.platforms.local import LocalPlatform

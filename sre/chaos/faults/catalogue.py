@@ -17,16 +17,28 @@ _CLASSES: Mapping[str, str] = MappingProxyType(
 )
 
 
+_ON_KUBERNETES: Mapping[str, str] = MappingProxyType(
+    {
+        "gpu-xid": "kubernetes:DcgmXid",
+        "network-partition": "kubernetes:PodPartition",
+        "dns-failure": "kubernetes:DnsFailure",
+    }
+)
+"""What a cluster does by other means than one machine, or alone."""
+
+
 def fault_names() -> tuple[str, ...]:
     """Every fault, in the order of the table in docs/chaos.md."""
-    return tuple(_CLASSES)
+    return tuple(dict.fromkeys((*_CLASSES, *_ON_KUBERNETES)))
 
 
-def fault_class(name: str) -> type[Fault]:
-    """Raises SreError, listing what there is, for an unknown name."""
-    where = _CLASSES.get(name)
+def fault_class(name: str, driver: str = "local") -> type[Fault]:
+    """How a driver has this fault. Raises SreError, listing what there is, for an unknown name."""
+    where = (_ON_KUBERNETES.get(name) if driver == "kubernetes" else None) or _CLASSES.get(name)
     if where is None:
-        raise SreError(f"fault {name!r} does not exist: use one of {', '.join(_CLASSES)}")
+        where = _ON_KUBERNETES.get(name)
+    if where is None:
+        raise SreError(f"fault {name!r} does not exist: use one of {', '.join(fault_names())}")
     module, _, cls = where.partition(":")
     found: type[Fault] = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), cls)
     return found

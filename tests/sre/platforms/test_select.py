@@ -2,7 +2,7 @@
 
 import pytest
 
-from sre.errors import PlatformError
+from sre.errors import BadDocument, PlatformError
 from sre.platforms.local import LocalPlatform
 from sre.platforms.select import select_platform, state_directory
 
@@ -18,11 +18,11 @@ def test_the_local_platform_is_the_default():
     assert isinstance(select_platform(None), LocalPlatform)
 
 
-def test_kubernetes_says_that_its_driver_is_not_there_yet(monkeypatch):
-    with pytest.raises(PlatformError, match="later release"):
+def test_kubernetes_is_never_guessed_at(monkeypatch):
+    with pytest.raises(BadDocument, match="context: missing"):
         select_platform({"platform": "kubernetes"})
     monkeypatch.setenv("SRE_PLATFORM", "kubernetes")
-    with pytest.raises(PlatformError, match="later release"):
+    with pytest.raises(BadDocument, match="SRE_KUBE_NAMESPACE"):
         select_platform({})
 
 
