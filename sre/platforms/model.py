@@ -24,7 +24,8 @@ class Replica:
     """One serving replica as the platform sees it now. `pid` is None where the driver has no process (Kubernetes).
 
     `state` is its process's. `serving` says whether the gateway gives it work, `rotation` in which condition (up,
-    half_open, ejected, draining, down); None where that is not known.
+    half_open, ejected, draining, down); None where that is not known. `grpc_address` is its own; `routed_by` is the
+    owner of the route that leads the gateway or observers another way to it.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Replica:
     ready_at: float | None = None
     serving: bool | None = None
     rotation: str | None = None
+    grpc_address: str = ""
+    routed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ class Platform(Protocol):
         ...
 
     def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
-        """The samples of that name on a /metrics page now; `where` is `gateway`, `autoscaler` or a replica's name.
+        """The samples of that name on a /metrics page now; `where` is `gateway`, `autoscaler`, `prometheus` or
+        a replica's name; read at its own address, past every route.
 
         Empty when the page has none. Raises PlatformError when the page does not answer.
         """
@@ -152,6 +156,26 @@ class Platform(Protocol):
 
     def scale(self, replicas: int, *, reason: str = "") -> None:
         """Ask for that many replicas; returns at once. Raises PlatformError when it is refused."""
+        ...
+
+    def route(
+        self,
+        where: str,
+        *,
+        owner: str,
+        until: float,
+        grpc_address: str | None = None,
+        metrics_url: str | None = None,
+    ) -> None:
+        """Until `until` (Unix time) at the latest, have the gateway reach a replica at another gRPC address, and
+        observers its page at another URL; of `gateway` only the page. Both on this machine. Running streams stay.
+
+        Raises PlatformError when another owner's route is there, Unsupported where there are no routes.
+        """
+        ...
+
+    def unroute(self, where: str, *, owner: str) -> bool:
+        """Take back the route of this owner; False when there is none of it any more."""
         ...
 
     def drain(self, name: str, *, grace_s: float = 30.0, restart: bool = False, force: bool = False) -> None:

@@ -37,6 +37,8 @@ class ReplicaEntry:
     serving: bool | None = None
     rotation: str | None = None
     http_url: str = ""
+    grpc_address: str = ""
+    routed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ def _replica(entry: Mapping[str, Any]) -> ReplicaEntry:
         ready_at=None if ready_at is None else float(ready_at),
         serving=entry.get("serving"),
         rotation=entry.get("rotation"),
+        grpc_address=str(entry.get("grpc_address", "")),
+        routed_by=(entry.get("route") or {}).get("owner"),
         http_url=str(entry.get("http_url", "")),
     )
 

@@ -154,6 +154,22 @@ class KubernetesPlatform:
                 )
             time.sleep(_POLL_S)
 
+    def route(
+        self,
+        where: str,
+        *,
+        owner: str,
+        until: float,
+        grpc_address: str | None = None,
+        metrics_url: str | None = None,
+    ) -> None:
+        raise Unsupported(
+            "platform kubernetes: no route leads around a Service: use network-partition, or a mesh's faults"
+        )
+
+    def unroute(self, where: str, *, owner: str) -> bool:
+        return False
+
     def scale(self, replicas: int, *, reason: str = "") -> None:
         if replicas < 1:
             raise PlatformError(f"{replicas} replicas: keep at least 1")

@@ -98,6 +98,30 @@ class LocalPlatform:
         self._entry(name)
         order(self._state_dir, "POST", f"/replicas/{name}/undrain", {})
 
+    def route(
+        self,
+        where: str,
+        *,
+        owner: str,
+        until: float,
+        grpc_address: str | None = None,
+        metrics_url: str | None = None,
+    ) -> None:
+        body = {"owner": owner, "until": until, "grpc_address": grpc_address, "metrics_url": metrics_url}
+        if where != "gateway":
+            self._entry(where)
+        order(self._state_dir, "PUT", _route_of(where), body)
+
+    def unroute(self, where: str, *, owner: str) -> bool:
+        """False also when the replica left or nothing is up any more: its route went with it."""
+        try:
+            known = {"gateway", *(entry.name for entry in self.state().replicas)}
+        except NotUp:
+            return False
+        if where not in known:
+            return False
+        return bool(order(self._state_dir, "DELETE", _route_of(where), {"owner": owner})["unrouted"])
+
     def process(self, part: Part, replica: str | None = None) -> Handle:
         entry = None if replica is None else self._entry(replica)
         return handle_of(process_behind(self.state(), part, entry))
@@ -131,6 +155,8 @@ class LocalPlatform:
             url = f"{self.gateway_url}/metrics"
         elif where == "autoscaler":
             url = f"{self._autoscaler_url()}/metrics"
+        elif where == "prometheus":
+            url = f"{self._prometheus_url()}/metrics"
         else:
             url = self._entry(where).metrics_url
         return tuple(MetricSample(dict(s.labels), float(s.value)) for s in _samples(where, url, name))
@@ -140,6 +166,12 @@ class LocalPlatform:
         if autoscaler is None:
             raise PlatformError("no autoscaler runs here: start one with `sre up --autoscale POLICY`")
         return autoscaler.url
+
+    def _prometheus_url(self) -> str:
+        url = self.state().prometheus_url
+        if url is None:
+            raise PlatformError("no Prometheus runs here: install it, and start with `sre up --prometheus auto`")
+        return url
 
     def _gateway_samples(self, metric: str) -> list[Sample]:
         return _samples("gateway", f"{self.gateway_url}/metrics", metric)
@@ -163,6 +195,10 @@ class LocalPlatform:
         if name not in entries:
             raise PlatformError(f"replica {name!r} does not exist: use one of {', '.join(sorted(entries))}")
         return entries[name]
+
+
+def _route_of(where: str) -> str:
+    return "/gateway/route" if where == "gateway" else f"/replicas/{where}/route"
 
 
 def _samples(who: str, url: str, metric: str) -> list[Sample]:
@@ -189,4 +225,6 @@ def _replica(entry: ReplicaEntry) -> Replica:
         ready_at=entry.ready_at if alive else None,
         serving=entry.serving if alive else False,
         rotation=entry.rotation,
+        grpc_address=entry.grpc_address,
+        routed_by=entry.routed_by,
     )

@@ -50,6 +50,7 @@ class FakePlatform:
     - `load`: requests in flight by replica. `serving`: what the gateway says, by replica (True by default).
     - `metrics[(where, name)]`: samples, as {labels: value} pairs or a number; `silent` names pages that do not answer.
     - `engine(replica, prompt, max_tokens)`: what an inference gives; its seconds pass on the fake clock.
+    - `routes`: by where. `grpc_addresses`, `pages`: a replica's own, where something real listens.
     - `signals`, `told`, `orders`: what was sent to processes, engines, and the supervisor, in order.
     """
 
@@ -69,6 +70,9 @@ class FakePlatform:
         self.signals = []
         self.told = []
         self.orders = []
+        self.routes = {}
+        self.grpc_addresses = {}
+        self.pages = {}
         self.engine = lambda replica, prompt, max_tokens: Inference(" ".join(["word"] * max_tokens), 0.01 * max_tokens)
         self._pids = itertools.count(100)
         self._table = {}
@@ -152,6 +156,19 @@ class FakePlatform:
             return (MetricSample({}, float(found)),)
         return tuple(MetricSample(dict(labels), float(value)) for labels, value in found.items())
 
+    def route(self, where, *, owner, until, grpc_address=None, metrics_url=None):
+        self._require_up()
+        there = self.routes.get(where)
+        if there is not None and there["owner"] != owner:
+            raise PlatformError(f"{where} has a route already (of {there['owner']}): end that one first")
+        self.routes[where] = {"owner": owner, "until": until, "grpc_address": grpc_address, "metrics_url": metrics_url}
+
+    def unroute(self, where, *, owner):
+        if not self.up or self.routes.get(where, {}).get("owner") != owner:
+            return False
+        del self.routes[where]
+        return True
+
     def wait_ready(self, name, *, timeout_s):
         self._require_up()
         since = self.serving_since[name]
@@ -213,7 +230,17 @@ class FakePlatform:
         rows = self._table.items()
         pid = next((p for p, r in rows if (r.part, r.replica) == ("server", name) and r.condition != "gone"), None)
         serving = self.serving.get(name, True) if ready else False
-        return Replica(name, "ready" if ready else "starting", pid, 1.0, 0, "", serving=serving)
+        return Replica(
+            name,
+            "ready" if ready else "starting",
+            pid,
+            1.0,
+            0,
+            self.pages.get(name, ""),
+            serving=serving,
+            grpc_address=self.grpc_addresses.get(name, "127.0.0.1:1"),
+            routed_by=self.routes.get(name, {}).get("owner"),
+        )
 
     def _require_up(self):
         if not self.up:
