@@ -15,9 +15,12 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from sre.chaos.faults.catalogue import fault_class
-from sre.chaos.lease import heal, inject, note
-from sre.chaos.ledger import Ledger, fault_windows
-from sre.chaos.records import Run, leases, open_leases, open_runs
+from sre.chaos.healing import heal_each, require_healed
+from sre.chaos.lease import inject
+from sre.chaos.ledger import Ledger
+from sre.chaos.records import Run, open_runs
+from sre.chaos.recovery import end_when_well
+from sre.chaos.standing import standing
 from sre.chaos.watchdog import ensure_watchdog
 from sre.errors import PlatformError, SreError
 from sre.platforms.model import Platform
@@ -50,31 +53,33 @@ def healed(*, timeout_s: float, configuration: Configuration | None) -> dict[str
         raise ActivityFailed(str(error)) from error
 
 
-def heal_run(platform: Platform, *, timeout_s: float) -> dict[str, Any]:
+def heal_run(platform: Platform, *, timeout_s: float, by: str = "run") -> dict[str, Any]:
     """`healed` on a given platform. Raises SreError for what stays or does not recover in time."""
-    ledger = Ledger(platform.state_dir)
-    records = ledger.read()
-    mine = {run.run_id for run in open_runs(records) if run.process.pid == os.getpid()}
-    undone = [lease for lease in open_leases(records) if lease.run_id in mine]
-    for lease in reversed(undone):
-        heal(platform, lease, by="run")
-    return {"undone": [lease.fault_id for lease in undone], "recovered": await_recovery(platform, mine, timeout_s)}
+    now = standing(platform.state_dir)
+    mine = {run.run_id for run in now.runs if run.process.pid == os.getpid()}
+    done = heal_each(platform, [lease for lease in now.open if lease.run_id in mine], by=by)
+    require_healed(done)
+    recovered = await_recovery(platform, mine, timeout_s)
+    return {"undone": [lease.fault_id for lease in done.undone], "recovered": recovered}
 
 
 def await_recovery(platform: Platform, run_ids: set[str], timeout_s: float) -> dict[str, float]:
-    """Seconds from the begin of each undone fault of these runs to its recovery, which is written down as its end."""
-    ledger = Ledger(platform.state_dir)
-    records = ledger.read()
-    unended = {f.fault_id for f in fault_windows(records) if f.undone is not None and f.end is None and f.proven}
-    deadline, took = time.monotonic() + timeout_s, {}
-    for lease in leases(records):
-        if lease.run_id in run_ids and lease.fault_id in unended:
-            left = max(0.0, deadline - time.monotonic())
-            since = fault_class(lease.fault).recovered(platform, lease, timeout_s=left)
-            # what never went away has been well since before the fault: its effect is over now at the latest
-            at = since if since > lease.begin else time.time()
-            note(ledger, lease, "fault_end", at, how="well again")
+    """Seconds from the begin of each undone fault of these runs to its recovery, which is written down as its end.
+
+    Raises PlatformError for those that are not well after `timeout_s` in all; the others are written down all the same.
+    """
+    deadline = time.monotonic() + timeout_s
+    took, ill = {}, []
+    for lease in standing(platform.state_dir).unended:
+        if lease.run_id not in run_ids:
+            continue
+        try:
+            at = end_when_well(platform, lease, timeout_s=max(0.0, deadline - time.monotonic()))
             took[lease.fault_id] = round(at - lease.begin, 3)
+        except SreError as error:
+            ill.append(str(error))
+    if ill:
+        raise PlatformError("; ".join(ill))
     return took
 
 

@@ -2,31 +2,28 @@
 
 The order is the safety: the plan is on the disk before anything is touched, and the undo works from that line alone, so
 whoever is left can do it. Applying and undoing exclude each other by a lock, and an undo is written down after it was
-done: what dies in between is undone once more, which changes nothing.
+done: what dies in between, or finds the disk full, is undone once more, which changes nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.model import Fault, Lease
-from sre.chaos.ledger import Ledger, LedgerRecord, new_fault_id
+from sre.chaos.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, new_fault_id
+from sre.chaos.lock import alone
 from sre.chaos.radius import require_within
 from sre.chaos.records import Run, fault_begin, open_leases
 from sre.errors import PlatformError, SreError
+from sre.platforms.interrupts import interrupts_deferred
 from sre.platforms.model import Platform
+from sre.platforms.state import NotUp
 
-LOCK_FILE = "chaos.lock"
-LOCK_WAIT_S = 10.0
-_POLL_S = 0.02
 Clock = Callable[[], float]
 
 
@@ -75,6 +72,7 @@ def inject(
         params = {key: value for key, value in asdict(fault).items() if value is not None}  # type: ignore[call-overload]
         ledger.append(fault_begin(lease, params=params, driver=platform.driver))
         try:
+            _require_time(ledger, lease, now)
             fault.apply(platform, lease)
         except BaseException as error:  # Ctrl-C included
             _give_up(platform, lease, error, now)
@@ -89,12 +87,13 @@ def inject(
     return Injected(lease, proof)
 
 
-def heal(platform: Platform, lease: Lease, *, by: str, now: Clock = time.time) -> bool:
+def heal(platform: Platform, lease: Lease, *, by: str, now: Clock = time.time, urgent: bool = False) -> bool:
     """Undo one fault and write it down; False when that had been done before. Raises SreError when it stays.
 
-    `by` says who: `action`, `rollback`, `run`, `guard`, `watchdog`, `sre chaos heal`, `sre`.
+    `by` says who: `action`, `rollback`, `run`, `guard`, `watchdog`, `sre chaos heal`, `sre`. With `urgent` a process
+    that keeps the lock and does not let go is killed.
     """
-    with alone(platform.state_dir):
+    with alone(platform.state_dir, end_holder=urgent), interrupts_deferred():
         return _heal(platform, lease, by=by, now=now)
 
 
@@ -103,54 +102,40 @@ def note(ledger: Ledger, lease: Lease, event: str, at: float, **detail: Any) -> 
     ledger.append(LedgerRecord(at, event, lease.fault_id, lease.fault, lease.plan.target, detail))
 
 
+def _require_time(ledger: Ledger, lease: Lease, now: Clock) -> None:
+    """Between the written line and the act this process may have been stopped for minutes: the lease must still run."""
+    if now() >= lease.deadline_at or not _is_open(ledger, lease):
+        raise PlatformError(f"{lease.fault}: its lease was over before it could be applied: nothing was done")
+
+
+def _is_open(ledger: Ledger, lease: Lease) -> bool:
+    windows = fault_windows(ledger.salvage().records)
+    return any(fault.is_open for fault in windows if fault.fault_id == lease.fault_id)
+
+
 def _heal(platform: Platform, lease: Lease, *, by: str, now: Clock) -> bool:
     ledger = Ledger(platform.state_dir)
-    if lease.fault_id not in {held.fault_id for held in open_leases(ledger.read())}:
+    if not _is_open(ledger, lease):
         return False
-    fault_class(lease.fault).undo(platform, lease)
-    note(ledger, lease, "fault_undone", now(), by=by)
+    how = {}
+    try:
+        fault_class(lease.fault).undo(platform, lease)
+    except NotUp:  # what it asked for went with the platform: the processes are gone, and the fault with them
+        how = {"how": "the platform is down"}
+    note(ledger, lease, "fault_undone", now(), by=by, **how)
     return True
 
 
 def _give_up(platform: Platform, lease: Lease, error: BaseException, now: Clock) -> None:
-    """Undo first, then write about it: on a full disk the one works and the other does not."""
-    fault_class(lease.fault).undo(platform, lease)
-    ledger = Ledger(platform.state_dir)
-    note(ledger, lease, "fault_not_proven", now(), reason=str(error) or type(error).__name__)
-    note(ledger, lease, "fault_undone", now(), by="run")
+    """Undo first, then write about it: on a full disk the one works and the other does not.
 
-
-@contextlib.contextmanager
-def alone(state_dir: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the lock under which faults are applied and undone. Raises PlatformError when somebody keeps it too long.
-
-    The kernel frees it when its holder dies. The holder's pid is in the file.
+    What cannot be undone here stays open as given up, so the watchdog goes on trying at once; what cannot be written
+    is undone again by whoever comes next.
     """
-    path = state_dir / LOCK_FILE
-    try:
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise PlatformError(f"{path}: cannot be opened ({error.strerror}): is a platform up here?") from error
-    with file:
-        _lock(file.fileno(), path, wait_s)
-        with contextlib.suppress(OSError):  # a full disk must not keep a fault from being undone
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-        yield
-
-
-def _lock(descriptor: int, path: Path, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while True:
+    ledger = Ledger(platform.state_dir)
+    with interrupts_deferred(), contextlib.suppress(NotWritten):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    f"{path}: process {path.read_text('utf-8') or '?'} applies or undoes a fault for more than "
-                    f"{wait_s:g} s: end it"
-                ) from None
-            time.sleep(_POLL_S)
-        else:
-            return
+            fault_class(lease.fault).undo(platform, lease)
+        finally:
+            note(ledger, lease, "fault_not_proven", now(), reason=str(error) or type(error).__name__)
+        note(ledger, lease, "fault_undone", now(), by="run")

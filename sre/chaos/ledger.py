@@ -8,19 +8,22 @@ by our control, carry an empty fault_id.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sre.errors import BadDocument
+from sre.errors import BadDocument, PlatformError
 
 LEDGER_FILE = "chaos.jsonl"
 _BLOCK = 4096
+_LOCK_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,9 @@ class LedgerRecord:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFault:
-    """One fault as the ledger tells it. `proven` is None while nobody has said. `undone` is when its cause was taken
-    away (by whom: `undone_by`), `end` when its effect was over: None while that has not happened.
+    """One fault as the ledger tells it. `proven` is None while nobody has said; `proof` is how, or why not, and
+    `proven_at` when. `undone` is when its cause was taken away (by whom: `undone_by`), `end` when its effect was over:
+    None while that has not happened. `replicas` and `components` are what its plan names.
     """
 
     fault_id: str
@@ -49,11 +53,27 @@ class LedgerFault:
     end: float | None
     undone: float | None = None
     undone_by: str | None = None
+    proof: str = ""
+    proven_at: float | None = None
+    replicas: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether somebody still has to undo it."""
         return self.undone is None and self.end is None
+
+
+class NotWritten(PlatformError):  # noqa: N818  (reads as a sentence)
+    """The ledger took no record: a full disk, no permission, no directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What a ledger says, damaged or not: the records that can be read, and a line for each that cannot."""
+
+    records: tuple[LedgerRecord, ...]
+    damage: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -63,7 +83,7 @@ class Ledger:
         self.path = state_dir / LEDGER_FILE
 
     def append(self, record: LedgerRecord) -> None:
-        """Write one record through to the disk."""
+        """Write one record through to the disk. Raises NotWritten; then nothing of it stays in the file."""
         line = json.dumps(
             {
                 "at": record.at,
@@ -75,16 +95,23 @@ class Ledger:
             },
             allow_nan=False,
         )
-        with self.path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            _drop_cut_line(file)
-            file.write(line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("a+b", buffering=0) as file:
+                _lock(file)
+                _drop_cut_line(file)
+                _write(file, line.encode() + b"\n")
+        except OSError as error:
+            raise NotWritten(
+                f"{self.path}: {record.event} cannot be written ({error.strerror}): make room, or make it writable"
+            ) from error
 
     def read(self) -> tuple[LedgerRecord, ...]:
         """Every record, in the order written; none when there is no ledger yet. Raises BadDocument for a bad line."""
         return read_ledger(self.path)
+
+    def salvage(self) -> Salvage:
+        """Every record that can be read, and what is wrong with the others."""
+        return salvage_ledger(self.path)
 
     def has_fault(self) -> bool:
         """Whether a fault was ever begun here."""
@@ -101,13 +128,21 @@ def new_fault_id() -> str:
 
 def read_ledger(path: Path) -> tuple[LedgerRecord, ...]:
     """The records of a ledger file; none when it does not exist. A cut last line is left out."""
+    found = salvage_ledger(path)
+    if found.damage:
+        raise BadDocument(list(found.damage))
+    return found.records
+
+
+def salvage_ledger(path: Path) -> Salvage:
+    """What can be read of a ledger file; nothing when it does not exist. A cut last line is no damage."""
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadDocument([f"{path}: cannot be read ({error}): restore it, or remove it with `sre down`"]) from error
-    records, faults = [], []
+        return Salvage(())
+    except OSError as error:
+        return Salvage((), (f"{path}: cannot be read ({error.strerror}): restore it, or remove it with `sre down`",))
+    records, damage = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -115,10 +150,8 @@ def read_ledger(path: Path) -> tuple[LedgerRecord, ...]:
             records.append(_record(json.loads(line)))
         except (TypeError, KeyError, ValueError) as error:
             if number < len(lines):
-                faults.append(f"{path}:{number}: no ledger record ({type(error).__name__}: {error}): remove the line")
-    if faults:
-        raise BadDocument(faults)
-    return tuple(records)
+                damage.append(f"{path}:{number}: no ledger record ({type(error).__name__}: {error}): remove the line")
+    return Salvage(tuple(records), tuple(damage))
 
 
 def fault_windows(records: Iterable[LedgerRecord]) -> tuple[LedgerFault, ...]:
@@ -139,6 +172,30 @@ def since(records: Sequence[LedgerRecord], at: float) -> tuple[LedgerRecord, ...
     return tuple(record for record in records if record.at >= at)
 
 
+def _lock(file: IO[bytes]) -> None:
+    """Raises OSError when another writer, stopped in the middle, keeps it: nobody may wait for ever to undo a fault."""
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OSError(errno.EAGAIN, f"another writer keeps it for {_LOCK_WAIT_S:g} s") from None
+            time.sleep(0.01)
+
+
+def _write(file: IO[bytes], line: bytes) -> None:
+    """All of the line, through to the disk, or nothing of it. The file is unbuffered and at its end."""
+    size = file.tell()
+    try:
+        while line:
+            line = line[file.write(line) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(size)
+        raise
+
+
 def _drop_cut_line(file: IO[bytes]) -> None:
     """Cut a half-written last line off; the file is locked and its position is at the end afterwards."""
     size = file.seek(0, os.SEEK_END)
@@ -155,17 +212,30 @@ def _drop_cut_line(file: IO[bytes]) -> None:
 
 
 def _window(begin: LedgerRecord, later: Mapping[str, LedgerRecord]) -> LedgerFault:
-    end, undone = later.get("fault_end"), later.get("fault_undone")
+    end, undone, proven = later.get("fault_end"), later.get("fault_undone"), later.get("fault_proven")
+    said = proven or later.get("fault_not_proven")
+    stated = begin.detail.get("plan")
+    plan = stated if isinstance(stated, Mapping) else {}
     return LedgerFault(
         fault_id=begin.fault_id,
         fault=begin.fault,
         target=begin.target,
         begin=begin.at,
-        proven=True if "fault_proven" in later else (False if "fault_not_proven" in later else None),
+        proven=None if said is None else proven is not None,
         end=None if end is None else end.at,
         undone=None if undone is None else undone.at,
         undone_by=None if undone is None else str(undone.detail.get("by")),
+        proof="" if said is None else _words(said),
+        proven_at=None if proven is None else proven.at,
+        replicas=tuple(plan.get("replicas") or ()),
+        components=tuple(plan.get("components") or ()),
     )
+
+
+def _words(said: LedgerRecord) -> str:
+    """How it was proven, in the fault's own words; the whole detail where it has no words."""
+    how = said.detail.get("how") or said.detail.get("reason")
+    return str(how) if how else ", ".join(f"{key}={value}" for key, value in said.detail.items())
 
 
 def _record(value: Mapping[str, Any]) -> LedgerRecord:

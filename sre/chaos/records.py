@@ -1,15 +1,21 @@
-"""Leases and runs as lines of the ledger, and back. Pure."""
+"""Leases and runs as lines of the ledger, and back. Pure.
+
+A record that lacks what a lease or a run must have is left out here: `misfits` names it, and whoever injects refuses to
+go on beside it, while whoever undoes does so with the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sre.chaos.faults.model import Lease, Plan
 from sre.chaos.ledger import LedgerRecord, fault_windows
 from sre.chaos.model import BlastRadius
 from sre.platforms.processes import ProcessRef
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,10 @@ def open_runs(records: Iterable[LedgerRecord]) -> tuple[Run, ...]:
     """Runs that were begun and not ended, oldest first. Their processes may be gone."""
     runs: dict[str, Run] = {}
     for record in records:
-        if record.event == "run_begin" and "run" in record.detail:
-            run = _run(record.detail)
-            runs[run.run_id] = run
+        if record.event == "run_begin":
+            run = _understood(_run, record)
+            if run is not None:
+                runs[run.run_id] = run
         elif record.event == "run_end":
             runs.pop(str(record.detail.get("run")), None)
     return tuple(runs.values())
@@ -84,7 +91,27 @@ def open_leases(records: Iterable[LedgerRecord]) -> tuple[Lease, ...]:
 
 def leases(records: Iterable[LedgerRecord]) -> tuple[Lease, ...]:
     """Every lease of the ledger, oldest first, whatever became of it."""
-    return tuple(_lease(record) for record in records if record.event == "fault_begin" and "plan" in record.detail)
+    begun = (_understood(_lease, record) for record in records if record.event == "fault_begin")
+    return tuple(lease for lease in begun if lease is not None)
+
+
+def misfits(records: Iterable[LedgerRecord]) -> tuple[str, ...]:
+    """A line for each open fault that nobody can undo, because its record does not say what was planned."""
+    kept = tuple(records)
+    known = {lease.fault_id for lease in leases(kept)}
+    lost = [fault for fault in fault_windows(kept) if fault.is_open and fault.fault_id not in known]
+    return tuple(
+        f"{fault.fault_id} ({fault.fault} on {fault.target}): its fault_begin has no plan that can be read: "
+        "undo it by hand, then remove the line"
+        for fault in lost
+    )
+
+
+def _understood(read: Callable[[LedgerRecord], T], record: LedgerRecord) -> T | None:
+    try:
+        return read(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _lease(record: LedgerRecord) -> Lease:
@@ -101,7 +128,8 @@ def _lease(record: LedgerRecord) -> Lease:
     )
 
 
-def _run(detail: Mapping[str, Any]) -> Run:
+def _run(record: LedgerRecord) -> Run:
+    detail = record.detail
     radius = detail["blast_radius"]
     return Run(
         run_id=str(detail["run"]),

@@ -1,24 +1,27 @@
 """The process beside a run that undoes faults at their deadline, or when the run's process is gone.
 
 `python -m sre.chaos.watchdog STATE_DIR`, one for each state directory, started before the first fault. It needs nothing
-from the run that started it: the ledger tells what to undo and until when.
+from the run that started it: the ledger tells what to undo and until when. Asked to leave (SIGTERM), it undoes all
+that is open first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
-from sre.chaos.lease import heal
-from sre.chaos.ledger import Ledger
-from sre.chaos.records import open_leases, open_runs
-from sre.errors import EnvironmentLacks, SreError
+from sre.chaos.lock import holder, is_stopped
+from sre.errors import EnvironmentLacks
 from sre.platforms.model import Platform
-from sre.platforms.processes import PLATFORM_ID, STATE_DIR, find
+from sre.platforms.processes import PLATFORM_ID, STATE_DIR, kill_all
 from sre.platforms.select import select_platform
 from sre.platforms.spawn import spawn
 
@@ -26,73 +29,116 @@ LOCK_FILE = "watchdog.lock"
 POLL_S = 0.2
 LINGER_S = 10.0
 START_TIMEOUT_S = 5.0
+LEAVE_TIMEOUT_S = 5.0
+_LOCK_WAIT_S = 0.5  # those who look whether it lives take the lock for an instant
 
 logger = logging.getLogger("sre.chaos.watchdog")
 
 
 def ensure_watchdog(platform: Platform) -> None:
-    """Start one unless it lives. Raises EnvironmentLacks when it does not come up."""
+    """Start one unless it lives; cheap when it does. Raises EnvironmentLacks when it does not come up."""
     if watches(platform.state_dir):
         return
     start_watchdog(platform)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not watches(platform.state_dir):
         if time.monotonic() > deadline:
-            raise EnvironmentLacks(f"the watchdog does not start: see {platform.state_dir / 'logs' / 'watchdog.log'}")
-        time.sleep(0.02)
+            raise EnvironmentLacks(f"the watchdog does not start: see {_log(platform.state_dir)}")
+        time.sleep(0.05)
 
 
 def start_watchdog(platform: Platform) -> None:
-    """Start one and do not wait; a second one leaves at once."""
+    """Start one and do not wait; a second one leaves at once. Raises EnvironmentLacks when none can be started."""
     marks = {STATE_DIR: str(platform.state_dir), "SRE_PLATFORM": platform.driver}
     platform_id = getattr(platform, "platform_id", None)
     if platform_id is not None:
         marks[PLATFORM_ID] = str(platform_id)
     argv = (sys.executable, "-m", "sre.chaos.watchdog", str(platform.state_dir))
-    process = spawn(
-        argv, env={**os.environ, **marks}, log=platform.state_dir / "logs" / "watchdog.log", dies_with_us=None
-    )
+    try:
+        process = spawn(argv, env={**os.environ, **marks}, log=_log(platform.state_dir), dies_with_us=None)
+    except OSError as error:
+        raise EnvironmentLacks(f"the watchdog cannot be started ({error}): make room, or free processes") from error
     process.returncode = 0  # it outlives us
 
 
 def watches(state_dir: Path) -> bool:
-    """Whether a watchdog lives: it holds its lock."""
+    """Whether a watchdog lives: it holds its lock. One stopped by SIGSTOP watches nothing, and is ended here."""
     try:
         with (state_dir / LOCK_FILE).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                watchdog = holder(file.fileno())
+                if watchdog is None or not is_stopped(watchdog):
+                    return True
+                kill_all([watchdog])
     except OSError:
         return False
     return False
 
 
 def watch(platform: Platform) -> None:
-    """Undo what is due until nothing is left to watch for `LINGER_S`."""
-    ledger, idle_since = Ledger(platform.state_dir), time.monotonic()
-    while time.monotonic() - idle_since < LINGER_S:
-        records = ledger.read()
-        held = open_leases(records)
-        if held or any(find(run.process) for run in open_runs(records)):
+    """Undo what is due until nothing is left to watch for `LINGER_S`, or until SIGTERM."""
+    from sre.chaos.watch import Watch
+
+    watching, leaving = Watch(platform), _Leaving()
+    idle_since = time.monotonic()
+    while not leaving.asked and time.monotonic() - idle_since < LINGER_S:
+        if watching.step():
             idle_since = time.monotonic()
-        for lease in held:
-            if time.time() >= lease.deadline_at or find(lease.run) is None:
-                try:
-                    heal(platform, lease, by="watchdog")
-                except SreError as error:
-                    logger.error("%s stays for now: %s", lease.fault_id, error)
         time.sleep(POLL_S)
+    deadline = time.monotonic() + LEAVE_TIMEOUT_S
+    while leaving.asked and not watching.heal_all("the watchdog was asked to leave") and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+class _Leaving:
+    """Whether SIGTERM has come. Ctrl-C and a closed terminal mean the run, never its watchdog."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextlib.contextmanager
+def _the_only_one(state_dir: Path) -> Iterator[bool]:
+    with (state_dir / LOCK_FILE).open("a") as file:
+        deadline = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    yield False
+                    return
+                time.sleep(0.02)
+            else:
+                yield True
+                return
+
+
+def _log(state_dir: Path) -> Path:
+    return state_dir / "logs" / "watchdog.log"
+
+
+def _spare_us_when_memory_runs_out() -> None:
+    with contextlib.suppress(OSError):  # root only, and only a wish
+        Path("/proc/self/oom_score_adj").write_text("-900", encoding="ascii")
 
 
 def main() -> None:
     state_dir = Path(sys.argv[1]).resolve()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    with (state_dir / LOCK_FILE).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        watch(select_platform({"state_dir": str(state_dir)}))
+    logging.raiseExceptions = False  # a full disk takes no log line, and that is all
+    with _the_only_one(state_dir) as ours:
+        if ours:
+            _spare_us_when_memory_runs_out()
+            watch(select_platform({"state_dir": str(state_dir)}))
 
 
 if __name__ == "__main__":
