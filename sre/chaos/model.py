@@ -19,11 +19,15 @@ Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with every reason found, the weightiest first; no reasons when it passed."""
+    """A verdict with every reason found, the weightiest first; no reasons when it passed. `faults` are this run's.
+
+    `notes` say what does not count and should be known all the same, e.g. an open fault of another run.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     faults: tuple[LedgerFault, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

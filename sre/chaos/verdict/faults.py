@@ -1,0 +1,65 @@
+"""What the ledger says of the run's faults: proven, undone, by whom, and whether the target came back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sre.chaos.verdict.activities import causes_fault
+from sre.chaos.verdict.evidence import Group, Reason
+from sre.chaos.verdict.journal import RunJournal
+from sre.chaos.verdict.trail import FaultStory, Trail
+
+FAULT: Group = "fault"
+LEFT_OVER = frozenset({"watchdog", "sre"})
+"""Who undoes what a dead run left behind."""
+_SLACK_S = 0.05
+
+
+def fault_reasons(journal: RunJournal | None, trail: Trail) -> Iterator[Reason]:
+    """Why a fault does not count, and what became of it."""
+    for index, fault in enumerate(trail.faults):
+        for reason in (*_proof(fault), *_undoing(trail, fault)):
+            yield Reason(reason.verdict, f"{fault.name}: {reason.text}", FAULT, index)
+    if journal is not None and not trail.faults and journal.method:
+        yield Reason("void", _nothing_broken(journal), FAULT)
+
+
+def _proof(fault: FaultStory) -> Iterator[Reason]:
+    window = fault.window
+    if fault.disputed:
+        yield Reason("void", "the ledger says both that it was proven and that it was not")
+    elif window.proven is None:
+        yield Reason("void", "nobody proved that it took effect")
+    elif window.proven is False:
+        yield Reason("void", "it was not proven that it took effect")
+    elif window.undone is not None and window.proven_at is not None and window.proven_at > window.undone:
+        yield Reason("void", f"it was undone by {window.undone_by} before it was proven")
+
+
+def _undoing(trail: Trail, fault: FaultStory) -> Iterator[Reason]:
+    window = fault.window
+    if window.is_open:
+        yield Reason("error", "it is still open: undo it with `sre chaos heal`")
+        return
+    if window.undone is not None:
+        yield from _undone(trail, fault, window.undone, window.undone_by or "somebody")
+    if window.end is None and window.proven:
+        yield Reason("deviated", f"it was undone by {window.undone_by}, and its target was never seen to recover")
+
+
+def _undone(trail: Trail, fault: FaultStory, at: float, by: str) -> Iterator[Reason]:
+    late_s = None if trail.ended_at is None else at - trail.ended_at
+    if late_s is not None and late_s > _SLACK_S:
+        yield Reason("error", f"the run left it behind; {by} undid it {late_s:.1f} s after the end")
+    elif by == "guard":
+        yield Reason("aborted", "the guard undid it")
+    elif by == "sre chaos heal":
+        yield Reason("interrupted", "somebody undid it with `sre chaos heal` while the run went on")
+    elif by in LEFT_OVER and at < fault.deadline_at:
+        yield Reason("interrupted", f"{by} undid it before its time, because the run's process was gone")
+
+
+def _nothing_broken(journal: RunJournal) -> str:
+    if any(causes_fault(played) and played.status == "succeeded" for played in journal.method):
+        return "the ledger shows no fault of this run although an action says it caused one"
+    return "no fault of this run is in the ledger, so nothing was tested"
