@@ -23,10 +23,10 @@ from sre.gameday.prepare import Prepared
 from sre.gameday.records import latency_summaries, request_points
 from sre.gameday.spans import replica_spans
 from sre.gameday.toolkit import uncoloured
+from sre.gameday.weakness import deviates_as_known
 from sre.incidents.build import build_incident
 from sre.incidents.evidence import (
     parse_client_records,
-    parse_faults,
     parse_journal,
     parse_platform_events,
     read_jsonl,
@@ -35,7 +35,8 @@ from sre.incidents.evidence import (
 from sre.incidents.model import ClientRecord, FaultWindow, Incident, Journal, Observation, PlatformEvent
 from sre.platforms.local import profile_source, server_description
 from sre.platforms.spawn import last_lines
-from sre.reports.model import DrillReport, PlatformFacts, WorkloadFacts
+from sre.reports.ledger_faults import incident_faults
+from sre.reports.model import DrillReport, PlatformFacts, Subject, WorkloadFacts
 from sre.slo.model import SloResult
 
 SUPERVISOR_NOTICES_S = 0.05
@@ -49,6 +50,7 @@ class Observed:
     sources: tuple[str, ...]
     tokens: TokenCounts
     replays: Replays
+    rotation: tuple[PlatformEvent, ...]
     prometheus_version: str | None
 
 
@@ -70,11 +72,14 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
     files = _read(prepared, driven, folder)
     primary = observed.sources[0]
     incident = _incident(prepared, driven, observed, files)
+    cost = _cost(prepared, driven, observed, files)
     found = checks(
         judgement=files.judgement,
         expected=prepared.drill.expected,
+        slos=prepared.drill.slos,
         faults=files.faults,
         incident=incident,
+        cost=cost,
         primary=[r for r in observed.results if r.source == primary],
         differences=disagreements(observed.results, primary=primary),
         sources=observed.sources,
@@ -104,9 +109,11 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
         requests=points,
         latency=latency_summaries(points, fault=_phase(files.faults, driven)),
         incident=incident,
-        cost=_cost(prepared, driven, observed, files),
+        cost=cost,
         tool_versions=_tool_versions(observed),
         limits=_limits(prepared),
+        subject=_subject(prepared),
+        is_known=deviates_as_known(final, found, prepared.risk),
     )
 
 
@@ -121,7 +128,7 @@ def _read(prepared: Prepared, driven: Driven, folder: DrillFolder) -> _Files:
         log_tail=uncoloured(last_lines(folder.chaos_log, count=2)),
     )
     return _Files(
-        faults=parse_faults(read_jsonl(folder.ledger)) if folder.ledger.exists() else (),
+        faults=incident_faults(ledger),
         events=parse_platform_events(read_jsonl(folder.events)),
         records=parse_client_records(read_jsonl(folder.requests)),
         journal=None if journal is None else parse_journal(journal),
@@ -135,7 +142,7 @@ def _incident(prepared: Prepared, driven: Driven, observed: Observed, files: _Fi
         incident_id=prepared.folder.name,
         title=prepared.drill.title,
         faults=files.faults,
-        events=files.events,
+        events=(*(event for event in files.events if event.at >= driven.since), *observed.rotation),
         journal=files.journal,
         results=observed.results,
         records=files.records,
@@ -146,6 +153,19 @@ def _incident(prepared: Prepared, driven: Driven, observed: Observed, files: _Fi
             supervisor_poll_s=SUPERVISOR_NOTICES_S,
             ttft_limit_s=prepared.spec.ttft_threshold_s,
         ),
+    )
+
+
+def _subject(prepared: Prepared) -> Subject:
+    drill = prepared.drill
+    weakness = drill.weakness
+    return Subject(
+        id=drill.id,
+        family=drill.family,
+        failure_mode=drill.failure_mode,
+        faults=drill.faults,
+        risk=None if weakness is None else weakness.risk,
+        weakness=None if weakness is None else weakness.text,
     )
 
 
@@ -218,6 +238,7 @@ def _tool_versions(observed: Observed) -> tuple[tuple[str, str], ...]:
 
 
 def _limits(prepared: Prepared) -> tuple[str, ...]:
+    no_template = f"There is no runbook for it: no template for the failure mode {prepared.drill.failure_mode} yet."
     scaled = "" if prepared.spec.time_scale == 1.0 else f", stretched {prepared.spec.time_scale:g} times"
     return (
         f"Triton, gRPC, the gateway and the fault are real; the GPU is not: step times follow profile "
@@ -226,4 +247,5 @@ def _limits(prepared: Prepared) -> tuple[str, ...]:
         f"Samples are {prepared.spec.scrape_interval_s:g} s apart, so alert times are known to that precision.",
         "Replica-seconds are priced as if each emulated GPU were the named one; money is an illustration, not a bill.",
         "Client, gateway and replicas share one machine: latencies include its noise.",
+        *(() if prepared.has_template else (no_template,)),
     )

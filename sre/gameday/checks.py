@@ -3,25 +3,31 @@ measurement itself can be trusted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sre.chaos.model import Expected, Judgement
+from sre.chaos.model import Expected, ExpectedCost, Judgement
+from sre.cost.model import CostReport
+from sre.gameday.alert_check import alert_check
 from sre.gameday.evaluate import Replays
 from sre.incidents.model import FaultWindow, Incident
+from sre.reports.formats import money, multiple
 from sre.reports.model import Check, Verdict
 from sre.slo.model import SloResult
 
 LAG_LIMIT_MS = 50.0
 _LOST = ("error", "truncated", "rejected", "timeout")
+_RUN_ITSELF = frozenset({"run", "action", "rollback", "control"})
 
 
 def checks(
     *,
     judgement: Judgement,
     expected: Expected,
+    slos: Sequence[str],
     faults: Sequence[FaultWindow],
     incident: Incident,
+    cost: CostReport,
     primary: Sequence[SloResult],
     differences: Sequence[str],
     sources: Sequence[str],
@@ -29,13 +35,15 @@ def checks(
     replays: Replays,
     load_covered_chaos: bool,
 ) -> tuple[Check, ...]:
-    """Every check, in the order a reader would ask them."""
+    """Every check, in the order a reader would ask them. `slos` are the names of those the drill is about."""
     found = [
-        Check("experiment", judgement.verdict == "passed", "passed", _with_reasons(judgement)),
+        Check("experiment", judgement.verdict == "passed", "passed", _with_reasons(judgement), key="steady-state"),
         _proof(faults),
-        _alert(expected, faults, primary),
+        alert_check(expected, faults, primary, slos=slos),
         _recovery(expected, incident),
         *_losses(expected, workload, replays),
+        *_cost(expected.cost, cost),
+        *_undone(faults),
         Check(
             "load covers the experiment",
             load_covered_chaos,
@@ -69,46 +77,19 @@ def _with_reasons(judgement: Judgement) -> str:
 
 
 def _proof(faults: Sequence[FaultWindow]) -> Check:
+    name, wanted = "fault proven", "seen from outside"
     if not faults:
-        return Check("fault proven", False, "seen from outside", "the ledger holds no fault")
-    return Check("fault proven", all(f.proven for f in faults), "seen from outside", "; ".join(f.proof for f in faults))
-
-
-def _alert(expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult]) -> Check:
-    """A page in time; or silence, where the SLO counted fewer bad events than the low-traffic guard asks for.
-
-    The guard counts what the SLO calls bad, in the samples the alert was computed from: slow requests are no failed
-    ones, and samples that were never had excuse nothing.
-    """
-    name = f"{expected.alert_slo} pages"
-    wanted = f"within {expected.alert_within_s:g} s of the fault"
-    if not faults:
-        return Check(name, False, wanted, "there was no fault")
-    begin = faults[0].begin
-    concerned = [r for r in primary if r.slo.name == expected.alert_slo]
-    pages = [a for r in concerned for a in r.alerts if a.severity == "page"]
-    after = min((a for a in pages if a.fired_at >= begin), key=lambda a: a.fired_at, default=None)
-    if after is not None:
-        late_s = after.fired_at - begin
-        return Check(name, late_s <= expected.alert_within_s, wanted, f"{after.tier} after {late_s:.1f} s")
-    if pages:
-        return Check(name, False, wanted, "fired before the fault only")
-    blind = next((r.no_data_reason or "no data" for r in concerned if r.error_ratio is None), None)
-    if blind is not None:
-        return Check(name, False, wanted, f"it could not fire: {blind}")
-    guard = min((c.tier.min_bad_events for r in concerned for c in r.curves), default=0)
-    bad = max((r.total - r.good for r in concerned), default=0.0)
-    if bad < guard:
-        return Check(name, True, wanted, f"silent, rightly: {bad:g} bad events, the low-traffic guard asks for {guard}")
-    return Check(name, False, wanted, f"it did not fire, {bad:g} bad events")
+        return Check(name, False, wanted, "the ledger holds no fault", key="proven")
+    return Check(name, all(f.proven for f in faults), wanted, "; ".join(f.proof for f in faults), key="proven")
 
 
 def _recovery(expected: Expected, incident: Incident) -> Check:
     took = incident.duration("time_to_recover")
-    wanted = f"within {expected.recovered_within_s:g} s of the fault"
+    name, wanted = "target recovers", f"within {expected.recovered_within_s:g} s of the fault"
     if took.seconds is None:
-        return Check("target recovers", False, wanted, took.reason or "n/a")
-    return Check("target recovers", took.seconds <= expected.recovered_within_s, wanted, f"after {took.seconds:.1f} s")
+        return Check(name, False, wanted, took.reason or "n/a", key="recovery")
+    in_time = took.seconds <= expected.recovered_within_s
+    return Check(name, in_time, wanted, f"after {took.seconds:.1f} s", key="recovery")
 
 
 def _losses(expected: Expected, workload: Mapping[str, Any], replays: Replays) -> tuple[Check, ...]:
@@ -123,7 +104,36 @@ def _losses(expected: Expected, workload: Mapping[str, Any], replays: Replays) -
         again = "" if replays.tokens is None else f", {replays.tokens:,} tokens computed again"
         observed += f"; {replays.streams} {'stream' if replays.streams == 1 else 'streams'} went on elsewhere{again}"
     wanted = "none failed" if most == 0 else f"at most {most} failed"
-    return (Check("requests survive", sum(lost.values()) <= most, wanted, observed),)
+    return (Check("requests survive", sum(lost.values()) <= most, wanted, observed, key="requests"),)
+
+
+def _cost(expected: ExpectedCost, cost: CostReport) -> Iterator[Check]:
+    """What the incident cost against what it may; a figure nobody has, or in another currency, fulfils nothing."""
+    most = expected.max_incident_usd
+    if most is not None:
+        known = cost.incident_total if cost.price.currency == "USD" else None
+        observed = money(cost.incident_total, cost.price.currency)
+        yield Check(
+            "incident cost", known is not None and known <= most, f"at most {money(most, 'USD')}", observed, key="cost"
+        )
+    factor = expected.max_good_token_factor
+    if factor is not None:
+        good, every = cost.per_million_good_tokens, cost.per_million_tokens
+        known_factor = None if good is None or not every else float(good / every)
+        yield Check(
+            "cost of a good token",
+            known_factor is not None and known_factor <= factor,
+            f"at most {factor:g} times that of any token",
+            multiple(known_factor),
+            key="cost",
+        )
+
+
+def _undone(faults: Sequence[FaultWindow]) -> Iterator[Check]:
+    """Whether the run took its faults away itself; that somebody had to step in says something of the experiment."""
+    helped = [f"{f.fault} by {f.undone_by}" for f in faults if f.undone_by and f.undone_by not in _RUN_ITSELF]
+    if faults and all(f.undone_at is not None or f.end is not None for f in faults):
+        yield Check("fault undone", not helped, "by the run itself", "; ".join(helped) or "yes", False, key="undone")
 
 
 def _valid(workload: Mapping[str, Any]) -> Check:

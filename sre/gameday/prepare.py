@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
+from sre.chaos.risks import Risk, load_risks, risk_named
 from sre.cost.model import Price
 from sre.cost.prices import load_book, price_of, shipped_prices
 from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.model import DrillOptions
 from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
-from sre.runbooks.render import require_template
+from sre.runbooks.render import has_template
 from sre.slo.evaluate import check_windows
 from sre.slo.model import DrillClock, Slo
 from sre.slo.openslo import load_slos
@@ -28,7 +29,7 @@ NO_GATEWAY_YET = "http://127.0.0.1:1"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A drill that may start: documents read and checked, platform and load described."""
+    """A drill that may start: documents read and checked, platform and load described. `risk` is its known weakness."""
 
     options: DrillOptions
     drill: Drill
@@ -39,6 +40,7 @@ class Prepared:
     price: Price
     gpus_per_replica: int
     folder: Path
+    risk: Risk | None = None
 
     @property
     def warmup_s(self) -> float:
@@ -49,26 +51,32 @@ class Prepared:
     def duration_s(self) -> float:
         return float(self.load["duration_s"])
 
+    @property
+    def has_template(self) -> bool:
+        """Whether a runbook can be rendered from this drill."""
+        return has_template(self.drill.failure_mode)
+
+    def at(self, now: float) -> Prepared:
+        """The same drill, with a report folder of that moment (Unix seconds). Raises SreError when it is taken."""
+        folder = report_folder(self.options, now)
+        return replace(self, folder=folder, load={**self.load, "out": str(folder.resolve())})
+
 
 def prepare(options: DrillOptions, *, now: float) -> Prepared:
     """Read and check every input. `now` (Unix seconds) names the report. Raises SreError; touches nothing."""
     drill = load_drill(options.experiment)
     slos = load_slos(options.workspace / "slo")
-    if drill.expected.alert_slo not in {slo.name for slo in slos}:
+    if drill.expected.alert_slo not in {None, *(slo.name for slo in slos)}:
         known = ", ".join(slo.name for slo in slos)
         raise BadDocument(
             [f"{drill.path}: expected.alert.slo: no SLO is named {drill.expected.alert_slo!r}: use one of {known}"]
         )
-    spec = platform_spec(options.state_dir, **_asked(options), prometheus="auto" if options.prometheus else "off")
-    require_template(drill.failure_mode)
+    spec = _spec(drill, options)
     clock = DrillClock(drill.clock_factor)
     for slo in slos:
         check_windows(workbook_tiers(slo.period_s), clock, spec.scrape_interval_s)
     gpu, gpus_per_replica = gpu_of(spec.profile)
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = options.reports_dir / f"{stamp}-{options.experiment.stem}"
-    if folder.exists():
-        raise SreError(f"{folder}: exists already: wait a second, or choose another --reports")
+    folder = report_folder(options, now)
     _require_folder(options.reports_dir)
     load = load_plan(drill.workload, options, out=folder)
     check_load(load, options.experiment)
@@ -82,7 +90,35 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
         price=price_of(gpu, load_book(options.prices) if options.prices else shipped_prices()),
         gpus_per_replica=gpus_per_replica,
         folder=folder,
+        risk=_risk(drill, options),
     )
+
+
+def _risk(drill: Drill, options: DrillOptions) -> Risk | None:
+    if drill.weakness is None:
+        return None
+    return risk_named(load_risks(options.workspace), drill.weakness.risk, where=drill.path)
+
+
+def stamped(name: str, now: float) -> str:
+    """`20261123T141447Z-NAME`: how folders in reports/ are called."""
+    return f"{datetime.fromtimestamp(now, UTC).strftime('%Y%m%dT%H%M%SZ')}-{name}"
+
+
+def report_folder(options: DrillOptions, now: float) -> Path:
+    """Where the report of a drill that starts now goes. Raises SreError when that is taken."""
+    folder = options.reports_dir / stamped(options.experiment.stem, now)
+    if folder.exists():
+        raise SreError(f"{folder}: exists already: wait a second, or choose another --reports")
+    return folder
+
+
+def _spec(drill: Drill, options: DrillOptions) -> PlatformSpec:
+    """What the experiment needs, with the command line's changes."""
+    if drill.platform.prometheus and not options.prometheus:
+        raise SreError(f"{drill.path}: the drill makes no sense without Prometheus: leave --no-prometheus out")
+    asked = {**drill.platform.asked(), **_asked(options)}
+    return platform_spec(options.state_dir, **asked, prometheus="auto" if options.prometheus else "off")
 
 
 def _require_folder(path: Path) -> None:

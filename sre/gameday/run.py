@@ -1,11 +1,12 @@
-"""One drill from start to report."""
+"""One drill from start to report: alone, with a platform of its own, or as one of many on a platform that runs."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from sre.gameday.evaluate import evaluate_all, prometheus_version, replays, toke
 from sre.gameday.model import DrillFolder, DrillOptions
 from sre.gameday.prepare import Prepared, prepare
 from sre.gameday.progress import Progress
+from sre.gameday.rotation import rotation_events
+from sre.gameday.running import RunningPlatform, platform_running
+from sre.gameday.window import write_own_events, write_own_ledger
 from sre.incidents.build import incident_to_json
 from sre.incidents.codec import encode
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import SampleSource
 from sre.metrics.prometheus import PrometheusSamples
-from sre.platforms.local import LocalPlatform
+from sre.platforms.state import EVENTS_FILE
 from sre.reports.atomic import write_text
 from sre.reports.model import DrillReport
 from sre.reports.runbook_facts import runbook_facts
@@ -29,6 +33,7 @@ from sre.reports.write import write_report
 from sre.runbooks.render import render_runbook
 
 BASELINE_S = 2.0  # samples this long before the load are kept: the counters' base
+Now = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +45,87 @@ class DrillOutcome:
     runbook: Path | None
 
 
-def run_drill(options: DrillOptions, *, progress: Progress, now: Callable[[], float] = time.time) -> DrillOutcome:
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A drill that is over, with what could only be read while its platform ran."""
+
+    prepared: Prepared
+    driven: Driven
+    observed: Observed
+
+
+def run_drill(options: DrillOptions, *, progress: Progress, now: Now = time.time) -> DrillOutcome:
     """Prepare, drive, evaluate, write. Raises SreError; whatever happens, no process is left running."""
     prepared = prepare(options, now=now())
-    observed: list[Observed] = []
+    with _told_what_is_left(prepared, progress):
+        with platform_running(prepared.spec, options.state_dir, progress=progress, now=now) as running:
+            played = play(prepared, running, since=running.up_began_at, progress=progress, now=now)
+        _copy_events(played, until=math.inf)  # once more: the end of the platform belongs to the drill that started it
+        return finish(played, progress=progress, runbooks=True)
 
-    def observe(driven: Driven, platform: LocalPlatform) -> None:
-        progress.step("evaluate: SLOs, burn rates, alerts")
-        _collect(prepared, driven, platform)
-        observed.append(_observe(prepared, driven))
-        progress.done(", ".join(observed[0].sources))
 
-    try:
-        driven = drive(prepared, progress=progress, on_live=observe, now=now)
-        progress.step("report")
-        shutil.copyfile(options.state_dir / "events.jsonl", DrillFolder(prepared.folder).events)
-        outcome = _write(prepared, assemble(prepared, driven, observed[0]))
-    except BaseException:
-        if prepared.folder.exists():
-            progress.note(f"what was recorded until then, without a report: {prepared.folder}")
-        raise
+def drill_on(
+    prepared: Prepared,
+    running: RunningPlatform,
+    *,
+    is_first: bool,
+    runbooks: bool,
+    progress: Progress,
+    now: Now = time.time,
+) -> DrillOutcome:
+    """One drill among several on a platform. Its evidence is its own: what was before belongs to others.
+
+    `is_first`: the platform was started for it, so that its start is part of the story. Raises SreError.
+    """
+    since = running.up_began_at if is_first else now()
+    with _told_what_is_left(prepared, progress):
+        played = play(prepared, running, since=since, progress=progress, now=now)
+        return finish(played, progress=progress, runbooks=runbooks)
+
+
+def play(
+    prepared: Prepared, running: RunningPlatform, *, since: float, progress: Progress, now: Now = time.time
+) -> Played:
+    """Drive the drill and read what has to be read while the platform runs."""
+    driven = drive(prepared, running, since=since, progress=progress, now=now)
+    progress.step("evaluate: SLOs, burn rates, alerts")
+    _collect(prepared, driven, running)
+    observed = _observe(prepared, driven)
+    progress.done(", ".join(observed.sources))
+    return Played(prepared, driven, observed)
+
+
+def finish(played: Played, *, progress: Progress, runbooks: bool) -> DrillOutcome:
+    """From the drill's folder to its report; `runbooks`: a passed drill also renders its runbook anew."""
+    progress.step("report")
+    outcome = _write(played.prepared, assemble(played.prepared, played.driven, played.observed), runbooks=runbooks)
     progress.done(str(outcome.html))
     return outcome
 
 
-def _collect(prepared: Prepared, driven: Driven, platform: LocalPlatform) -> None:
+@contextlib.contextmanager
+def _told_what_is_left(prepared: Prepared, progress: Progress) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if prepared.folder.exists():
+            progress.note(f"what was recorded until then, without a report: {prepared.folder}")
+        raise
+
+
+def _collect(prepared: Prepared, driven: Driven, running: RunningPlatform) -> None:
     """Copy what the state directory holds of this drill into its folder."""
-    folder = DrillFolder(prepared.folder)
-    shutil.copyfile(platform.state_dir / "events.jsonl", folder.events)
-    if (platform.state_dir / "chaos.jsonl").exists():
-        shutil.copyfile(platform.state_dir / "chaos.jsonl", folder.ledger)
-    RecordedSamples(platform.state_dir / "samples").extract(
+    folder, state_dir = DrillFolder(prepared.folder), running.platform.state_dir
+    write_own_events(state_dir / EVENTS_FILE, folder.events, since=driven.since, until=driven.ended_at)
+    write_own_ledger(state_dir, folder.root, since=driven.chaos_began_at)
+    RecordedSamples(state_dir / "samples").extract(
         folder.samples, start=driven.load_began_at - BASELINE_S, end=driven.ended_at
     )
+
+
+def _copy_events(played: Played, *, until: float) -> None:
+    source = played.prepared.options.state_dir / EVENTS_FILE
+    write_own_events(source, DrillFolder(played.prepared.folder).events, since=played.driven.since, until=until)
 
 
 def _observe(prepared: Prepared, driven: Driven) -> Observed:
@@ -98,16 +151,18 @@ def _observe(prepared: Prepared, driven: Driven) -> Observed:
         sources=tuple(source.name for source in sources),
         tokens=token_counts(recorded, start=start, end=end),
         replays=replays(recorded, start=start, end=end),
+        rotation=rotation_events(recorded, start=start, end=end),
         prometheus_version=prometheus_version(driven.prometheus_url) if driven.prometheus_url else None,
     )
 
 
-def _write(prepared: Prepared, report: DrillReport) -> DrillOutcome:
+def _write(prepared: Prepared, report: DrillReport, *, runbooks: bool) -> DrillOutcome:
     folder = DrillFolder(prepared.folder)
     write_text(folder.incident, incident_to_json(report.incident))
     write_text(folder.cost, json.dumps(encode(report.cost), indent=1, allow_nan=False) + "\n")
     html = write_report(report, folder.root)
-    return DrillOutcome(report, html, _write_runbook(prepared, report))
+    runbook = _write_runbook(prepared, report) if runbooks and prepared.has_template else None
+    return DrillOutcome(report, html, runbook)
 
 
 def _write_runbook(prepared: Prepared, report: DrillReport) -> Path | None:

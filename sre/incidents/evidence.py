@@ -1,4 +1,4 @@
-"""The files of a drill as typed evidence: ledger, supervisor events, journal, client records.
+"""The files of a drill as typed evidence: supervisor events, journal, client records. (The ledger is `sre.chaos`'s.)
 
 Reading is strict: a line that is no object or lacks what the contract promises is a fault with its line number, and all
 faults of a file are reported at once. Only a cut last line is forgiven, because its writer may have died there.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sre.errors import BadDocument
-from sre.incidents.model import ChaosStep, ClientRecord, FaultWindow, Journal, PlatformEvent
+from sre.incidents.model import ChaosStep, ClientRecord, Journal, PlatformEvent
 
 Record = Mapping[str, Any]
 
@@ -59,24 +59,6 @@ def _text_of(path: Path) -> str:
         raise BadDocument([f"{path}: cannot be read ({error.strerror}); run the drill again"]) from error
     except UnicodeDecodeError as error:
         raise BadDocument([f"{path}: not UTF-8 text (byte {error.start}); run the drill again"]) from error
-
-
-def parse_faults(records: Sequence[Record], where: str = "chaos.jsonl") -> tuple[FaultWindow, ...]:
-    """The ledger's records as fault windows, in order of their begin."""
-    reader = _Reader(where)
-    begins: dict[str, tuple[Record, float]] = {}
-    later: dict[str, dict[str, Record]] = {}
-    for index, record in enumerate(records):
-        fault_id, event = reader.text(record, index, "fault_id"), reader.text(record, index, "event")
-        at = reader.number(record, index, "at")
-        if event == "fault_begin":
-            reader.text(record, index, "fault")
-            begins.setdefault(fault_id, (record, at))
-        else:
-            later.setdefault(fault_id, {}).setdefault(event, record)
-    reader.done()
-    windows = (_window(fault_id, begin, at, later.get(fault_id, {})) for fault_id, (begin, at) in begins.items())
-    return tuple(sorted(windows, key=lambda w: (w.begin, w.fault_id)))
 
 
 def parse_platform_events(records: Sequence[Record], where: str = "events.jsonl") -> tuple[PlatformEvent, ...]:
@@ -149,29 +131,6 @@ class _Reader:
     def done(self) -> None:
         if self._faults:
             raise BadDocument(self._faults)
-
-
-def _window(fault_id: str, begin: Record, at: float, later: Mapping[str, Record]) -> FaultWindow:
-    proof, end = later.get("fault_proven"), later.get("fault_end")
-    doubt = later.get("fault_not_proven")
-    said = proof if proof is not None else doubt
-    return FaultWindow(
-        fault_id=fault_id,
-        fault=str(begin["fault"]),
-        target=str(begin.get("target") or "unknown"),
-        begin=at,
-        end=None if end is None else float(end["at"]),
-        proven=proof is not None,
-        proof="no proof in the ledger" if said is None else _proof(said),
-        proven_at=None if proof is None else float(proof["at"]),
-    )
-
-
-def _proof(record: Record) -> str:
-    """How it was proven, in the ledger's own words; the whole detail where it has no words."""
-    detail = record.get("detail")
-    how = detail.get("how") or detail.get("reason") if isinstance(detail, Mapping) else None
-    return str(how) if how else _words(detail) or str(record["event"]).replace("_", " ")
 
 
 def _client_record(reader: _Reader, record: Record, index: int) -> ClientRecord:

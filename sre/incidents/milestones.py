@@ -3,11 +3,13 @@
 Definitions (the incident is the first fault of the drill):
 - `fault_begin`: the ledger's record, written just before the fault was applied; uncertain until its proof.
 - `impact_start`: the first instant a client could notice: a failed request ended, or an ok one passed a latency limit.
-- `detected`: the first platform signal about the target: the supervisor saw it exit.
+- `detected`: the first thing that noticed: the supervisor saw something the fault hit exit or be unhealthy, the gateway
+  took a replica it hit out of rotation, or a page fired.
 - `alerted`: the first page of the primary source that fired after the fault began.
 - `mitigated`: traffic no longer fails: the end of the last failed request since the fault began, also of one sent after
   the fault was over, given that a later request was ok.
-- `recovered`: the target serves again: the supervisor saw it pass an inference, else the ledger's end of the fault.
+- `recovered`: the target serves again: the supervisor saw every replica that had exited pass an inference, else the
+  ledger's end of the fault.
 - `alert_reset`: no page that fired since the fault is firing any more, in the primary source.
 """
 
@@ -27,7 +29,11 @@ from sre.incidents.model import (
 )
 from sre.slo.model import Alert, SloResult
 
+OUT_OF_ROTATION, IN_ROTATION = "replica_out_of_rotation", "replica_in_rotation"
+"""What the gateway's samples tell of a replica: it gets no work from now on, it gets work again."""
 EXIT_EVENTS = frozenset({"replica_exited"})
+NOTICES = EXIT_EVENTS | {"replica_unhealthy", OUT_OF_ROTATION}
+COMPONENT_NOTICES = frozenset({"gateway_exited", "observer_exited"})
 DURATIONS = (
     ("time_to_impact", "impact_start"),
     ("time_to_detect", "detected"),
@@ -62,7 +68,7 @@ def milestones(
     return (
         _fault_begin(fault),
         _impact_start(fault, concerned, observation),
-        _detected(fault, events, observation),
+        _detected(fault, events, pages, step, observation),
         _alerted(pages, primary, step, observation),
         _mitigated(fault, records),
         _recovered(fault, events),
@@ -99,11 +105,25 @@ def _impact_start(fault: FaultWindow, concerned: Sequence[ClientRecord], watched
     return Milestone("impact_start", min(instants), "requests.jsonl")
 
 
-def _detected(fault: FaultWindow, events: Sequence[PlatformEvent], watched: Observation) -> Milestone:
-    exited = _first_exit(fault, events)
-    if exited is None:
-        return _missing("detected", "events.jsonl", f"the supervisor saw no exit of {fault.target} after the fault")
-    return Milestone("detected", exited.at, "events.jsonl", uncertainty_s=watched.supervisor_poll_s)
+def _detected(
+    fault: FaultWindow, events: Sequence[PlatformEvent], pages: Sequence[Alert], step_s: float, watched: Observation
+) -> Milestone:
+    seen = [(e.at, e.source) for e in events if e.at >= fault.begin and _is_notice(e, fault)]
+    seen += [(a.fired_at, watched.primary_source) for a in pages]
+    if not seen:
+        return _missing(
+            "detected", "events.jsonl", f"nothing noticed {fault.target} after the fault, and no page fired"
+        )
+    at, source = min(seen)
+    doubt = watched.supervisor_poll_s if source == "events.jsonl" else step_s
+    return Milestone("detected", at, source, uncertainty_s=doubt)
+
+
+def _is_notice(event: PlatformEvent, fault: FaultWindow) -> bool:
+    """Whether the platform says with it that something is wrong with what the fault hit."""
+    if event.event in COMPONENT_NOTICES:
+        return any(part in f"{event.event} {event.note}" for part in fault.components)
+    return event.event in NOTICES and event.replica in fault.hit
 
 
 def _alerted(pages: Sequence[Alert], primary: Sequence[SloResult], step_s: float, watched: Observation) -> Milestone:
@@ -126,15 +146,20 @@ def _mitigated(fault: FaultWindow, records: Sequence[ClientRecord]) -> Milestone
 
 
 def _recovered(fault: FaultWindow, events: Sequence[PlatformEvent]) -> Milestone:
-    exited = _first_exit(fault, events)
-    if exited is not None:
-        ready = (e.at for e in events if e.event == "replica_ready" and e.replica == fault.target and e.at >= exited.at)
-        at = min(ready, default=None)
-        if at is not None:
-            return Milestone("recovered", at, "events.jsonl")
+    exits = [e for name in fault.hit if (e := _first_exit(name, fault, events)) is not None]
+    if exits:
+        ready = [_ready_after(e, events) for e in exits]
+        back = [at for at in ready if at is not None]
+        if len(back) == len(exits):
+            return Milestone("recovered", max(back), "events.jsonl")
     if fault.end is not None:
         return Milestone("recovered", fault.end, "chaos.jsonl")
     return _missing("recovered", "events.jsonl", f"{fault.target} did not serve again before observation ended")
+
+
+def _ready_after(exited: PlatformEvent, events: Sequence[PlatformEvent]) -> float | None:
+    ready = (e.at for e in events if e.event == "replica_ready" and e.replica == exited.replica and e.at >= exited.at)
+    return min(ready, default=None)
 
 
 def _alert_reset(pages: Sequence[Alert], step_s: float, watched: Observation) -> Milestone:
@@ -151,8 +176,8 @@ def _alert_reset(pages: Sequence[Alert], step_s: float, watched: Observation) ->
     )
 
 
-def _first_exit(fault: FaultWindow, events: Sequence[PlatformEvent]) -> PlatformEvent | None:
-    exits = (e for e in events if e.event in EXIT_EVENTS and e.replica == fault.target and e.at >= fault.begin)
+def _first_exit(replica: str, fault: FaultWindow, events: Sequence[PlatformEvent]) -> PlatformEvent | None:
+    exits = (e for e in events if e.event in EXIT_EVENTS and e.replica == replica and e.at >= fault.begin)
     return min(exits, key=lambda e: e.at, default=None)
 
 

@@ -21,7 +21,8 @@ class FaultWindow:
     """A labelled fault: [begin, end) in which its effect lasted; `end` None when it outlived the observation.
 
     `begin` is written before the fault is applied, `proven_at` after its effect was seen from outside: the true start
-    lies between.
+    lies between. `replicas` and `components` are what it hit; `undone_at` is when its cause was taken away, by whom
+    `undone_by` says: the run itself, or one who had to step in for it (`watchdog`, `guard` ...).
     """
 
     fault_id: str
@@ -32,16 +33,26 @@ class FaultWindow:
     proven: bool
     proof: str
     proven_at: float | None = None
+    replicas: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    undone_at: float | None = None
+    undone_by: str | None = None
+
+    @property
+    def hit(self) -> tuple[str, ...]:
+        """The replicas it hit; an older ledger names one as the target."""
+        return self.replicas or (() if self.components else (self.target,))
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformEvent:
-    """One line of the supervisor's `events.jsonl`; `note` is its detail in words (`returncode=-9`)."""
+    """One thing the platform did or noticed; `note` is its detail in words (`returncode=-9`), `source` who tells."""
 
     at: float
     event: str
     replica: str | None
     note: str = ""
+    source: str = "events.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

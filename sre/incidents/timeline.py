@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from sre.incidents.impact import degraded_at
+from sre.incidents.milestones import IN_ROTATION, OUT_OF_ROTATION
 from sre.incidents.model import (
     ClientRecord,
     EventKind,
@@ -28,6 +29,8 @@ _PLATFORM_TEXT = {
     "platform_stopping": "platform stops",
     "platform_stopped": "platform stopped",
     "gateway_ready": "gateway ready",
+    OUT_OF_ROTATION: "gateway gives {replica} no work",
+    IN_ROTATION: "gateway gives {replica} work again",
     "replica_started": "{replica} started",
     "replica_ready": "{replica} ready: it passed an inference",
     "replica_exited": "{replica} exited: the supervisor saw it",
@@ -60,6 +63,10 @@ def _fault_rows(faults: Sequence[FaultWindow]) -> Iterator[TimelineEvent]:
         yield TimelineEvent(fault.begin, "fault", f"{fault.fault} begins on {fault.target}", "chaos.jsonl")
         if fault.proven_at is not None:
             yield TimelineEvent(fault.proven_at, "fault", f"{fault.fault} proven: {fault.proof}", "chaos.jsonl")
+        if fault.undone_at is not None:
+            yield TimelineEvent(
+                fault.undone_at, "recovery", f"{fault.fault} undone by {fault.undone_by}", "chaos.jsonl"
+            )
         if fault.end is not None:
             yield TimelineEvent(fault.end, "recovery", f"{fault.fault} on {fault.target} is over", "chaos.jsonl")
 
@@ -68,11 +75,11 @@ def _platform_rows(events: Sequence[PlatformEvent], faults: Sequence[FaultWindow
     for event in events:
         text = _PLATFORM_TEXT.get(event.event, event.event.replace("_", " ") + (" {replica}" if event.replica else ""))
         text = text.replace("{replica}", event.replica or "a replica")
-        restored = event.event == "replica_ready" and any(
-            f.target == event.replica and event.at >= f.begin for f in faults
+        restored = event.event in ("replica_ready", IN_ROTATION) and any(
+            event.replica in f.hit and event.at >= f.begin for f in faults
         )
         kind: EventKind = "recovery" if restored else "platform"
-        yield TimelineEvent(event.at, kind, f"{text} ({event.note})" if event.note else text, "events.jsonl")
+        yield TimelineEvent(event.at, kind, f"{text} ({event.note})" if event.note else text, event.source)
 
 
 def _journal_rows(journal: Journal) -> Iterator[TimelineEvent]:

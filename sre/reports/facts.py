@@ -18,7 +18,7 @@ _DURATION_LABELS = (
     ("time_to_reset", "time to alert reset"),
 )
 _RESPONSE_WORDS = (
-    ("time_to_detect", "the platform saw it after {}", "the platform did not see it"),
+    ("time_to_detect", "it was noticed after {}", "nothing noticed it"),
     ("time_to_alert", "the first page fired after {}", "no page fired"),
     ("time_to_mitigate", "traffic stopped failing after {}", "there was no failed traffic that is known to have ended"),
     ("time_to_recover", "{target} served again after {}", "{target} was not seen serving again"),

@@ -20,7 +20,9 @@ Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error
 class Check:
     """One thing the drill was judged by: what was expected, what was seen.
 
-    One that is not `deciding` says how far the measurement can be trusted; it never changes the verdict.
+    One that is not `deciding` says how far the measurement can be trusted; it never changes the verdict. `key` is what
+    it is about, whatever its name says this time: `steady-state`, `proven`, `alert`, `recovery`, `requests`, `cost`,
+    `undone`, or empty for the measurement's own checks.
     """
 
     name: str
@@ -28,6 +30,21 @@ class Check:
     expected: str
     observed: str
     deciding: bool = True
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which experiment was played, in its file's own words. `faults` are those of its method, by name; `risk` is the
+    known weakness it names, `RISK-001`, with what is weak.
+    """
+
+    id: str
+    family: str
+    failure_mode: str
+    faults: tuple[str, ...] = ()
+    risk: str | None = None
+    weakness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,10 @@ class LatencySummary:
 
 @dataclass(frozen=True, slots=True)
 class DrillReport:
-    """One drill, start to report. `results` holds every SLO once a source; `primary_source` names the one quoted."""
+    """One drill, start to report. `results` holds every SLO once a source; `primary_source` names the one quoted.
+
+    `is_known`: it deviated in nothing but what the weakness that its experiment names says.
+    """
 
     id: str
     title: str
@@ -117,6 +137,8 @@ class DrillReport:
     cost: CostReport
     tool_versions: tuple[tuple[str, str], ...]
     limits: tuple[str, ...]
+    subject: Subject | None = None
+    is_known: bool = False
 
     def primary_results(self) -> tuple[SloResult, ...]:
         """The results read from the primary source, in document order."""

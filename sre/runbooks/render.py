@@ -29,9 +29,14 @@ def render_runbook(facts: RunbookFacts) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
+def has_template(failure_mode: str) -> bool:
+    """Whether a runbook can be rendered for this failure mode."""
+    return failure_mode in FAILURE_MODES
+
+
 def require_template(failure_mode: str) -> None:
     """Raises BadDocument, naming those there are, when no runbook can be rendered for this failure mode."""
-    if failure_mode not in FAILURE_MODES:
+    if not has_template(failure_mode):
         known = ", ".join(FAILURE_MODES)
         raise BadDocument([f"no runbook template for failure mode '{failure_mode}'; there are: {known}"])
 

@@ -1,10 +1,17 @@
 """A drill passes only when the experiment did and what it promised came true; doubts about the measurement are told."""
 
-import numpy as np
+from dataclasses import replace
+from decimal import Decimal
 
-from sre.chaos.model import Expected, Judgement
+import numpy as np
+import pytest
+
+from sre.chaos.model import Expected, ExpectedCost, Judgement
+from sre.chaos.risks import Risk
+from sre.cost.model import CostReport, Price
 from sre.gameday.checks import checks, verdict
 from sre.gameday.evaluate import Replays
+from sre.gameday.weakness import deviates_as_known
 from sre.incidents.milestones import durations
 from sre.incidents.model import FaultWindow, Impact, Incident, Milestone
 from sre.metrics.model import Selector
@@ -37,12 +44,21 @@ def incident(recovered_at=105.0):
     return Incident("i", "t", "replica-crash", "llm-0", "SEV2", (), marks, durations(marks), impact)
 
 
+def bill(incident_usd="0.10", good="12", currency="USD"):
+    price = Price("list", "H100", Decimal(3), currency, None, "a price list")
+    every, dear = Decimal(10), None if good is None else Decimal(good)
+    lost = None if incident_usd is None else Decimal(incident_usd)
+    return CostReport(price, 1, 300.0, 290.0, 10.0, Decimal(1), 9, 8, 1, every, dear, lost, lost, lost, ())
+
+
 def found(**changes):
     base = {
         "judgement": PASSED,
         "expected": EXPECTED,
+        "slos": ("availability",),
         "faults": [FAULT],
         "incident": incident(),
+        "cost": bill(),
         "primary": [result(page(103.0))],
         "differences": (),
         "sources": ("scraper", "prometheus"),
@@ -145,3 +161,76 @@ def test_refused_requests_are_a_doubt_about_the_trace_not_about_the_platform():
 def test_what_follows_from_an_abort_is_no_further_reason():
     aborted = Judgement("aborted", ("the steady state was not met",), ())
     assert outcome(aborted, faults=[], primary=[result()]) == ("aborted", ("the steady state was not met",))
+
+
+def row(key, **changes):
+    (check,) = [check for check in found(**changes) if check.key == key]
+    return check
+
+
+SILENCE = Expected(None, 0.0, 20.0)
+
+
+def test_where_silence_is_expected_any_alert_after_the_fault_deviates():
+    assert outcome(expected=SILENCE, primary=[result(), result(name="goodput")]) == ("passed", ())
+    verdict_, reasons = outcome(expected=SILENCE, primary=[result(), result(page(104.0, "goodput"), name="goodput")])
+    assert verdict_ == "deviated"
+    assert reasons == ("no SLO alerts: expected silence after the fault, observed goodput page-1h after 4.0 s",)
+    assert outcome(expected=SILENCE, primary=[result(page(90.0))])[0] == "passed"
+
+
+def test_silence_of_those_who_could_not_have_spoken_is_worth_nothing():
+    blind = result(no_data="the scraper saw nothing")
+    assert "none could fire: the scraper saw nothing" in row("alert", expected=SILENCE, primary=[blind]).observed
+    assert row("alert", expected=SILENCE, primary=[result(), result(name="queue", no_data="no queue")]).ok
+    assert not row("alert", expected=SILENCE, slos=(), primary=[blind]).ok
+
+
+@pytest.mark.parametrize(
+    ("expected", "cost", "ok"),
+    [
+        (ExpectedCost(max_incident_usd=Decimal("0.10")), bill(), True),
+        (ExpectedCost(max_incident_usd=Decimal("0.09")), bill(), False),
+        (ExpectedCost(max_incident_usd=Decimal("0.10")), bill(None), False),
+        (ExpectedCost(max_incident_usd=Decimal("0.10")), bill(currency="EUR"), False),
+        (ExpectedCost(max_good_token_factor=1.2), bill(), True),
+        (ExpectedCost(max_good_token_factor=1.1), bill(), False),
+        (ExpectedCost(max_good_token_factor=9.0), bill(good=None), False),
+    ],
+)
+def test_a_promised_cost_is_held_against_the_bill_and_an_unknown_one_fulfils_nothing(expected, cost, ok):
+    promised = replace(EXPECTED, cost=expected)
+    assert row("cost", expected=promised, cost=cost).ok is ok
+    assert outcome(expected=promised, cost=cost)[0] == ("passed" if ok else "deviated")
+
+
+def test_a_fault_that_somebody_else_had_to_take_away_is_told_and_decides_nothing():
+    left = replace(FAULT, undone_at=103.0, undone_by="watchdog")
+    assert row("undone", faults=[left]).observed == "replica-crash by watchdog"
+    assert outcome(faults=[left]) == ("passed", ())
+    assert row("undone", faults=[replace(left, undone_by="run")]).ok
+
+
+RISK = Risk("RISK-001", "t", "open", "us", ("EXP-007",), ("alert", "recovery"), "m", "n")
+
+
+def known(risk=RISK, **changes):
+    rows = found(**changes)
+    return deviates_as_known(verdict(changes.get("judgement", PASSED), rows)[0], rows, risk)
+
+
+def test_a_drill_that_deviates_as_its_weakness_says_is_known():
+    late = {"primary": [result(page(111.0))]}
+    assert known(**late)
+    assert known(**late, incident=incident(recovered_at=None))
+    assert not known(**late, load_covered_chaos=False)
+    assert not known(None, **late)
+    assert not known(replace(RISK, status="mended"), **late)
+
+
+def test_what_is_known_excuses_neither_a_pass_nor_a_void_drill_nor_a_steady_state_that_did_not_return():
+    assert not known()
+    assert not known(judgement=Judgement("void", ("nobody proved it",), ()), primary=[result(page(111.0))])
+    gone = Judgement("deviated", ("availability is 0.5",), ())
+    assert not known(judgement=gone)
+    assert known(replace(RISK, shows=("steady-state",)), judgement=gone)

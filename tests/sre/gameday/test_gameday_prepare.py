@@ -11,6 +11,9 @@ from sre.gameday.model import DrillOptions
 from sre.gameday.prepare import prepare
 
 ROOT = Path(__file__).resolve().parents[3]
+RISKS = """risks:
+  - {id: RISK-001, title: slow, status: open, owner: us, found_by: [EXP-001], shows: [alert], measured: m, mend: n}
+"""
 
 
 @pytest.fixture
@@ -139,10 +142,43 @@ def test_a_drill_clock_too_fast_for_the_scrapes_is_refused_before_the_drill(work
         prepare(options(workspace), now=0.0)
 
 
-def test_a_failure_mode_without_a_runbook_template_is_refused_before_the_drill(workspace):
+def test_a_failure_mode_without_a_runbook_template_runs_without_a_runbook(workspace):
+    assert prepare(options(workspace), now=0.0).has_template
     edit(workspace / "experiments" / "replica-crash.yaml", "failure_mode: replica-crash", "failure_mode: meteor")
-    with pytest.raises(BadDocument, match=r"meteor.*replica-crash"):
+    assert not prepare(options(workspace), now=0.0).has_template
+
+
+def test_the_platform_is_what_the_experiment_needs_unless_the_command_line_says_otherwise(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "replicas: 3", "replicas: 4\n      cold_start_scale: 0.5")
+    spec = prepare(options(workspace), now=0.0).spec
+    assert (spec.replicas, spec.cold_start_scale) == (4, 0.5)
+    assert prepare(options(workspace, replicas=2), now=0.0).spec.replicas == 2
+
+
+def test_a_drill_that_needs_prometheus_is_refused_without(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "replicas: 3", "replicas: 3\n      prometheus: true")
+    assert prepare(options(workspace), now=0.0).spec.prometheus == "auto"
+    with pytest.raises(SreError, match="leave --no-prometheus out"):
+        prepare(options(workspace, prometheus=False), now=0.0)
+
+
+def test_a_weakness_must_be_on_the_risk_list(workspace):
+    edit(
+        workspace / "experiments" / "replica-crash.yaml",
+        "    deadline_s: 120 ",
+        "    weakness: {risk: RISK-009, text: slow}\n    deadline_s: 120 ",
+    )
+    (workspace / "risks.yaml").write_text(RISKS)
+    with pytest.raises(BadDocument, match=r"RISK-009 is not in risks\.yaml: .* it has RISK-001"):
         prepare(options(workspace), now=0.0)
+    (workspace / "risks.yaml").write_text(RISKS.replace("RISK-001", "RISK-009"))
+    assert prepare(options(workspace), now=0.0).risk.shows == ("alert",)
+
+
+def test_a_drill_prepared_earlier_gets_its_folder_when_it_starts(workspace):
+    later = prepare(options(workspace), now=0.0).at(61.0)
+    assert later.folder.name == "19700101T000101Z-replica-crash"
+    assert later.load["out"] == str(later.folder.resolve())
 
 
 def test_a_reports_folder_that_cannot_be_made_is_refused_before_the_drill(workspace):

@@ -93,10 +93,29 @@ def test_without_a_fault_everything_is_unknown_with_a_reason_and_never_zero():
     assert incident.impact.window_start is None
 
 
+def test_whatever_notices_first_is_the_detection():
+    ejected = PlatformEvent(BEGIN + 0.1, "replica_out_of_rotation", "llm-1", source="scraper")
+    assert build(events=(ejected, EXIT, READY)).milestone("detected").at == BEGIN + 0.1
+    elsewhere = replace(ejected, replica="llm-2")
+    assert build(events=(elsewhere, EXIT, READY)).milestone("detected").at == EXIT.at
+    assert build(events=()).milestone("detected").at == BEGIN + 4  # the page
+    gateway = replace(FAULT, target="gateway", components=("gateway",))
+    gone = PlatformEvent(BEGIN + 0.3, "gateway_exited", None, "returncode=-9")
+    assert build(faults=(gateway,), events=(EXIT, gone)).milestone("detected").at == BEGIN + 0.3
+
+
+def test_several_replicas_have_recovered_when_the_last_one_has():
+    zone = replace(FAULT, target="llm-1, llm-2", replicas=("llm-1", "llm-2"))
+    later = (replace(EXIT, replica="llm-2"), replace(READY, replica="llm-2", at=BEGIN + 9))
+    assert build(faults=(zone,), events=(EXIT, READY, *later)).milestone("recovered").at == BEGIN + 9
+    stays = build(faults=(replace(zone, end=None),), events=(EXIT, READY, later[0])).milestone("recovered")
+    assert stays.at is None
+
+
 @pytest.mark.parametrize(
     ("changes", "milestone", "reason"),
     [
-        ({"events": ()}, "detected", "no exit of llm-1"),
+        ({"events": (), "results": (result(),)}, "detected", "nothing noticed llm-1"),
         ({"results": ()}, "alerted", "no SLO was read from scraper"),
         ({"results": (result(),)}, "alerted", "no page fired"),
         ({"results": (result(page(BEGIN + 4, None)),)}, "alert_reset", "still firing"),

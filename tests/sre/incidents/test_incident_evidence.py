@@ -9,14 +9,12 @@ import pytest
 from sre.errors import BadDocument
 from sre.incidents.evidence import (
     parse_client_records,
-    parse_faults,
     parse_journal,
     parse_platform_events,
     read_jsonl,
     read_object,
 )
 
-CRASH = {"fault_id": "f-1", "fault": "replica-crash", "target": "llm-1"}
 REQUEST = {
     "id": "r1", "scheduled_at": 1.0, "sent_at": 1.1, "first_token_at": 1.3, "last_token_at": 2.0, "finished_at": 2.1,
     "prompt_tokens": 5, "max_tokens": 9, "output_tokens": 7, "max_gap_s": 0.02, "outcome": "ok", "status": 200,
@@ -42,37 +40,6 @@ def test_the_phases_of_a_start_are_told_on_one_line():
     detail = {"phases": {"server_start": 1.5, "model_load": 2.0}}
     (event,) = parse_platform_events([{"at": 1.0, "event": "replica_ready", "replica": "llm-0", "detail": detail}])
     assert event.note == "phases=server_start 1.5; model_load 2.0"
-
-
-def test_ledger_records_become_one_window_a_fault():
-    records = [
-        {"at": 10.0, "event": "fault_begin", **CRASH, "detail": {}},
-        {"at": 10.2, "event": "fault_proven", **CRASH, "detail": {"pid": 7, "how": "pid 7 is gone"}},
-        {"at": 20.0, "event": "fault_begin", **CRASH, "fault_id": "f-2"},
-        {"at": 16.0, "event": "fault_end", **CRASH},
-        {"at": 20.1, "event": "fault_not_proven", **CRASH, "fault_id": "f-2", "detail": {"reason": "still alive"}},
-    ]
-    first, second = parse_faults(records)
-    assert (first.begin, first.end, first.proven, first.proof, first.proven_at) == (
-        10.0,
-        16.0,
-        True,
-        "pid 7 is gone",
-        10.2,
-    )
-    assert (second.begin, second.end, second.proven, second.proof) == (20.0, None, False, "still alive")
-
-
-def test_a_fault_without_word_of_proof_is_not_proven():
-    (fault,) = parse_faults([{"at": 10.0, "event": "fault_begin", **CRASH}])
-    assert (fault.proven, fault.proof) == (False, "no proof in the ledger")
-
-
-def test_all_faults_of_a_ledger_are_reported_at_once():
-    with pytest.raises(BadDocument) as caught:
-        parse_faults([{"event": "fault_begin", **CRASH}, {"at": True, "event": 3, "fault_id": "f-2"}])
-    assert len(caught.value.faults) == 3
-    assert caught.value.faults[0] == "chaos.jsonl:1: at must be a number, found None"
 
 
 def test_platform_events_are_sorted_and_keep_their_detail():

@@ -14,11 +14,13 @@ from decimal import Decimal
 
 import numpy as np
 
+from sre.chaos.ledger import LedgerRecord
 from sre.cost.model import CostReport, Price
 from sre.incidents.build import build_incident
-from sre.incidents.evidence import parse_client_records, parse_faults, parse_journal, parse_platform_events
+from sre.incidents.evidence import parse_client_records, parse_journal, parse_platform_events
 from sre.incidents.model import Observation
 from sre.metrics.model import Matcher, Selector
+from sre.reports.ledger_faults import incident_faults
 from sre.reports.model import (
     Check,
     DrillReport,
@@ -228,7 +230,7 @@ def make_drill(
     """The whole report object."""
     rows = request_rows(requests, seed)
     results = (*slo_results(rows, "scraper"), *slo_results(rows, "prometheus")[:1])
-    faults = parse_faults(ledger_rows())
+    faults = incident_faults([LedgerRecord(**row) for row in ledger_rows()])
     incident = build_incident(
         incident_id="inc-1",
         title="replica-crash on llm-1",
