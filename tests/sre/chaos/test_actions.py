@@ -1,136 +1,126 @@
-"""A crash is written down before it happens, proven after it, and ended when the replica serves again."""
+"""Actions find the run of this process, inject under its blast radius, and speak Chaos Toolkit."""
+
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
-from sre.chaos import actions
-from sre.chaos.actions import crash, recover, restore
-from sre.chaos.ledger import Ledger, LedgerRecord, fault_windows
-from sre.errors import PlatformError
+from sre.chaos import acting, recovery
+from sre.chaos.acting import healed, injected
+from sre.chaos.actions import crash_replica, heal_faults
+from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.records import run_begin
+from sre.platforms.processes import ProcessRef
+
+
+@pytest.fixture
+def found(platform, monkeypatch):
+    """The platform, found whatever the configuration says; its watchdog needs no process here."""
+    monkeypatch.setattr(acting, "select_platform", lambda configuration: platform)
+    monkeypatch.setattr(acting, "ensure_watchdog", lambda platform: None)
+    return platform
+
+
+def crash(replica="busiest", lease_s=60):
+    return injected("replica-crash", {"replica": replica}, lease_s=lease_s, configuration=None)
 
 
 def events(platform):
-    return [(r.event, r.target) for r in Ledger(platform.state_dir).read()]
+    return [record.event for record in Ledger(platform.state_dir).read() if record.fault_id]
 
 
-def test_the_busiest_replica_is_crashed_and_the_ledger_proves_it(platform, clock):
-    output = crash(platform, "busiest", now=clock)
-    assert platform.kills == ["llm-1"]
-    assert output["replica"] == "llm-1"
-    assert events(platform) == [("fault_begin", "llm-1"), ("fault_proven", "llm-1")]
-    begin, proven = Ledger(platform.state_dir).read()
-    assert begin.at <= proven.detail["killed_at"] <= proven.at
+@pytest.fixture(autouse=True)
+def wall_clock(clock, monkeypatch):
+    """Waiting is counted by the platform's clock, which is ahead of the wall clock that leases are written with."""
+    monkeypatch.setattr(acting, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(recovery, "time", SimpleNamespace(time=clock))
+    clock.at = 4_000_000_000.0  # leases of these tests do not end by themselves
 
 
-def test_the_ledger_is_written_before_the_kill(platform, clock, monkeypatch):
-    seen = []
-    kill = platform.kill_replica
-    monkeypatch.setattr(platform, "kill_replica", lambda name: (seen.extend(events(platform)), kill(name))[1])
-    crash(platform, "llm-2", now=clock)
-    assert seen == [("fault_begin", "llm-2")]
+def test_the_busiest_replica_is_crashed_and_the_output_says_what_was_seen(found, run):
+    output = crash()
+    assert output["target"] == "llm-1"
+    assert "gone" in output["proof"]
+    assert found.condition_of("server", "llm-1") == "gone"
+    assert events(found) == ["fault_begin", "fault_proven"]
 
 
-def test_the_last_ready_replica_is_never_killed(platform, clock):
-    for name in ("llm-0", "llm-1"):
-        platform.serving_since[name] = float("inf")
-    with pytest.raises(PlatformError, match="blast radius"):
-        crash(platform, "any", min_healthy=0, now=clock)
-    assert (platform.kills, events(platform)) == ([], [])
+def test_the_public_action_takes_the_same_way(found, run):
+    assert crash_replica(60, "llm-2")["target"] == "llm-2"
 
 
-def test_a_crash_beyond_the_stated_blast_radius_is_refused(platform, clock):
-    crash(platform, "llm-0", min_healthy=2, now=clock)
-    with pytest.raises(PlatformError, match="would leave 1 ready"):
-        crash(platform, "llm-1", min_healthy=2, now=clock)
-    assert platform.kills == ["llm-0"]
+def test_without_a_registered_run_nothing_is_broken(found):
+    with pytest.raises(ActivityFailed, match=r"sre\.chaos\.control"):
+        crash()
+    assert (found.signals, events(found)) == ([], [])
 
 
-def test_an_unproven_kill_is_written_down_and_raised(platform, clock):
-    platform.kill_fails = True
-    with pytest.raises(PlatformError, match="still runs"):
-        crash(platform, "llm-0", now=clock)
-    assert events(platform) == [("fault_begin", "llm-0"), ("fault_not_proven", "llm-0")]
+def test_the_run_of_another_process_does_not_count(found, run):
+    ended = LedgerRecord(1.0, "run_end", detail={"run": run.run_id})
+    Ledger(found.state_dir).append(ended)
+    other = replace(run, run_id="r-2", process=ProcessRef(1, 1.0))
+    Ledger(found.state_dir).append(run_begin(other, at=1.0))
+    with pytest.raises(ActivityFailed, match="no run is registered"):
+        crash()
 
 
-def test_a_fault_ends_when_the_replica_serves_again(platform, clock):
-    crash(platform, "busiest", now=clock)
-    output = recover(platform, timeout_s=30)
-    (fault,) = windows(platform)
-    assert fault.end == platform.serving_since["llm-1"]
-    assert output["recovered_after_s"] == pytest.approx(2.01)
+@pytest.mark.parametrize(
+    ("name", "params", "says"),
+    [
+        ("replica-crsh", {}, "does not exist: use one of"),
+        ("replica-crash", {"replica": "llm-9"}, "llm-9"),
+        ("replica-crash", {"replicas": 2}, "replicas"),
+    ],
+)
+def test_wrong_use_is_one_line_and_nothing_is_injected(found, run, name, params, says):
+    with pytest.raises(ActivityFailed, match=says) as raised:
+        injected(name, params, lease_s=60, configuration=None)
+    assert "\n" not in str(raised.value)
+    assert (found.signals, events(found)) == ([], [])
 
 
-def test_a_replica_that_does_not_come_back_leaves_its_fault_open(platform, clock):
-    platform.restart_s = None
-    crash(platform, "busiest", now=clock)
-    with pytest.raises(PlatformError, match="does not serve after 30 s"):
-        recover(platform, timeout_s=30)
-    assert len(Ledger(platform.state_dir).open_faults()) == 1
+def test_healing_undoes_all_of_this_run_and_waits_until_it_is_well(found, run, clock):
+    crash("llm-0")
+    crash("llm-1")
+    output = healed(timeout_s=30, configuration=None)
+    assert len(output["undone"]) == len(output["recovered"]) == 2
+    assert sorted(events(found))[-2:] == ["fault_undone", "fault_undone"]
+    assert not Ledger(found.state_dir).open_faults()
 
 
-def test_without_an_open_fault_there_is_nothing_to_wait_for(platform):
-    assert recover(platform, timeout_s=30)["replica"] is None
+def test_healing_again_is_quick_and_changes_nothing(found, run):
+    crash()
+    heal_faults()
+    before = events(found)
+    assert heal_faults() == {"undone": [], "recovered": {}}
+    assert events(found) == before
 
 
-def test_the_rollback_ends_every_open_fault_once(platform, clock):
-    crash(platform, "llm-0", now=clock)
-    crash(platform, "llm-1", now=clock)
-    assert len(restore(platform, timeout_s=30, now=clock)["ended"]) == 2
-    before = events(platform)
-    assert restore(platform, timeout_s=30, now=clock)["ended"] == []
-    assert events(platform) == before
-    assert all(fault.end > fault.begin for fault in windows(platform))
-
-
-def test_the_rollback_of_an_unproven_fault_ends_it_now(platform, clock):
-    platform.kill_fails = True
-    with pytest.raises(PlatformError):
-        crash(platform, "llm-0", now=clock)
-    clock.at += 5
-    restore(platform, timeout_s=30, now=clock)
-    assert windows(platform)[0].end == clock.at
-
-
-def test_the_rollback_fails_when_a_replica_stays_away(platform, clock):
-    platform.restart_s = None
-    crash(platform, "llm-0", now=clock)
-    with pytest.raises(PlatformError, match="does not serve"):
-        restore(platform, timeout_s=3, now=clock)
-
-
-def test_the_rollback_waits_no_longer_than_its_timeout_in_all(platform, clock):
-    platform.restart_s = None
-    crash(platform, "llm-0", now=clock)
+def test_what_does_not_recover_fails_the_activity_after_the_timeout_in_all(found, run, clock):
+    found.restart_s = None
+    crash("llm-0")
+    crash("llm-1")
     began = clock.at
-    with pytest.raises(PlatformError):
-        restore(platform, timeout_s=3, now=clock)
+    with pytest.raises(ActivityFailed, match="does not serve"):
+        healed(timeout_s=3, configuration=None)
     assert clock.at - began <= 3
+    assert not Ledger(found.state_dir).open_faults()  # undone it is, all the same
 
 
-def test_the_rollback_of_nothing_on_a_platform_that_is_down_is_harmless(platform, clock):
-    platform.up = False
-    assert restore(platform, timeout_s=3, now=clock) == {"ended": [], "ready": []}
+def test_the_fault_of_another_run_is_left_alone(found, run):
+    crash("llm-0")
+    Ledger(found.state_dir).append(LedgerRecord(1.0, "run_end", detail={"run": run.run_id}))
+    Ledger(found.state_dir).append(run_begin(replace(run, run_id="r-2"), at=1.0))
+    assert healed(timeout_s=3, configuration=None)["undone"] == []
 
 
-def test_the_rollback_of_an_open_fault_on_a_platform_that_is_down_fails(platform, clock):
-    crash(platform, "llm-0", now=clock)
-    platform.up = False
-    with pytest.raises(PlatformError, match="sre up"):
-        restore(platform, timeout_s=3, now=clock)
+def test_healing_nothing_on_a_platform_that_is_down_is_harmless(found, run):
+    found.up = False
+    assert healed(timeout_s=3, configuration=None) == {"undone": [], "recovered": {}}
 
 
-def test_chaos_toolkit_sees_refusals_as_failed_activities(tmp_path):
-    for action in (actions.crash_replica, actions.wait_recovered):
-        configuration = {"state_dir": str(tmp_path)}
-        if action is actions.wait_recovered:
-            Ledger(tmp_path).append(_open_fault())
-        with pytest.raises(ActivityFailed, match="sre up"):
-            action(configuration=configuration)
-
-
-def _open_fault():
-    return LedgerRecord(1.0, "fault_begin", "f-1", "replica-crash", "llm-0")
-
-
-def windows(platform):
-    return fault_windows(Ledger(platform.state_dir).read())
+def test_a_platform_that_is_down_fails_the_activity_with_the_mend(found, run):
+    found.up = False
+    with pytest.raises(ActivityFailed, match="sre up"):
+        crash()
