@@ -6,7 +6,27 @@ run, or `lease_s` seconds, whichever comes first.
 
 from __future__ import annotations
 
+from sre.chaos.actions.capacity import thrash_autoscaler
+from sre.chaos.actions.control_plane import crash_gateway, lose_zone, preempt_replica, stop_autoscaler
 from sre.chaos.actions.healing import heal_faults
+from sre.chaos.actions.host import fill_disk, press_cpu, press_memory, skew_clock
 from sre.chaos.actions.replica import crash_replica
+from sre.chaos.actions.traffic import flood_long_prompts, start_disconnect_storm, start_retry_storm, surge_traffic
 
-__all__ = ["crash_replica", "heal_faults"]
+__all__ = [
+    "crash_gateway",
+    "crash_replica",
+    "fill_disk",
+    "flood_long_prompts",
+    "heal_faults",
+    "lose_zone",
+    "preempt_replica",
+    "press_cpu",
+    "press_memory",
+    "skew_clock",
+    "start_disconnect_storm",
+    "start_retry_storm",
+    "stop_autoscaler",
+    "surge_traffic",
+    "thrash_autoscaler",
+]

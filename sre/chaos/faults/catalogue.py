@@ -13,6 +13,19 @@ _PACKAGE = "sre.chaos.faults"
 _CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "replica-crash": "replica:ReplicaCrash",
+        "cpu-pressure": "host:CpuPressure",
+        "memory-pressure": "host:MemoryPressure",
+        "disk-full": "disk:DiskFull",
+        "clock-skew": "host:ClockSkew",
+        "gateway-crash": "control_plane:GatewayCrash",
+        "autoscaler-down": "control_plane:AutoscalerDown",
+        "spot-preemption": "machines:SpotPreemption",
+        "zone-loss": "machines:ZoneLoss",
+        "traffic-surge": "traffic:TrafficSurge",
+        "long-prompt-flood": "traffic:LongPromptFlood",
+        "retry-storm": "traffic:RetryStorm",
+        "disconnect-storm": "traffic:DisconnectStorm",
+        "autoscaler-thrash": "capacity:AutoscalerThrash",
     }
 )
 

@@ -1,0 +1,40 @@
+"""`python -m sre.chaos.thrash LOW HIGH PERIOD_S`: scales out and in again, until its fault's deadline.
+
+What it asked for, and what was refused, goes to its log, one line a change.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+
+from sre.chaos.faults.background import FAULT_ID
+from sre.chaos.lifetime import end_at, own_deadline
+from sre.errors import SreError
+from sre.platforms.model import Platform
+from sre.platforms.select import select_platform
+
+
+def thrash(platform: Platform, low: int, high: int, *, period_s: float, reason: str) -> None:
+    """Out to `high`, in to `low`, each `period_s` seconds after the other. Never returns."""
+    for wanted in itertools.cycle((high, low)):
+        try:
+            platform.scale(wanted, reason=reason)
+            said = "asked for"
+        except SreError as error:
+            said = f"refused ({error}):"
+        sys.stdout.write(f"{time.time():.3f} {said} {wanted} replicas\n")
+        sys.stdout.flush()
+        time.sleep(period_s)
+
+
+def main() -> None:
+    end_at(own_deadline())
+    low, high, period_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    thrash(select_platform(), low, high, period_s=period_s, reason=f"fault {os.environ[FAULT_ID]}")
+
+
+if __name__ == "__main__":
+    main()
