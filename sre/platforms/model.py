@@ -125,15 +125,18 @@ class Platform(Protocol):
         """Tell its engine to have these and no others; empty ends them. They outlive the engine's process."""
         ...
 
-    def ask(self, replica: str, *, deadline_at: float | None = None, timeout_s: float = 5.0) -> str | None:
-        """One short inference straight at the replica, past the gateway; `deadline_at` is Unix time.
-
-        None when it answered, else the error it gave. Raises PlatformError when it gives neither in time.
-        """
-        ...
-
-    def infer(self, replica: str, prompt: str, *, max_tokens: int = 1, timeout_s: float = 5.0) -> Inference:
+    def infer(
+        self,
+        replica: str,
+        prompt: str,
+        *,
+        max_tokens: int = 1,
+        deadline_at: float | None = None,
+        timeout_s: float = 5.0,
+    ) -> Inference:
         """One inference straight at the replica, past the gateway and ahead of users' work.
+
+        `deadline_at` (Unix time) is what its engine is told: dropped unserved after it, by the replica's own clock.
 
         Raises PlatformError when it is not done in time; the work is given up then.
         """

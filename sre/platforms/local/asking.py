@@ -15,12 +15,6 @@ from sre.platforms.local.control import direct
 from sre.platforms.model import Inference
 
 _PATH = "/v2/models/llm/generate_stream"
-_PROMPT = "what time is it"
-
-
-def ask_server(http_url: str, *, deadline_at: float | None, timeout_s: float) -> str | None:
-    """None when it made a token, else its error. Raises PlatformError when it gives neither within `timeout_s`."""
-    return infer_at(http_url, prompt=_PROMPT, max_tokens=1, deadline_at=deadline_at, timeout_s=timeout_s).error
 
 
 def infer_at(

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from sre.errors import PlatformError
-from sre.platforms.local.asking import ask_server, infer_at
+from sre.platforms.local.asking import infer_at
 from sre.platforms.local.control import direct, order
 from sre.platforms.local.engine_faults import read_engine_faults, write_engine_faults
 from sre.platforms.local.limits import file_limit_of, limit_files
@@ -144,11 +144,17 @@ class LocalPlatform:
     def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
         write_engine_faults(self._state_dir, replica, faults)
 
-    def ask(self, replica: str, *, deadline_at: float | None = None, timeout_s: float = 5.0) -> str | None:
-        return ask_server(self._entry(replica).http_url, deadline_at=deadline_at, timeout_s=timeout_s)
-
-    def infer(self, replica: str, prompt: str, *, max_tokens: int = 1, timeout_s: float = 5.0) -> Inference:
-        return infer_at(self._entry(replica).http_url, prompt=prompt, max_tokens=max_tokens, timeout_s=timeout_s)
+    def infer(
+        self,
+        replica: str,
+        prompt: str,
+        *,
+        max_tokens: int = 1,
+        deadline_at: float | None = None,
+        timeout_s: float = 5.0,
+    ) -> Inference:
+        url = self._entry(replica).http_url
+        return infer_at(url, prompt=prompt, max_tokens=max_tokens, deadline_at=deadline_at, timeout_s=timeout_s)
 
     def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
         if where == "gateway":

@@ -4,6 +4,7 @@ Replicas come back `restart_s` after their server's death by the fake clock; the
 """
 
 import itertools
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sre.chaos.records import Run, run_begin
 from sre.errors import PlatformError
 from sre.platforms.model import Inference, MetricSample, Replica
 from sre.platforms.processes import ProcessRef
+from sre.platforms.state import NotUp
 
 TIMEOUT = Inference("", float("inf"))
 PARTS = ("gateway", "recorder")  # beside each replica's server and stub; give `parts` for more
@@ -73,6 +75,7 @@ class FakePlatform:
         self.routes = {}
         self.grpc_addresses = {}
         self.pages = {}
+        self.file_limits = {}
         self.engine = lambda replica, prompt, max_tokens: Inference(" ".join(["word"] * max_tokens), 0.01 * max_tokens)
         self._pids = itertools.count(100)
         self._table = {}
@@ -86,6 +89,10 @@ class FakePlatform:
             self._start(part, None)
 
     # what the Protocol says
+
+    @property
+    def reference(self):
+        return {"platform": self.driver, "state_dir": str(self.state_dir)}
 
     def replicas(self):
         self._require_up()
@@ -130,15 +137,26 @@ class FakePlatform:
         self.told.append((replica, dict(faults)))
         self._faults[replica] = dict(faults)
 
-    def ask(self, replica, *, deadline_at=None, timeout_s=5.0):
-        return self.infer(replica, "what time is it", timeout_s=timeout_s).error
+    def file_limit(self, handle):
+        return self.file_limits.get(handle["pid"])
 
-    def infer(self, replica, prompt, *, max_tokens=1, timeout_s=5.0):
-        """What `engine` gives, as far as its processes let it: a frozen or dead one says nothing."""
+    def set_file_limit(self, handle, limit):
+        if self.condition(handle) == "gone":
+            return False
+        self.file_limits[handle["pid"]] = limit
+        return True
+
+    def infer(self, replica, prompt, *, max_tokens=1, deadline_at=None, timeout_s=5.0):
+        """What `engine` gives, as far as its processes let it: a frozen or dead one says nothing. Its wall clock is the
+        real one, and as wrong as it was told to be.
+        """
         self._require_up()
         server, stub = self.condition_of("server", replica), self.condition_of("stub", replica)
         ready = self.serving_since.get(replica, float("inf")) <= self.clock.at
         answer = self.engine(replica, prompt, max_tokens)
+        wall = time.time() + self.engine_faults(replica).get("clock_skew_s", 0.0)
+        if deadline_at is not None and deadline_at <= wall:
+            answer = Inference("", 0.0, "DEADLINE_EXCEEDED: deadline_at passed before the first token: none was made")
         if server == "stopped" or (server == "running" and ready and stub != "running"):
             answer = TIMEOUT if server == "stopped" else Inference("", 1.0, "Stub process 'llm_0_0' is not healthy.")
         if server == "gone" or not ready or answer.seconds > timeout_s:
@@ -244,7 +262,7 @@ class FakePlatform:
 
     def _require_up(self):
         if not self.up:
-            raise PlatformError("no platform is up here: start one with `sre up`")
+            raise NotUp("no platform is up here: start one with `sre up`")
 
 
 @pytest.fixture
