@@ -16,6 +16,8 @@ from sre.chaos.faults.model import Family
 from sre.chaos.model import Drill
 from sre.chaos.section.expected import read_expected, read_weakness
 from sre.chaos.section.fields import Fields, above, between, read, slugs
+from sre.chaos.section.gate import read_gate
+from sre.chaos.section.guard import read_guard
 from sre.chaos.section.platform import read_blast_radius, read_platform
 from sre.chaos.section.workload import read_workload
 from sre.slo.documents import Faults, Node
@@ -54,6 +56,8 @@ def read_drill_section(root: Node, node: Node | None, *, path: Path, faults: Fau
         slos=slugs(section.fields.get("slo"), "list the SLOs it is about, e.g. [availability]", faults),
         faults=tuple(dict.fromkeys(_faults(root))),
         weakness=read_weakness(section),
+        guard=read_guard(section),
+        gate=read_gate(section),
         tags=tuple(str(tag.scalar) for tag in _items(root, "tags")),
     )
     return drill if len(faults.found) == before else None

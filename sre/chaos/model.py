@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sre.chaos.faults.model import Family
+from sre.chaos.gate.model import GateSettings
+from sre.chaos.guard.model import GuardSettings
 from sre.chaos.ledger import LedgerFault
 
 Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error"]
@@ -149,4 +151,6 @@ class Drill:
     slos: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     weakness: Weakness | None = None
+    guard: GuardSettings = field(default_factory=GuardSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
     tags: tuple[str, ...] = ()
