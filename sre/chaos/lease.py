@@ -22,6 +22,7 @@ from sre.chaos.records import Run, fault_begin, open_leases
 from sre.errors import PlatformError, SreError
 from sre.platforms.interrupts import interrupts_deferred
 from sre.platforms.model import Platform
+from sre.platforms.select import select_platform
 from sre.platforms.state import NotUp
 
 Clock = Callable[[], float]
@@ -68,9 +69,10 @@ def inject(
             run=run.process,
             run_id=run.run_id,
             begin=at,
+            reference=dict(platform.reference),
         )
         params = {key: value for key, value in asdict(fault).items() if value is not None}  # type: ignore[call-overload]
-        ledger.append(fault_begin(lease, params=params, driver=platform.driver))
+        ledger.append(fault_begin(lease, params=params))
         try:
             _require_time(ledger, lease, now)
             fault.apply(platform, lease)
@@ -102,6 +104,14 @@ def note(ledger: Ledger, lease: Lease, event: str, at: float, **detail: Any) -> 
     ledger.append(LedgerRecord(at, event, lease.fault_id, lease.fault, lease.plan.target, detail))
 
 
+def platform_of(lease: Lease, here: Platform) -> Platform:
+    """The platform that a lease hit. `here` has the ledger; it may be of another driver, or of another cluster."""
+    driver = lease.reference.get("platform", here.driver)
+    if driver == here.driver == "local":
+        return here
+    return select_platform({**lease.reference, "platform": driver, "state_dir": str(here.state_dir)})
+
+
 def _require_time(ledger: Ledger, lease: Lease, now: Clock) -> None:
     """Between the written line and the act this process may have been stopped for minutes: the lease must still run."""
     if now() >= lease.deadline_at or not _is_open(ledger, lease):
@@ -119,7 +129,7 @@ def _heal(platform: Platform, lease: Lease, *, by: str, now: Clock) -> bool:
         return False
     how = {}
     try:
-        fault_class(lease.fault).undo(platform, lease)
+        fault_class(lease.fault).undo(platform_of(lease, platform), lease)
     except NotUp:  # what it asked for went with the platform: the processes are gone, and the fault with them
         how = {"how": "the platform is down"}
     note(ledger, lease, "fault_undone", now(), by=by, **how)

@@ -63,7 +63,7 @@ def open_runs(records: Iterable[LedgerRecord]) -> tuple[Run, ...]:
     return tuple(runs.values())
 
 
-def fault_begin(lease: Lease, *, params: Mapping[str, Any], driver: str) -> LedgerRecord:
+def fault_begin(lease: Lease, *, params: Mapping[str, Any]) -> LedgerRecord:
     """The line that must be on the disk before the fault is applied."""
     plan = {
         "replicas": list(lease.plan.replicas),
@@ -77,7 +77,7 @@ def fault_begin(lease: Lease, *, params: Mapping[str, Any], driver: str) -> Ledg
         "deadline_at": lease.deadline_at,
         "run": lease.run_id,
         "process": run,
-        "platform": driver,
+        "platform": dict(lease.reference),
     }
     return LedgerRecord(lease.begin, "fault_begin", lease.fault_id, lease.fault, lease.plan.target, detail)
 
@@ -125,6 +125,7 @@ def _lease(record: LedgerRecord) -> Lease:
         run=_process(detail.get("process")),
         run_id=str(detail.get("run", "")),
         begin=record.at,
+        reference=_reference(detail.get("platform")),
     )
 
 
@@ -138,6 +139,10 @@ def _run(record: LedgerRecord) -> Run:
         radius=BlastRadius(int(radius["max_replicas"]), int(radius["min_healthy"]), tuple(radius["components"])),
         deadline_at=float(detail["deadline_at"]),
     )
+
+
+def _reference(stated: Any) -> Mapping[str, Any]:
+    return dict(stated) if isinstance(stated, Mapping) else {}
 
 
 def _process(detail: Mapping[str, Any] | None) -> ProcessRef | None:

@@ -6,7 +6,7 @@ import time
 
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.model import Lease
-from sre.chaos.lease import note
+from sre.chaos.lease import note, platform_of
 from sre.chaos.ledger import Ledger, fault_windows
 from sre.platforms.model import Platform
 
@@ -16,7 +16,7 @@ def end_when_well(platform: Platform, lease: Lease, *, timeout_s: float) -> floa
 
     Raises SreError on timeout. Somebody else's earlier word stays.
     """
-    since = fault_class(lease.fault).recovered(platform, lease, timeout_s=timeout_s)
+    since = fault_class(lease.fault).recovered(platform_of(lease, platform), lease, timeout_s=timeout_s)
     # what never went away has been well since before the fault: its effect is over now at the latest
     at = since if since > lease.begin else time.time()
     ledger = Ledger(platform.state_dir)

@@ -49,7 +49,7 @@ def ensure_watchdog(platform: Platform) -> None:
 
 def start_watchdog(platform: Platform) -> None:
     """Start one and do not wait; a second one leaves at once. Raises EnvironmentLacks when none can be started."""
-    marks = {STATE_DIR: str(platform.state_dir), "SRE_PLATFORM": platform.driver}
+    marks = {STATE_DIR: str(platform.state_dir)}
     platform_id = getattr(platform, "platform_id", None)
     if platform_id is not None:
         marks[PLATFORM_ID] = str(platform_id)
@@ -138,7 +138,8 @@ def main() -> None:
     with _the_only_one(state_dir) as ours:
         if ours:
             _spare_us_when_memory_runs_out()
-            watch(select_platform({"state_dir": str(state_dir)}))
+            # only where the ledger is: each lease names the platform that it hit
+            watch(select_platform({"platform": "local", "state_dir": str(state_dir)}))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from sre.cli import autoscale, capacity, chaos, doctor, gameday, key, load, platform, replicas, report, slo
+from sre.cli.chaos.leftovers import heal_what_was_left
 
 app = typer.Typer(
     name="sre",
@@ -47,3 +49,4 @@ def root(
     ] = False,
 ) -> None:
     """Game-day kit for teams that serve large language models: run a platform, break it, measure what happened."""
+    heal_what_was_left(sys.argv[1:])

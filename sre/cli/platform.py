@@ -40,6 +40,7 @@ from sre.cli.vllm_options import (
 )
 
 if TYPE_CHECKING:
+    from sre.console import Progress
     from sre.platforms.local import LocalPlatform, PlatformSpec
 
 DEFAULT_REPLICAS = MappingProxyType({"emulated": 3, "vllm": 1})
@@ -144,6 +145,7 @@ def down(state_dir: StateDir = DEFAULT_STATE_DIR, as_json: Json = False) -> None
     from sre.platforms.local import down as stop
 
     progress = Progress()
+    _heal_first(state_dir, progress)
     progress.step("platform down")
     report = stop(state_dir)
     progress.done()
@@ -153,6 +155,16 @@ def down(state_dir: StateDir = DEFAULT_STATE_DIR, as_json: Json = False) -> None
     for line in (*report.notes, *(f"killed {orphan}: it did not end with the platform" for orphan in report.orphans)):
         typer.echo(line)
     typer.echo("nothing is left running" if report.was_up else f"no platform was up in {state_dir.resolve()}")
+
+
+def _heal_first(state_dir: Path, progress: Progress) -> None:
+    """A stopped process or a full disk must not be in the way of an orderly stop, nor outlive it."""
+    from sre.chaos.healing import heal_all, may_have_leftovers
+    from sre.platforms.local import LocalPlatform
+
+    if may_have_leftovers(state_dir):
+        for lease in heal_all(LocalPlatform(state_dir), by="sre down").undone:
+            progress.note(f"undid {lease.fault} of {lease.plan.target}")
 
 
 def _status(platform: LocalPlatform) -> dict[str, Any]:

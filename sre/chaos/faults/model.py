@@ -43,7 +43,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Lease:
     """One fault as it was written down before it was applied. `deadline_at` is Unix time: then it is undone, whoever
-    may have forgotten it. `run` is the process that asked for it: gone, the fault is undone as well.
+    may have forgotten it. `run` is the process that asked for it: gone, the fault is undone as well. `reference` finds
+    the platform again (`Platform.reference`).
     """
 
     fault_id: str
@@ -53,6 +54,7 @@ class Lease:
     run: ProcessRef | None = None
     run_id: str = ""
     begin: float = 0.0
+    reference: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Fault(ABC):
