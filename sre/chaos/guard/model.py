@@ -5,9 +5,9 @@ Unknown is None or a reason in words, never NaN and never 0: a limit that cannot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,16 @@ class Look:
     blind: str = ""
     unseen: str = ""
 
-    def readings(self) -> dict[str, Any]:
-        """For the ledger: what was read, as JSON without NaN."""
-        said: dict[str, Any] = {f"burn of {slo}": round(burn, 3) for slo, burn in self.burn.items()}
-        said["age_of_samples_s"] = _rounded(self.age_s)
-        if self.requests is not None:
-            said["requests"], said["failed"] = self.requests.total, self.requests.bad
-        said["failed_since_begin"] = self.failed_since_begin
-        said["ttft_p95_s"] = _rounded(self.ttft_p95_s)
-        said["healthy_replicas"] = self.healthy
-        return {name: value for name, value in said.items() if value is not None}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    def readings(self) -> dict[str, float]:
+        """For the ledger: what was read, as JSON; what is no number is left out."""
+        requests = self.requests
+        said: dict[str, float | None] = {f"burn of {slo}": burn for slo, burn in self.burn.items()}
+        said |= {
+            "age_of_samples_s": self.age_s,
+            "requests": None if requests is None else requests.total,
+            "failed": None if requests is None else requests.bad,
+            "failed_since_begin": self.failed_since_begin,
+            "ttft_p95_s": self.ttft_p95_s,
+            "healthy_replicas": self.healthy,
+        }
+        return {name: round(v, 3) for name, v in said.items() if v is not None and math.isfinite(v)}
