@@ -104,7 +104,8 @@ def _times(*moments: float | None) -> tuple[float, ...]:
 def _not_played(journal: RunJournal, group: Group, missing: Sequence[str], *, any_played: bool) -> Iterator[Reason]:
     names = ", ".join(missing)
     if group == METHOD:
-        if method_was_due(journal) and journal.status == "completed":
+        failed_fast = any(state.met is not True for state in journal.during)
+        if method_was_due(journal) and not failed_fast:
             yield Reason("error", f"{group}: {names} never ran: see the toolkit's log", group)
     elif journal.method or any_played:
         if journal.status == "interrupted":

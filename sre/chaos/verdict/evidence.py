@@ -34,6 +34,7 @@ class Evidence:
     `missing_controls` are control modules that cannot be imported (see `experiment.missing_controls`): the journal does
     not tell. `log_tail` is the end of the toolkit's log, quoted when there is no journal. `began_at` (Unix time) is
     when the toolkit was started: without a journal it tells this run's records from those of earlier ones.
+    `ledger_damage` are lines of the ledger that cannot be read.
     """
 
     journal: Mapping[str, Any] | None
@@ -42,6 +43,7 @@ class Evidence:
     missing_controls: Sequence[str] = ()
     log_tail: str = ""
     began_at: float | None = None
+    ledger_damage: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,16 +26,23 @@ _ASKED_TO_END = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A judgement with what it was drawn from. `journal` is None when the toolkit left none."""
+    """A judgement with what it was drawn from. `journal` is None when the toolkit left none; `started_at` is Unix time,
+    None where nobody knows.
+    """
 
     journal: RunJournal | None
     trail: Trail
     reasons: tuple[Reason, ...]
     judgement: Judgement
+    started_at: float | None
 
     @property
     def verdict(self) -> Verdict:
         return self.judgement.verdict
+
+    @property
+    def title(self) -> str:
+        return "" if self.journal is None else self.journal.title
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -59,14 +66,15 @@ def examine(evidence: Evidence) -> Examination:
         faults=tuple(fault.window for fault in trail.faults),
         notes=trail.strangers,
     )
-    return Examination(journal, trail, reasons, judgement)
+    known = evidence.began_at if journal is None or journal.started_at is None else journal.started_at
+    return Examination(journal, trail, reasons, judgement, started_at=known)
 
 
 def _reasons(evidence: Evidence, journal: RunJournal, trail: Trail) -> Iterator[Reason]:
     for refusal in trail.refusals:
         yield Reason("aborted", f"refused before the start: {refusal}")
     yield from _aborts(trail)
-    for fault in (*(f"the journal: {text}" for text in journal.malformed), *trail.malformed):
+    for fault in (*(f"the journal: {text}" for text in journal.malformed), *trail.malformed, *evidence.ledger_damage):
         yield Reason("error", fault)
     yield from _controls(evidence, journal, trail)
     yield from _status(journal, trail)
@@ -81,7 +89,7 @@ def _without_journal(evidence: Evidence, trail: Trail) -> Iterator[Reason]:
     asked = ended is not None and -ended in _ASKED_TO_END
     yield Reason("interrupted" if asked else "error", f"chaos {how} and left no journal{said}")
     yield from _aborts(trail)
-    for fault in trail.malformed:
+    for fault in (*trail.malformed, *evidence.ledger_damage):
         yield Reason("error", fault)
     yield from fault_reasons(None, trail)
 
@@ -96,7 +104,7 @@ def _controls(evidence: Evidence, journal: RunJournal, trail: Trail) -> Iterator
         yield Reason("error", f"control module {module} could not be imported; the experiment ran without it")
     declared = CONTROL_MODULE in journal.controls and CONTROL_MODULE not in evidence.missing_controls
     if declared and not trail.registered and not trail.refusals:
-        yield Reason("error", f"control {CONTROL_MODULE} is declared but never ran (no run_begin in the ledger)")
+        yield Reason("error", f"control {CONTROL_MODULE} is declared, and the ledger knows of no run (no run_begin)")
     if trail.registered and trail.ended_at is None:
         yield Reason("error", f"control {CONTROL_MODULE} did not see the run's end (no run_end in the ledger)")
 

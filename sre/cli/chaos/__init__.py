@@ -1,4 +1,4 @@
-"""`sre chaos ...`: what is broken now, undoing it whoever broke it, and what is wrong with an experiment."""
+"""`sre chaos ...`: experiments checked, run and judged; what is broken now, and its undoing, whoever broke it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import typer
 from sre.cli.chaos.faults import faults
 from sre.cli.chaos.heal import heal
 from sre.cli.chaos.lint import lint
+from sre.cli.chaos.run import run
+from sre.cli.chaos.verdict import verdict
 
-app = typer.Typer(help="Faults that are open and their undoing; experiments checked.", no_args_is_help=True)
+app = typer.Typer(help="Experiments checked, run and judged; open faults and their undoing.", no_args_is_help=True)
 app.command("faults")(faults)
 app.command("heal")(heal)
 app.command("lint")(lint)
+app.command("run")(run)
+app.command("verdict")(verdict)
