@@ -135,11 +135,15 @@ class _Silence:
 def require_small_and_own(directory: Path, *, max_fs_mb: float) -> None:
     """Raises PlatformError unless `directory` lies on a file system of its own of at most so many MiB."""
     mend = "mount a small one there (mount -t tmpfs -o size=64m), or use how: limit"
-    if directory.stat().st_dev == Path("/").stat().st_dev:
+    if _is_root(directory):
         raise PlatformError(f"{directory}: lies on the root file system, which is never filled: {mend}")
     total_mb = os.statvfs(directory).f_blocks * os.statvfs(directory).f_frsize / 2**20
     if total_mb > max_fs_mb:
         raise PlatformError(f"{directory}: its file system has {total_mb:.0f} MiB, max_fs_mb is {max_fs_mb:g}: {mend}")
+
+
+def _is_root(directory: Path) -> bool:
+    return directory.stat().st_dev == Path("/").stat().st_dev
 
 
 def _ballast(platform: Platform, lease: Lease) -> Path:

@@ -11,6 +11,7 @@ from typing import ClassVar
 import psutil
 
 from sre.chaos.faults.background import background_processes, end_background, start_background
+from sre.chaos.faults.engine_keys import put_keys, require_free, take_keys
 from sre.chaos.faults.memory import MIB, Memory, memory_now
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require, whole
@@ -20,6 +21,7 @@ from sre.platforms.model import Platform
 
 PRESSURE = "sre.chaos.pressure"
 SKEW_KEY = "clock_skew_s"
+PROMPT = "what time is it"
 _MEASURE_S = 1.0
 _START_S = 5.0
 
@@ -137,18 +139,17 @@ class ClockSkew(Fault):
 
     def plan(self, platform: Platform) -> Plan:
         target = chosen(platform, self.replica, seed=self.seed)
-        if SKEW_KEY in platform.engine_faults(target.name):
-            raise PlatformError(f"replica {target.name}: its clock is wrong already: end that fault first")
-        return Plan(replicas=(target.name,), handles={"skew_s": self.skew_s})
+        keys = {SKEW_KEY: self.skew_s}
+        require_free(platform, target.name, keys)
+        return Plan(replicas=(target.name,), handles={"keys": keys})
 
     @staticmethod
     def apply(platform: Platform, lease: Lease) -> None:
-        (name,) = lease.plan.replicas
-        platform.set_engine_faults(name, {**platform.engine_faults(name), SKEW_KEY: lease.plan.handles["skew_s"]})
+        put_keys(platform, lease.plan.target, lease.plan.handles["keys"])
 
     @staticmethod
     def prove(platform: Platform, lease: Lease) -> str:
-        (name,), skew_s = lease.plan.replicas, float(lease.plan.handles["skew_s"])
+        name, skew_s = lease.plan.target, float(lease.plan.handles["keys"][SKEW_KEY])
         shown: list[str] = []
 
         def judged_wrongly() -> bool:
@@ -162,10 +163,7 @@ class ClockSkew(Fault):
 
     @staticmethod
     def undo(platform: Platform, lease: Lease) -> None:
-        (name,) = lease.plan.replicas
-        faults = dict(platform.engine_faults(name))
-        if faults.pop(SKEW_KEY, None) is not None:
-            platform.set_engine_faults(name, faults)
+        take_keys(platform, lease.plan.target, lease.plan.handles["keys"])
 
 
 def cores() -> int:
@@ -186,7 +184,7 @@ def require_left(memory: Memory, memory_mb: int) -> None:
 def _wrong_judgement(platform: Platform, replica: str, skew_s: float) -> str:
     """What a request with a deadline half the skew away showed; empty when it was judged as by a right clock."""
     deadline_at = time.time() + skew_s / 2
-    error = platform.ask(replica, deadline_at=deadline_at)
+    error = platform.infer(replica, PROMPT, deadline_at=deadline_at).error
     left_s = deadline_at - time.time()
     if skew_s > 0 and error is not None and "DEADLINE_EXCEEDED" in error and left_s > 0:
         return f"{replica}: a request was dropped as late {left_s:.1f} s before its deadline"
