@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,10 @@ from sre.chaos.ledger import Ledger, LedgerRecord
 from sre.chaos.standing import standing
 from sre.chaos.steady import steady_again
 from sre.chaos.verdict import Evidence, judge
+from sre.chaos.verdict.journal import AFTER_ROLLBACKS, OURS
 from sre.errors import SreError
 
 Journal = MutableMapping[str, Any]
-STEADY = "steady_after_rollbacks"
-OURS = "llm-gameday"
-"""In the journal: `status` as the toolkit had it, `verdict` and `reasons`; only when the run did not pass."""
 logger = logging.getLogger("chaostoolkit")
 
 
@@ -42,11 +40,12 @@ class Aftermath:
         """Stop the guard, heal, look again, write the end down, judge. Does not raise."""
         steps: tuple[Callable[[Journal], None], ...] = (self._stop_guard, self._heal, self._look_again, self._end)
         problems = [problem for step in steps for problem in _problem(step, journal)]
-        problems += _problem(self._judge, journal)
         for problem in problems:
             logger.error("sre.chaos.control: %s", problem)
         if problems:
-            fail(journal, "error", problems)
+            fail(journal, "error", problems=problems)
+        for problem in _problem(self._judge, journal):
+            fail(journal, "error", problems=[problem])
 
     def _stop_guard(self, _: Journal) -> None:
         if self.guard is None:
@@ -71,8 +70,8 @@ class Aftermath:
             return
         settle_s = self.admitted.terms.settle_s
         look = steady_again(self.experiment, self.configuration, self.secrets, settle_s=settle_s)
-        journal[STEADY] = look.record()
-        self._record(STEADY, **look.record())
+        journal[AFTER_ROLLBACKS] = look.record()
+        self._record(AFTER_ROLLBACKS, **look.record())
         if not look.met:
             logger.error("the steady state is not met %.0f s after the rollbacks", look.waited_s)
 
@@ -89,7 +88,7 @@ class Aftermath:
         judgement = judge(Evidence(journal=journal, ledger=records, returncode=None))
         logger.info("verdict: %s%s", judgement.verdict, "".join(f"; {reason}" for reason in judgement.reasons))
         if judgement.verdict != "passed":
-            fail(journal, judgement.verdict, list(judgement.reasons))
+            fail(journal, judgement.verdict, reasons=judgement.reasons)
 
     def _record(self, event: str, **detail: Any) -> None:
         whose = {"run": self.admitted.run.run_id, "pid": os.getpid()}
@@ -97,10 +96,16 @@ class Aftermath:
         ledger.append(LedgerRecord(time.time(), event, detail={**whose, **detail}))
 
 
-def fail(journal: Journal, verdict: str, reasons: list[str]) -> None:
-    """Make `chaos run` exit 1, as for any status but `completed`; the toolkit's own word is kept beside ours."""
-    ours = journal.setdefault(OURS, {"status": journal.get("status"), "verdict": verdict, "reasons": []})
-    ours["reasons"] += [reason for reason in reasons if reason not in ours["reasons"]]
+def fail(journal: Journal, verdict: str, *, reasons: Sequence[str] = (), problems: Sequence[str] = ()) -> None:
+    """Make `chaos run` exit 1, as for any status but `completed`; the toolkit's own word is kept beside ours.
+
+    `reasons` are the verdict's, `problems` what our control could not do.
+    """
+    nothing: dict[str, Any] = {"status": journal.get("status"), "verdict": verdict, "reasons": [], "problems": []}
+    ours = journal.setdefault(OURS, nothing)
+    ours["verdict"] = verdict
+    ours["reasons"] += reasons
+    ours["problems"] += problems
     if journal.get("status") == "completed" and not journal.get("deviated"):
         journal["status"] = "failed"
 

@@ -100,7 +100,7 @@ def after_experiment_control(
     try:
         Aftermath(run.admitted, run.guard, context, configuration or {}, secrets or {}).conclude(journal)
     except BaseException as error:
-        fail(journal, "error", [f"{type(error).__name__}: {error}"])
+        fail(journal, "error", problems=[f"{type(error).__name__}: {error}"])
         raise
     finally:
         run.admitted.lock.release()

@@ -14,6 +14,7 @@ from typing import Any
 Json = Mapping[str, Any]
 CONTINUOUS = frozenset({"continuously", "continously", "during-method-only"})
 AFTER_ROLLBACKS = "steady_after_rollbacks"
+OURS = "llm-gameday"
 _FAILED = "chaoslib.exceptions.ActivityFailed: "
 
 
@@ -64,7 +65,7 @@ class State:
 class RunJournal:
     """The parts of a journal that a verdict looks at. `before` and `after` are None when nobody looked.
 
-    `after_rollbacks` is the look of our own control, still as it wrote it.
+    `after_rollbacks` is the look of our own control, still as it wrote it; `problems` is what it could not do.
     """
 
     title: str
@@ -85,6 +86,7 @@ class RunJournal:
     continuous: bool
     dry: str | None
     after_rollbacks: Json | None
+    problems: tuple[str, ...]
     malformed: tuple[str, ...]
 
 
@@ -96,12 +98,13 @@ def read_run_journal(journal: Json) -> RunJournal:
     hypothesis = reader.mapping(experiment.get("steady-state-hypothesis"), "its hypothesis", optional=True)
     strategy = reader.mapping(reader.mapping(experiment.get("runtime"), "runtime", True).get("hypothesis"), "", True)
     beside = journal.get(AFTER_ROLLBACKS)
+    ours = reader.mapping(journal.get(OURS), OURS, True)
     return RunJournal(
         title=reader.text(experiment.get("title"), "the title"),
         node=str(journal.get("node") or ""),
         started_at=reader.time(journal.get("start"), "start"),
         ended_at=reader.time(journal.get("end"), "end"),
-        status=reader.text(journal.get("status"), "status") or None,
+        status=reader.text(_toolkits_word(journal.get("status"), ours), "status") or None,
         deviated=reader.flag(journal.get("deviated"), "deviated"),
         before=reader.state(states.get("before"), "steady_states.before"),
         after=reader.state(states.get("after"), "steady_states.after"),
@@ -119,8 +122,14 @@ def read_run_journal(journal: Json) -> RunJournal:
         continuous=strategy.get("strategy") in CONTINUOUS,
         dry=None if not experiment.get("dry") else str(experiment.get("dry")),
         after_rollbacks=None if beside is None else reader.mapping(beside, AFTER_ROLLBACKS),
+        problems=tuple(str(text) for text in reader.items(ours.get("problems"), f"{OURS}.problems", optional=True)),
         malformed=tuple(reader.malformed),
     )
+
+
+def _toolkits_word(status: Any, ours: Json) -> Any:
+    """Our control fails the journal of a run that did not pass: then `chaos run` exits 1. The word before is kept."""
+    return ours.get("status") if status == "failed" and ours.get("status") == "completed" else status
 
 
 class _Reader:

@@ -105,6 +105,8 @@ def _controls(evidence: Evidence, journal: RunJournal, trail: Trail) -> Iterator
     declared = CONTROL_MODULE in journal.controls and CONTROL_MODULE not in evidence.missing_controls
     if declared and not trail.registered and not trail.refusals:
         yield Reason("error", f"control {CONTROL_MODULE} is declared, and the ledger knows of no run (no run_begin)")
+    for problem in journal.problems:
+        yield Reason("error", f"control {CONTROL_MODULE}: {problem}")
     if trail.registered and trail.ended_at is None:
         yield Reason("error", f"control {CONTROL_MODULE} did not see the run's end (no run_end in the ledger)")
 

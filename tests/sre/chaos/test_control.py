@@ -13,6 +13,7 @@ from sre.chaos.guard.model import Look
 from sre.chaos.lease import inject
 from sre.chaos.ledger import Ledger
 from sre.chaos.records import open_leases, open_runs
+from sre.chaos.verdict import Evidence, judge
 from sre.errors import PlatformError
 
 SECTION = {
@@ -248,6 +249,13 @@ def test_a_run_that_broke_nothing_makes_chaos_run_fail(watched, quiet_guard):
     assert (journal["status"], journal["llm-gameday"]["verdict"]) == ("failed", "void")
 
 
+def test_a_journal_that_our_control_failed_is_judged_as_before(watched, quiet_guard):
+    journal = played(watched, experiment("off"))
+    again = judge(Evidence(journal, Ledger(watched.state_dir).read(), returncode=1))
+    assert again.verdict == "deviated"
+    assert list(again.reasons) == journal["llm-gameday"]["reasons"]
+
+
 def test_a_journal_nobody_can_read_makes_chaos_run_fail(watched, quiet_guard):
     journal = played(watched, experiment(), journal={"status": "completed", "deviated": False})
     assert journal["status"] == "failed"
@@ -268,7 +276,7 @@ def test_a_full_disk_at_the_end_makes_chaos_run_fail_and_keeps_no_lock(watched, 
         journal = journal_of(content)
         control.after_experiment_control(content, journal, {}, {})
     assert journal["status"] == "failed"
-    assert any("No space left" in reason for reason in journal["llm-gameday"]["reasons"])
+    assert any("No space left" in reason for reason in journal["llm-gameday"]["problems"])
     before(content)  # the lock is free again
 
 
