@@ -33,7 +33,7 @@ def check_activity(node: Node, notes: Notes, scope: Scope, *, place: Place) -> N
         for key in IGNORED.keys() & node.fields.keys():
             notes.errors.add(node.fields[key], IGNORED[key])
     fields = known_fields(node, (*ACTIVITY, *IGNORED), notes)
-    if not fields:
+    if node.fields is None:
         return
     notes.errors.text(notes.errors.required(node, "name", "give it a name"), "write text")
     _check_kind(node, notes, place)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
 
 from sre.chaos.faults.by_action import fault_of, heals
 from sre.chaos.faults.catalogue import fault_class, fault_names
@@ -14,8 +15,6 @@ from sre.chaos.lint.scope import Scope
 from sre.chaos.lint.tree import field as field_of
 from sre.chaos.lint.tree import items, text, walk
 from sre.slo.documents import Node, Scalar
-
-NO_PARAMETERS = ("lease_s", "configuration", "secrets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,8 @@ class Step:
         if self.fault is None or self.fault not in fault_names() or self.open_arguments:
             return None, None
         cls = fault_class(self.fault)
-        params = {k: v for k, v in self.arguments.items() if k not in NO_PARAMETERS and v is not None}
+        known = {parameter.name for parameter in fields(cast(Any, cls))}
+        params = {name: value for name, value in self.arguments.items() if name in known and value is not None}
         refusal = fault_refusal(lambda: cls(**params))
         return (None, refusal) if refusal is not None else (cls(**params), None)
 
@@ -89,10 +89,10 @@ def _step(activity: Node, scope: Scope, *, background: bool) -> Step:
     )
 
 
-def _arguments(fields: Mapping[str, Node], scope: Scope) -> tuple[dict[str, object], frozenset[str]]:
+def _arguments(given: Mapping[str, Node], scope: Scope) -> tuple[dict[str, object], frozenset[str]]:
     known: dict[str, object] = {}
     unknown = set()
-    for name, node in fields.items():
+    for name, node in given.items():
         if any(isinstance(n.scalar, str) and "$" in n.scalar and scope.constant(n) is None for n in walk(node)):
             unknown.add(name)
         else:
