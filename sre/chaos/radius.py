@@ -14,10 +14,13 @@ def require_within(
     radius: BlastRadius, plan: Plan, *, replicas: Sequence[Replica], open_leases: Iterable[Lease]
 ) -> None:
     """Raises PlatformError, with the numbers, for a plan that hits more than is stated or leaves fewer healthy."""
-    hit = {name for lease in open_leases for name in lease.plan.replicas} | set(plan.replicas)
-    if plan.replicas and len(hit) > radius.max_replicas:
+    plans = [*(lease.plan for lease in open_leases), plan]
+    named = {name for held in plans if held.at_most is None for name in held.replicas}
+    unnamed = sum(min(held.at_most, len(held.replicas)) for held in plans if held.at_most is not None)
+    if plan.replicas and len(named) + unnamed > radius.max_replicas:
+        targets = ", ".join(sorted({*named, *(held.target for held in plans if held.at_most is not None)}))
         raise PlatformError(
-            f"blast radius: {', '.join(sorted(hit))} would be hit at a time, max_replicas is {radius.max_replicas}: "
+            f"blast radius: {targets} would be hit at a time, max_replicas is {radius.max_replicas}: "
             "end the other fault first, or raise it in the experiment"
         )
     foreign = sorted(set(plan.components) - set(radius.components))
@@ -25,7 +28,7 @@ def require_within(
         raise PlatformError(
             f"blast radius: {', '.join(foreign)} would be hit, blast_radius.components does not name it: add it there"
         )
-    left = sum(1 for replica in replicas if healthy(replica) and replica.name not in hit)
+    left = sum(1 for replica in replicas if healthy(replica) and replica.name not in named) - unnamed
     if plan.replicas and left < radius.min_healthy:
         raise PlatformError(
             f"blast radius: {left} healthy replica(s) would be left, at least {radius.min_healthy} must stay: "

@@ -69,6 +69,7 @@ def fault_begin(lease: Lease, *, params: Mapping[str, Any]) -> LedgerRecord:
         "replicas": list(lease.plan.replicas),
         "components": list(lease.plan.components),
         "handles": dict(lease.plan.handles),
+        **({} if lease.plan.at_most is None else {"at_most": lease.plan.at_most}),
     }
     run = None if lease.run is None else {"pid": lease.run.pid, "created": lease.run.created}
     detail = {
@@ -120,7 +121,7 @@ def _lease(record: LedgerRecord) -> Lease:
     return Lease(
         fault_id=record.fault_id,
         fault=record.fault,
-        plan=Plan(tuple(plan["replicas"]), tuple(plan["components"]), dict(plan["handles"])),
+        plan=Plan(tuple(plan["replicas"]), tuple(plan["components"]), dict(plan["handles"]), plan.get("at_most")),
         deadline_at=float(detail["deadline_at"]),
         run=_process(detail.get("process")),
         run_id=str(detail.get("run", "")),

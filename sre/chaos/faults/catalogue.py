@@ -13,6 +13,15 @@ _PACKAGE = "sre.chaos.faults"
 _CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "replica-crash": "replica:ReplicaCrash",
+        "stub-crash": "replica:StubCrash",
+        "replica-hang": "replica:ReplicaHang",
+        "replica-slow": "engine:ReplicaSlow",
+        "gpu-xid": "engine:GpuError",
+        "kv-exhaustion": "engine:KvExhaustion",
+        "poison-request": "poison:PoisonRequest",
+        "model-load-failure": "engine_start:ModelLoadFailure",
+        "bad-rollout": "engine_start:BadRollout",
+        "cold-start": "engine_start:ColdStart",
         "cpu-pressure": "host:CpuPressure",
         "memory-pressure": "host:MemoryPressure",
         "disk-full": "disk:DiskFull",

@@ -25,7 +25,8 @@ class NotProven(PlatformError):  # noqa: N818  (reads as a sentence)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a fault will hit. `replicas` and `components` are what the blast radius counts: replicas by name that are
-    taken away or made worse, and `gateway`, `autoscaler`, `recorder`, `prometheus`, `host` or `traffic`.
+    taken away or made worse, and `gateway`, `autoscaler`, `recorder`, `prometheus`, `host` or `traffic`. `at_most` is
+    how many of the replicas are hit where that is fewer, and nobody can say which.
 
     `handles` is JSON: all that applying, proving and undoing need to know, e.g. which process or what was there before.
     """
@@ -33,11 +34,13 @@ class Plan:
     replicas: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     handles: Mapping[str, Any] = field(default_factory=dict)
+    at_most: int | None = None
 
     @property
     def target(self) -> str:
         """For people: what is hit."""
-        return ", ".join((*self.replicas, *self.components))
+        some = "" if self.at_most is None else f" (at most {self.at_most} of them)"
+        return ", ".join((*self.replicas, *self.components)) + some
 
 
 @dataclass(frozen=True, slots=True)

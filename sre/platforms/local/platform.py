@@ -19,7 +19,7 @@ from sre.platforms.local.control import direct, order
 from sre.platforms.local.engine_faults import read_engine_faults, write_engine_faults
 from sre.platforms.local.limits import file_limit_of, limit_files
 from sre.platforms.local.signals import condition_of, handle_of, process_behind, send
-from sre.platforms.model import Condition, Handle, Inference, MetricSample, Part, Replica, Signal
+from sre.platforms.model import Condition, Handle, Inference, MetricSample, Part, Replica, Signal, Unsupported
 from sre.platforms.processes import find
 from sre.platforms.state import LocalState, NotUp, ReplicaEntry, read_state
 
@@ -139,6 +139,7 @@ class LocalPlatform:
         return limit_files(handle, limit)
 
     def engine_faults(self, replica: str) -> Mapping[str, Any]:
+        self._require_emulated()
         return read_engine_faults(self._state_dir, replica)
 
     def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
@@ -166,6 +167,15 @@ class LocalPlatform:
         else:
             url = self._entry(where).metrics_url
         return tuple(MetricSample(dict(s.labels), float(s.value)) for s in _samples(where, url, name))
+
+    def _require_emulated(self) -> None:
+        """Also asked when nothing is up any more, about what is left in the files."""
+        try:
+            engine = read_state(self._state_dir).engine
+        except PlatformError:
+            return
+        if engine == "vllm":
+            raise Unsupported("a vLLM engine takes no injected faults: use `sre up` without --engine vllm")
 
     def _autoscaler_url(self) -> str:
         autoscaler = self.state().autoscaler
