@@ -58,8 +58,11 @@ def inject(
         at = now()
         if at >= run.deadline_at:
             raise PlatformError("the run is past its deadline_s: nothing is broken any more")
+        records = ledger.read()
+        if any(record.event == "guard_abort" and record.detail.get("run") == run.run_id for record in records):
+            raise PlatformError("the guard has aborted the run: nothing is broken any more")
         plan = fault.plan(platform)
-        held = open_leases(ledger.read())
+        held = open_leases(records)
         require_within(run.radius, plan, replicas=platform.replicas(), open_leases=held)
         lease = Lease(
             fault_id=new_fault_id(),
