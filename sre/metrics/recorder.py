@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -55,7 +56,7 @@ class ConfigFile:
         except SreError as error:
             if first:
                 raise
-            sys.stderr.write(f"recorder: {error}; goes on with the targets it has\n")
+            _say(f"{error}; goes on with the targets it has")
             return None
 
     def _stamp(self) -> tuple[int, int, int]:
@@ -143,7 +144,7 @@ class Recorder:
             await asyncio.to_thread(self._compactor.run, before)
         except OSError as error:  # samples stay in their segments
             if self._disk_error is None:
-                sys.stderr.write(f"recorder: cannot merge segments in {self._config.directory}: {error}; will retry\n")
+                _say(f"cannot merge segments in {self._config.directory}: {error}; will retry")
             self._disk_error = str(error)
 
     def _retarget(self, changed: RecorderConfig | None) -> None:
@@ -188,7 +189,7 @@ class Recorder:
         except OSError as error:
             self._writer.close()
             if self._disk_error is None:
-                sys.stderr.write(f"recorder: cannot write samples to {self._config.directory}: {error}; will retry\n")
+                _say(f"cannot write samples to {self._config.directory}: {error}; will retry")
             self._disk_error = str(error)
             return False
         self._disk_error = None
@@ -203,6 +204,13 @@ def _writer(config: RecorderConfig) -> SegmentWriter:
         segment_s=config.segment_s,
         retention_s=config.retention_s,
     )
+
+
+def _say(what: str) -> None:
+    """One line for the log. It lies on the same disk as the samples: when that is full, nothing can be said."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"recorder: {what}\n")
+        sys.stderr.flush()
 
 
 async def _read_page(response: aiohttp.ClientResponse) -> bytes:
@@ -232,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(_record(options.config))
     except SreError as error:
-        sys.stderr.write(f"recorder: {error}\n")
+        _say(str(error))
         return error.exit_code
     return 0
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -220,6 +221,39 @@ async def test_a_full_disk_is_said_once_and_survived(tmp_path, capsys):
             await task
     assert read(tmp_path, "reads_total", "job0")
     assert capsys.readouterr().err.count("cannot write samples") == 1
+
+
+def test_a_disk_that_is_full_for_its_log_too_is_survived(tmp_path):
+    samples, config, log = tmp_path / "samples", tmp_path / "recorder.json", tmp_path / "recorder.log"
+    target = {"job": "gateway", "url": "http://127.0.0.1:9/metrics"}
+    config.write_text(json.dumps({"directory": str(samples), "interval_s": 0.1, "targets": [target]}))
+    command = [sys.executable, "-m", "sre.metrics.recorder", "--config", str(config)]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, stderr=sink)
+
+    def written():
+        return sum(path.stat().st_size for path in samples.glob("*")) if samples.is_dir() else 0
+
+    def until(seen):
+        deadline = time.monotonic() + 30
+        while not seen() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert seen()
+
+    try:
+        until(lambda: written() > 0)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        time.sleep(0.5)
+        full = written()
+        assert process.poll() is None
+        assert log.read_bytes() == b""
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        until(lambda: written() > full)
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_as_a_process_it_ends_cleanly_on_sigterm(tmp_path):
