@@ -1,6 +1,7 @@
-"""`python -m sre.chaos.preemption HANDLE AT`: when a spot notice ends (Unix time AT), the machine is gone.
+"""`python -m sre.chaos.preemption PLATFORM HANDLE AT`: when a spot notice ends (Unix time AT), the machine is gone.
 
-HANDLE is a platform's handle of the replica's server, as JSON. Whatever still runs behind it then is killed.
+PLATFORM is a configuration that finds the platform, HANDLE its handle of the replica's server, both JSON. Whatever
+still runs behind the handle then is killed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from sre.platforms.select import select_platform
 
 def main() -> None:
     end_at(own_deadline())
-    handle, at = json.loads(sys.argv[1]), float(sys.argv[2])
-    platform = select_platform()
+    platform = select_platform(json.loads(sys.argv[1]))
+    handle, at = json.loads(sys.argv[2]), float(sys.argv[3])
     time.sleep(max(0.0, at - time.time()))
     platform.signal(handle, "kill")
 

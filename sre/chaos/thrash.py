@@ -1,11 +1,13 @@
-"""`python -m sre.chaos.thrash LOW HIGH PERIOD_S`: scales out and in again, until its fault's deadline.
+"""`python -m sre.chaos.thrash PLATFORM LOW HIGH PERIOD_S`: scales out and in again, until its fault's deadline.
 
-What it asked for, and what was refused, goes to its log, one line a change.
+PLATFORM is a configuration that finds the platform, as JSON. What was asked for, and what was refused, goes to the
+log, one line a change.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 import time
@@ -32,8 +34,9 @@ def thrash(platform: Platform, low: int, high: int, *, period_s: float, reason: 
 
 def main() -> None:
     end_at(own_deadline())
-    low, high, period_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    thrash(select_platform(), low, high, period_s=period_s, reason=f"fault {os.environ[FAULT_ID]}")
+    platform = select_platform(json.loads(sys.argv[1]))
+    low, high, period_s = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    thrash(platform, low, high, period_s=period_s, reason=f"fault {os.environ[FAULT_ID]}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sre.chaos.faults.background import end_background, start_background
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require, whole
-from sre.chaos.faults.targets import until
+from sre.chaos.faults.targets import found_by, until
 from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica
 from sre.platforms.spawn import last_lines
@@ -60,8 +60,8 @@ class AutoscalerThrash(Fault):
     @staticmethod
     def apply(platform: Platform, lease: Lease) -> None:
         plan = lease.plan.handles
-        arguments = (str(plan["low"]), str(plan["high"]), str(plan["period_s"]))
-        start_background(platform, lease, "sre.chaos.thrash", arguments, env={"SRE_PLATFORM": platform.driver})
+        arguments = (found_by(platform), str(plan["low"]), str(plan["high"]), str(plan["period_s"]))
+        start_background(platform, lease, "sre.chaos.thrash", arguments)
 
     @staticmethod
     def prove(platform: Platform, lease: Lease) -> str:

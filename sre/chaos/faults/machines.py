@@ -16,7 +16,7 @@ from typing import ClassVar
 from sre.chaos.faults.background import end_background, start_background
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require
-from sre.chaos.faults.targets import chosen, until
+from sre.chaos.faults.targets import chosen, found_by, until
 from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica
 from sre.platforms.state import NotUp
@@ -57,8 +57,8 @@ class SpotPreemption(Fault):
         gone_at = lease.begin + notice_s
         if gone_at >= lease.deadline_at:
             raise PlatformError(f"spot-preemption: undone before its notice of {notice_s:g} s ends: lengthen lease_s")
-        arguments = (json.dumps(lease.plan.handles["process"]), repr(gone_at))
-        start_background(platform, lease, "sre.chaos.preemption", arguments, env={"SRE_PLATFORM": platform.driver})
+        arguments = (found_by(platform), json.dumps(lease.plan.handles["process"]), repr(gone_at))
+        start_background(platform, lease, "sre.chaos.preemption", arguments)
         platform.drain(lease.plan.target, grace_s=notice_s, force=True)  # the blast radius guards the last one
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,11 @@ def chosen(platform: Platform, selector: str, *, seed: int = 0) -> Replica:
     """The ready replica that `busiest`, `any`, `random` (by `seed`) or a name means. Raises PlatformError."""
     inflight = platform.inflight() if selector == "busiest" else {}
     return choose(selector, platform.replicas(), inflight=inflight, seed=seed)
+
+
+def found_by(platform: Platform) -> str:
+    """A configuration that finds this platform again, as JSON: for `select_platform` in a helper process."""
+    return json.dumps({**platform.reference, "platform": platform.driver, "state_dir": str(platform.state_dir)})
 
 
 def until(seen: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> bool:

@@ -38,8 +38,9 @@ def test_notice_is_a_drain_with_a_kill_at_its_end(platform, lease_for, started, 
     assert lease.plan.replicas == ("llm-1",)  # the busiest
     SpotPreemption.apply(platform, lease)
     assert platform.orders == [("drain", "llm-1", 20.0, False, True)]
-    ((module, (handle, at)),) = started
+    ((module, (found_by, handle, at)),) = started
     assert module == "sre.chaos.preemption"
+    assert str(platform.state_dir) in found_by
     assert str(lease.plan.handles["process"]["pid"]) in handle
     assert float(at) == pytest.approx(lease.begin + 20)
 
@@ -90,9 +91,9 @@ def test_a_replica_that_left_the_platform_is_not_asked_for(platform, lease_for, 
 def test_at_the_end_of_the_notice_the_very_process_is_killed(platform, monkeypatch):
     handle = platform.process("server", "llm-1")
     monkeypatch.setenv("SRE_FAULT_DEADLINE_AT", repr(time.time() + 60))
-    monkeypatch.setattr("sre.chaos.preemption.select_platform", lambda: platform)
+    monkeypatch.setattr("sre.chaos.preemption.select_platform", lambda _: platform)
     monkeypatch.setattr("sre.chaos.preemption.end_at", lambda _: None)
-    monkeypatch.setattr(sys, "argv", ["preemption", json.dumps(handle), repr(time.time())])
+    monkeypatch.setattr(sys, "argv", ["preemption", "{}", json.dumps(handle), repr(time.time())])
     main()
     assert platform.condition(handle) == "gone"
 
