@@ -19,24 +19,41 @@ from sre.chaos.actions.engine import (
 )
 from sre.chaos.actions.healing import heal_faults
 from sre.chaos.actions.host import fill_disk, press_cpu, press_memory, skew_clock
+from sre.chaos.actions.network import (
+    add_latency,
+    break_dns,
+    limit_bandwidth,
+    lose_packets,
+    partition_replica,
+    reset_connections,
+)
 from sre.chaos.actions.replica import crash_replica, crash_stub, hang_replica
+from sre.chaos.actions.telemetry import falsify_metrics, freeze_metrics, stop_metrics
 from sre.chaos.actions.traffic import flood_long_prompts, start_disconnect_storm, start_retry_storm, surge_traffic
 
 __all__ = [
+    "add_latency",
+    "break_dns",
     "crash_gateway",
     "crash_replica",
     "crash_stub",
     "exhaust_kv",
     "fail_model_load",
+    "falsify_metrics",
     "fill_disk",
     "flood_long_prompts",
+    "freeze_metrics",
     "gpu_error",
     "hang_replica",
     "heal_faults",
+    "limit_bandwidth",
+    "lose_packets",
     "lose_zone",
+    "partition_replica",
     "preempt_replica",
     "press_cpu",
     "press_memory",
+    "reset_connections",
     "roll_out_bad_model",
     "send_poison",
     "skew_clock",
@@ -45,6 +62,7 @@ __all__ = [
     "start_disconnect_storm",
     "start_retry_storm",
     "stop_autoscaler",
+    "stop_metrics",
     "surge_traffic",
     "thrash_autoscaler",
 ]
