@@ -16,6 +16,7 @@ from typing import ClassVar
 from sre.chaos.faults.background import end_background, start_background
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require
+from sre.chaos.faults.serving import serving_again
 from sre.chaos.faults.targets import chosen, found_by, until
 from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica
@@ -76,6 +77,10 @@ class SpotPreemption(Fault):
         end_background(lease)
         bring_back(platform, lease.plan.replicas)
 
+    @staticmethod
+    def recovered(platform: Platform, lease: Lease, *, timeout_s: float) -> float:
+        return back_in_service(platform, lease.plan.replicas, timeout_s=timeout_s)
+
 
 @dataclass(frozen=True, slots=True)
 class ZoneLoss(Fault):
@@ -123,6 +128,10 @@ class ZoneLoss(Fault):
         if lease.plan.handles["stay_away"]:
             bring_back(platform, lease.plan.replicas)
 
+    @staticmethod
+    def recovered(platform: Platform, lease: Lease, *, timeout_s: float) -> float:
+        return back_in_service(platform, lease.plan.replicas, timeout_s=timeout_s)
+
 
 def drawn(there: Sequence[Replica], wanted: int | Sequence[str], *, seed: int) -> tuple[str, ...]:
     """The ready replicas that are meant: by name, or so many drawn by `seed`. Raises PlatformError."""
@@ -146,6 +155,19 @@ def bring_back(platform: Platform, names: Sequence[str]) -> None:
     for name in names:
         if name in there:
             platform.undrain(name)
+
+
+def back_in_service(platform: Platform, names: Sequence[str], *, timeout_s: float) -> float:
+    """Since when all of them serve again, Unix time. Raises PlatformError on timeout.
+
+    What is still told to be drained was asked back a moment ago, unless somebody else drains it: then it stays so.
+    """
+
+    def asked_back() -> bool:
+        return not any(replica.name in names and replica.state == "drained" for replica in platform.replicas())
+
+    until(asked_back, within_s=min(timeout_s, GONE_WITHIN_S))
+    return serving_again(platform, names, timeout_s=timeout_s)
 
 
 def _is_away(platform: Platform, name: str) -> bool:
