@@ -29,20 +29,28 @@ ANSWERED = RatioSli(
 FIRST_TOKENS = RatioSli(total=(Selector(f"{TTFT}_count"),))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Looker:
-    """Looks at what the settings ask for. `slos` are the documents of `settings.burns`; `since`: the method's begin."""
+    """Looks at what the settings ask for. `slos` are the documents of `settings.burns`; `since`: the method's begin.
+
+    Between two scrapes nothing is computed again.
+    """
 
     platform: Platform
     source: SampleSource
     settings: GuardSettings
     slos: Mapping[str, Slo]
     since: float
+    _ends: tuple[float, ...] = ()
+    _last: Look | None = None
 
     def look(self, at: float) -> Look:
         """What there is to see at `at` (now). Does not raise for what cannot be read: the look says so."""
         try:
-            look = self._metrics(at)
+            ends = tuple(self._newest(sli, at) for sli in self._watched())
+            if self._last is None or ends != self._ends:
+                self._ends, self._last = ends, self._metrics(ends)
+            look = replace(self._last, at=at, age_s=max((at - end for end in ends), key=abs))
         except (SreError, OSError) as error:
             look = Look(at, None, blind=str(error) or type(error).__name__)
         if self.settings.min_healthy_replicas is None:
@@ -52,25 +60,27 @@ class Looker:
         except (SreError, OSError) as error:
             return replace(look, unseen=str(error) or type(error).__name__)
 
-    def _metrics(self, at: float) -> Look:
-        settings, end = self.settings, self._newest(ANSWERED, at)
-        ends, counts = [end], {}
-        for limit in settings.burns:
-            sli = self.slos[limit.slo].sli
-            ends.append(self._newest(sli, at))
-            counts[limit.slo] = self._count(sli, ends[-1], limit.window_s)
+    def _watched(self) -> list[Sli]:
+        return [ANSWERED, *(self.slos[limit.slo].sli for limit in self.settings.burns)]
+
+    def _metrics(self, ends: tuple[float, ...]) -> Look:
+        """Windows that end at the newest sample of what they count."""
+        settings, end = self.settings, ends[0]
+        counts = {
+            limit.slo: self._count(self.slos[limit.slo].sli, newest, limit.window_s)
+            for limit, newest in zip(settings.burns, ends[1:], strict=True)
+        }
+        since_begin = None if settings.max_failed_requests is None else self._count(ANSWERED, end, end - self.since)
         p95, first_tokens = self._ttft(end)
         return Look(
-            at=at,
-            age_s=max((at - one for one in ends), key=abs),
+            at=end,
+            age_s=0.0,
             burn={
                 slo: count.bad / count.total / self.slos[slo].budget for slo, count in counts.items() if count.total > 0
             },
             counts=counts,
             requests=self._count(ANSWERED, end, settings.window_s),
-            failed_since_begin=self._count(ANSWERED, end, end - self.since).bad
-            if settings.max_failed_requests is not None
-            else None,
+            failed_since_begin=None if since_begin is None else since_begin.bad,
             ttft_p95_s=p95,
             first_tokens=first_tokens,
         )
