@@ -19,6 +19,7 @@ from sre.chaos.lifetime import end_at, own_deadline
 
 PERIOD_S = 0.1
 CHUNK_MB = 64
+HOLDS = "holds"
 _SPARE_MB = 256  # address space of the interpreter itself
 _MARGIN_S = 5
 
@@ -48,13 +49,19 @@ def hold(memory_mb: int, deadline_at: float) -> None:
         size_mb = min(CHUNK_MB, left_mb)
         memory = memory_now()
         if memory.available - size_mb * MIB < memory.floor:
-            sys.stdout.write(f"stopped {left_mb} MiB short: {memory.available // MIB} MiB are left of the machine's\n")
-            sys.stdout.flush()
+            _say(f"stopped {left_mb} MiB short: only {memory.available // MIB} MiB are available")
             break
         held.append(_touched(size_mb * MIB))
         left_mb -= size_mb
+    else:
+        _say(f"{HOLDS} {memory_mb} MiB")
     while True:
         time.sleep(1.0)
+
+
+def _say(what: str) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
 
 
 def _touched(size: int) -> mmap.mmap:

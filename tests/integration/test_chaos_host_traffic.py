@@ -139,7 +139,7 @@ def test_a_core_is_taken(proven):
 
 
 def test_memory_is_taken(proven):
-    assert "MiB are held" in proven(MemoryPressure(memory_mb=128)).proof
+    assert "MiB are resident" in proven(MemoryPressure(memory_mb=128)).proof
 
 
 def test_a_recorder_without_disk_keeps_running_and_goes_on_when_there_is_room(platform, proven):

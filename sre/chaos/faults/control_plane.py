@@ -26,7 +26,6 @@ class GatewayCrash(Fault):
     family: ClassVar[Family] = "control-plane"
     summary: ClassVar[str] = "kill -9 of the gateway: every open stream is cut"
     protects: ClassVar[str] = "restart on the same port; clients that try again"
-    platforms: ClassVar[tuple[str, ...]] = ("local", "kubernetes")
 
     def plan(self, platform: Platform) -> Plan:
         return Plan(components=("gateway",), handles={"process": dict(platform.process("gateway"))})

@@ -16,13 +16,15 @@ from sre.chaos.faults.memory import MIB, Memory, memory_now
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require, whole
 from sre.chaos.faults.targets import chosen, until
+from sre.chaos.pressure import HOLDS
 from sre.errors import PlatformError, SreError
 from sre.platforms.model import Platform
+from sre.platforms.spawn import last_lines
 
 PRESSURE = "sre.chaos.pressure"
 SKEW_KEY = "clock_skew_s"
 PROMPT = "what time is it"
-_MEASURE_S = 1.0
+_ENOUGH_CPU_S = 0.5
 _START_S = 5.0
 
 
@@ -56,18 +58,20 @@ class CpuPressure(Fault):
 
     @staticmethod
     def prove(platform: Platform, lease: Lease) -> str:
-        """Half of what was asked is enough: with every core taken, the others have a right to their share."""
+        """A share of what was asked is enough: on a machine that is busy anyhow the scheduler gives no more."""
         workers, asked = lease.plan.handles["workers"], lease.plan.handles["load_percent"] / 100
         if not until(lambda: len(background_processes(lease.fault_id)) == workers, within_s=_START_S):
             raise NotProven(f"cpu-pressure: not all {workers} burners run {_START_S:g} s after their start")
         burners = background_processes(lease.fault_id)
-        before = _cpu_s(burners)
-        time.sleep(_MEASURE_S)
-        used = (_cpu_s(burners) - before) / _MEASURE_S
-        if used < workers * asked / 4:
-            raise NotProven(f"cpu-pressure: {workers} burners got {used:.2f} of {workers * asked:.2f} cores")
+        before, began = _cpu_s(burners), time.monotonic()
+        until(lambda: _cpu_s(burners) - before >= workers * asked * _ENOUGH_CPU_S, within_s=_START_S)
+        used_s, span_s = _cpu_s(burners) - before, time.monotonic() - began
+        if used_s < workers * asked * _ENOUGH_CPU_S:
+            raise NotProven(
+                f"cpu-pressure: {workers} burner(s) got {used_s:.2f} s of CPU in {span_s:.1f} s: is their CPU limited?"
+            )
         host = psutil.cpu_percent(interval=0.2)
-        return f"{workers} burner(s) use {used:.2f} of {cores()} cores, the host is {host:.0f} % busy"
+        return f"{workers} burner(s) use {used_s / span_s:.2f} of {cores()} cores, the host is {host:.0f} % busy"
 
     @staticmethod
     def undo(platform: Platform, lease: Lease) -> None:
@@ -101,14 +105,13 @@ class MemoryPressure(Fault):
     @staticmethod
     def prove(platform: Platform, lease: Lease) -> str:
         asked_mb = lease.plan.handles["memory_mb"]
-        within_s = _START_S + asked_mb / 512
-        if not until(lambda: _resident_mb(lease.fault_id) >= asked_mb, within_s=within_s):
-            raise NotProven(
-                f"memory-pressure: {_resident_mb(lease.fault_id)} of {asked_mb} MiB are held after {within_s:.0f} s: "
-                f"memory became scarce meanwhile, see logs/{lease.fault}-{lease.fault_id}.log"
-            )
+        log = platform.state_dir / "logs" / f"{lease.fault}-{lease.fault_id}.log"
+        until(lambda: bool(last_lines(log, count=1)), within_s=_START_S + asked_mb / 256)
+        said, resident_mb = last_lines(log, count=1), _resident_mb(lease.fault_id)
+        if not said.startswith(HOLDS) or resident_mb < asked_mb:
+            raise NotProven(f"memory-pressure: {resident_mb} of {asked_mb} MiB are resident: {said or 'it hangs'}")
         before_mb, left_mb = lease.plan.handles["available_mb"], memory_now().available // MIB
-        return f"{_resident_mb(lease.fault_id)} MiB are held; available before {before_mb}, now {left_mb} MiB"
+        return f"{resident_mb} MiB are resident; available before {before_mb}, now {left_mb} MiB"
 
     @staticmethod
     def undo(platform: Platform, lease: Lease) -> None:

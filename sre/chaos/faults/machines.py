@@ -6,6 +6,7 @@ is told to leave it out of service (`drain`), and to bring it back (`undrain`) b
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import time
@@ -111,7 +112,7 @@ class ZoneLoss(Fault):
         for server in lease.plan.handles["servers"].values():
             platform.signal(server, "kill")
         if lease.plan.handles["stay_away"]:
-            for name in lease.plan.replicas:
+            for name in _listed(platform, lease.plan.replicas):
                 platform.drain(name, grace_s=0.0, force=True)
 
     @staticmethod
@@ -148,12 +149,8 @@ def drawn(there: Sequence[Replica], wanted: int | Sequence[str], *, seed: int) -
 
 def bring_back(platform: Platform, names: Sequence[str]) -> None:
     """Let these replicas serve again where they still belong to the platform. Raises PlatformError; repeatable."""
-    try:
-        there = {replica.name for replica in platform.replicas()}
-    except NotUp:  # then nothing of it is away
-        return
-    for name in names:
-        if name in there:
+    with contextlib.suppress(NotUp):  # then nothing of it is away
+        for name in _listed(platform, names):
             platform.undrain(name)
 
 
@@ -168,6 +165,12 @@ def back_in_service(platform: Platform, names: Sequence[str], *, timeout_s: floa
 
     until(asked_back, within_s=min(timeout_s, GONE_WITHIN_S))
     return serving_again(platform, names, timeout_s=timeout_s)
+
+
+def _listed(platform: Platform, names: Sequence[str]) -> list[str]:
+    """Those that the platform still has under these names: a pod that was killed comes back under another."""
+    there = {replica.name for replica in platform.replicas()}
+    return [name for name in names if name in there]
 
 
 def _is_away(platform: Platform, name: str) -> bool:

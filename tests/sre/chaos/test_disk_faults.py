@@ -1,16 +1,25 @@
 """A disk that is full for one process, or for all on a small file system of their own."""
 
 import contextlib
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from sre.chaos.faults import disk
 from sre.chaos.faults.disk import DiskFull, require_small_and_own
 from sre.chaos.faults.model import NotProven
+from sre.chaos.lease import heal, inject
+from sre.chaos.ledger import Ledger, fault_windows
+from sre.chaos.model import BlastRadius
+from sre.chaos.records import Run
 from sre.errors import PlatformError
+from sre.platforms.processes import ProcessRef
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +133,58 @@ def test_a_ballast_takes_what_is_left_and_goes_without_residue(platform, lease_f
     fault.undo(platform, lease)
     assert set(platform.state_dir.iterdir()) == before
     fault.undo(platform, lease)
+
+
+@pytest.mark.integration
+def test_a_whole_small_disk_is_full_and_the_ledger_on_it_holds_the_proof(platform, tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(disk, "_SEEN_WITHIN_S", 20.0)  # what is left of the samples' last page is filled line by line
+    small = tmp_path / "small"
+    small.mkdir()
+    if mount("-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)) != 0:
+        pytest.skip("mount: a small file system needs root")
+    try:
+        platform.state_dir = small
+        fill_and_heal(platform, small, clock)
+    finally:
+        assert mount("--lazy", str(small), program="umount") == 0
+
+
+def mount(*arguments, program="mount"):
+    return subprocess.run([f"/bin/{program}", *arguments], capture_output=True, check=False).returncode
+
+
+def fill_and_heal(platform, small, clock):
+    target = {"job": "gateway", "url": "http://127.0.0.1:9/metrics"}
+    config = {"directory": str(small / "samples"), "interval_s": 0.1, "targets": [target]}
+    (small / "recorder.json").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "sre.metrics.recorder", "--config", str(small / "recorder.json")]
+    with (small / "recorder.log").open("wb") as log:
+        recorder = subprocess.Popen(command, stderr=log)
+    try:
+        wait_for(lambda: list((small / "samples").glob("*.jsonl")))
+        clock.at = time.time()
+        me = psutil.Process()
+        process = ProcessRef(me.pid, me.create_time())
+        run = Run("r-1", process, "", BlastRadius(1, 1, ("host", "recorder")), clock.at + 60)
+        done = inject(platform, DiskFull(how="ballast"), lease_s=30, run=run)
+        assert "did not grow" in done.proof
+        time.sleep(0.5)  # the recorder takes what the proof left
+        assert os.statvfs(small).f_bavail * os.statvfs(small).f_frsize <= disk.RESERVE_BYTES
+        heal(platform, done.lease, by="run")
+        DiskFull.recovered(platform, done.lease, timeout_s=10)
+        assert recorder.poll() is None
+        (window,) = fault_windows(Ledger(small).read())
+        assert (window.proven, window.is_open) == (True, False)
+    finally:
+        recorder.kill()
+        recorder.wait()
+
+
+def wait_for(seen, *, within_s=20.0):
+    deadline = time.monotonic() + within_s
+    while not seen() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert seen()
 
 
 def test_a_ballast_cut_short_by_a_crash_is_undone_from_the_lease_alone(platform, lease_for, monkeypatch):

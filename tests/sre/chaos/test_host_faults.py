@@ -48,7 +48,8 @@ def test_burners_that_get_no_cpu_prove_nothing(platform, lease_for, real_time, m
     fault = CpuPressure(workers=1)
     lease = lease_for(fault, fault_id="f-cpu2")
     monkeypatch.setattr("sre.chaos.faults.host.background_processes", lambda _: [psutil.Process()])
-    with pytest.raises(NotProven, match=r"1 burners got 0\.0. of 1.00 cores"):
+    monkeypatch.setattr("sre.chaos.faults.host._START_S", 0.3)
+    with pytest.raises(NotProven, match=r"1 burner\(s\) got 0\.\d\d s of CPU in 0\.3 s"):
         fault.prove(platform, lease)
 
 
@@ -82,7 +83,7 @@ def test_memory_is_held_and_the_eater_is_the_first_to_be_killed(platform, lease_
     lease = lease_for(fault, fault_id="f-mem1")
     fault.apply(platform, lease)
     try:
-        assert "MiB are held" in fault.prove(platform, lease)
+        assert "MiB are resident" in fault.prove(platform, lease)
         (eater,) = background_processes("f-mem1")
         assert eater.memory_info().rss >= 96 * MIB
         with open(f"/proc/{eater.pid}/oom_score_adj") as file:  # noqa: PTH123  (procfs)
@@ -97,6 +98,15 @@ def test_more_memory_than_may_be_taken_is_refused_with_the_most_that_may(platfor
     assert MemoryPressure(memory_mb=3072).plan(platform).handles["memory_mb"] == 3072
     with pytest.raises(SreError, match=r"3073 MiB would leave 2047 MiB .* 2048 must stay: write memory_mb up to 3072"):
         MemoryPressure(memory_mb=3073).plan(platform)
+
+
+def test_an_eater_that_finds_memory_scarce_stops_and_is_not_proven(platform, lease_for, real_time, monkeypatch):
+    fault = MemoryPressure(memory_mb=64)
+    lease = lease_for(fault, fault_id="f-mem2")
+    (platform.state_dir / "logs").mkdir()
+    (platform.state_dir / "logs" / "memory-pressure-f-mem2.log").write_text("stopped 32 MiB short: only 1 MiB\n")
+    with pytest.raises(NotProven, match="0 of 64 MiB are resident: stopped 32 MiB short"):
+        fault.prove(platform, lease)
 
 
 def test_a_small_machine_keeps_a_gib(platform, monkeypatch):
