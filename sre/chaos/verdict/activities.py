@@ -68,7 +68,8 @@ def _activity(journal: RunJournal, trail: Trail, group: Group, played: Played) -
         return ("interrupted", f"{name} was cut short") if group == ROLLBACKS else None
     if played.status != "succeeded":
         return _failure(trail, group, played), f"{name} failed: {played.said}"
-    what = unreadable(played.output) if played.what.kind == "probe" else not_finite(played.output)
+    must_read = played.what.kind == "probe" and journal.dry is None
+    what = unreadable(played.output) if must_read else not_finite(played.output)
     return None if what is None else ("error", f"{name} read {what}")
 
 

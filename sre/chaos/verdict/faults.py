@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sre.chaos.verdict.activities import causes_fault
 from sre.chaos.verdict.evidence import Group, Reason
 from sre.chaos.verdict.journal import RunJournal
-from sre.chaos.verdict.trail import FaultStory, Trail
+from sre.chaos.verdict.trail import FaultStory, Trail, claimed_faults
 
 FAULT: Group = "fault"
 LEFT_OVER = frozenset({"watchdog", "sre"})
@@ -18,10 +18,17 @@ _SLACK_S = 0.05
 def fault_reasons(journal: RunJournal | None, trail: Trail) -> Iterator[Reason]:
     """Why a fault does not count, and what became of it."""
     for index, fault in enumerate(trail.faults):
-        for reason in (*_proof(fault), *_undoing(trail, fault)):
+        for reason in (*_proof(fault), *_times(trail, fault), *_undoing(trail, fault)):
             yield Reason(reason.verdict, f"{fault.name}: {reason.text}", FAULT, index)
-    if journal is not None and not trail.faults and journal.method:
+    if journal is None:
+        return
+    if not trail.faults and journal.method:
         yield Reason("void", _nothing_broken(journal), FAULT)
+    for unknown in sorted(claimed_faults(journal) - {fault.window.fault_id for fault in trail.faults}):
+        if trail.faults:
+            yield Reason(
+                "void", f"an action says it caused {unknown}, and the ledger knows no such fault of this run", FAULT
+            )
 
 
 def _proof(fault: FaultStory) -> Iterator[Reason]:
@@ -32,8 +39,22 @@ def _proof(fault: FaultStory) -> Iterator[Reason]:
         yield Reason("void", "nobody proved that it took effect")
     elif window.proven is False:
         yield Reason("void", "it was not proven that it took effect")
+    elif not window.proof:
+        yield Reason("void", "its proof says nothing")
     elif window.undone is not None and window.proven_at is not None and window.proven_at > window.undone:
         yield Reason("void", f"it was undone by {window.undone_by} before it was proven")
+
+
+def _times(trail: Trail, fault: FaultStory) -> Iterator[Reason]:
+    """A fault is begun within its run and nothing becomes of it before that; else these are not one story."""
+    window = fault.window
+    early = trail.began_at is not None and window.begin < trail.began_at - _SLACK_S
+    late = trail.ended_at is not None and window.begin > trail.ended_at + _SLACK_S
+    if early or late:
+        yield Reason("void", "the ledger dates it outside of its run")
+    later = (window.proven_at, window.undone, window.end)
+    if any(at is not None and at < window.begin - _SLACK_S for at in later):
+        yield Reason("void", "the ledger dates its proof or its end before its begin")
 
 
 def _undoing(trail: Trail, fault: FaultStory) -> Iterator[Reason]:

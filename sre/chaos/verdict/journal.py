@@ -15,24 +15,28 @@ Json = Mapping[str, Any]
 CONTINUOUS = frozenset({"continuously", "continously", "during-method-only"})
 AFTER_ROLLBACKS = "steady_after_rollbacks"
 OURS = "llm-gameday"
+"""Our control's key: `status` as the toolkit had it, `verdict`, `reasons`, `problems`; absent when the run passed."""
 _FAILED = "chaoslib.exceptions.ActivityFailed: "
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An activity as the experiment states it; `module` is empty unless a Python function is called."""
+    """An activity as the experiment states it; `module` is empty unless a Python function is called, `tolerance` is of
+    probes of the steady state.
+    """
 
     name: str
     kind: str = ""
     module: str = ""
     func: str = ""
+    tolerance: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
     """One activity as it went. `status` is None when it was cut short; `said` is the last line of its exception.
 
-    `tolerance` and `tolerance_met` are of probes of the steady state. Times are Unix seconds.
+    `tolerance_met` is of probes of the steady state. Times are Unix seconds.
     """
 
     what: Declared
@@ -41,7 +45,6 @@ class Played:
     said: str
     started_at: float | None
     ended_at: float | None
-    tolerance: Any = None
     tolerance_met: bool | None = None
 
     @property
@@ -62,10 +65,20 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlWord:
+    """Why our control failed the run when it ended, and in `problems` what it could not do."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunJournal:
     """The parts of a journal that a verdict looks at. `before` and `after` are None when nobody looked.
 
-    `after_rollbacks` is the look of our own control, still as it wrote it; `problems` is what it could not do.
+    `status` is the toolkit's own, also where our control replaced it. `after_rollbacks` is the look of our control,
+    still as it wrote it; `control` is None unless it failed the run.
     """
 
     title: str
@@ -86,7 +99,7 @@ class RunJournal:
     continuous: bool
     dry: str | None
     after_rollbacks: Json | None
-    problems: tuple[str, ...]
+    control: ControlWord | None
     malformed: tuple[str, ...]
 
 
@@ -97,8 +110,7 @@ def read_run_journal(journal: Json) -> RunJournal:
     states = reader.mapping(journal.get("steady_states"), "steady_states")
     hypothesis = reader.mapping(experiment.get("steady-state-hypothesis"), "its hypothesis", optional=True)
     strategy = reader.mapping(reader.mapping(experiment.get("runtime"), "runtime", True).get("hypothesis"), "", True)
-    beside = journal.get(AFTER_ROLLBACKS)
-    ours = reader.mapping(journal.get(OURS), OURS, True)
+    beside, ours = journal.get(AFTER_ROLLBACKS), reader.mapping(journal.get(OURS), OURS, True)
     return RunJournal(
         title=reader.text(experiment.get("title"), "the title"),
         node=str(journal.get("node") or ""),
@@ -109,9 +121,8 @@ def read_run_journal(journal: Json) -> RunJournal:
         before=reader.state(states.get("before"), "steady_states.before"),
         after=reader.state(states.get("after"), "steady_states.after"),
         during=tuple(
-            state
+            reader.state(item, "steady_states.during") or State(None, ())
             for item in reader.items(states.get("during"), "steady_states.during", optional=True)
-            if (state := reader.state(item, "steady_states.during")) is not None
         ),
         method=reader.played_list(journal.get("run"), "run"),
         rollbacks=reader.played_list(journal.get("rollbacks"), "rollbacks"),
@@ -120,9 +131,9 @@ def read_run_journal(journal: Json) -> RunJournal:
         declared_rollbacks=reader.declared_list(experiment.get("rollbacks"), "experiment.rollbacks"),
         controls=tuple(c.module for c in reader.declared_list(experiment.get("controls"), "experiment.controls")),
         continuous=strategy.get("strategy") in CONTINUOUS,
-        dry=None if not experiment.get("dry") else str(experiment.get("dry")),
+        dry=None if not experiment.get("dry") else str(getattr(experiment["dry"], "value", experiment["dry"])),
         after_rollbacks=None if beside is None else reader.mapping(beside, AFTER_ROLLBACKS),
-        problems=tuple(str(text) for text in reader.items(ours.get("problems"), f"{OURS}.problems", optional=True)),
+        control=None if journal.get(OURS) is None else reader.control_word(ours),
         malformed=tuple(reader.malformed),
     )
 
@@ -179,6 +190,13 @@ class _Reader:
             probes=tuple(self.played(probe, f"{where}.probes") for probe in probes),
         )
 
+    def control_word(self, word: Json) -> ControlWord:
+        return ControlWord(
+            verdict=self.text(word.get("verdict"), f"{OURS}.verdict"),
+            reasons=tuple(map(str, self.items(word.get("reasons"), f"{OURS}.reasons", optional=True))),
+            problems=tuple(map(str, self.items(word.get("problems"), f"{OURS}.problems", optional=True))),
+        )
+
     def played_list(self, value: Any, where: str) -> tuple[Played, ...]:
         return tuple(self.played(item, where) for item in self.items(value, where, optional=True))
 
@@ -193,7 +211,6 @@ class _Reader:
             said=_said(run.get("exception")),
             started_at=self.time(run.get("start"), f"{where}: start", optional=True),
             ended_at=self.time(run.get("end"), f"{where}: end", optional=True),
-            tolerance=activity.get("tolerance"),
             tolerance_met=None if met is None else self.flag(met, f"{where}: tolerance_met"),
         )
 
@@ -208,6 +225,7 @@ class _Reader:
             kind=str(stated.get("type") or ""),
             module=str(provider.get("module") or ""),
             func=str(provider.get("func") or ""),
+            tolerance=stated.get("tolerance"),
         )
 
     def _bad(self, where: str, value: Any, wanted: str) -> None:

@@ -15,7 +15,7 @@ from sre.chaos.model import Judgement, Verdict
 from sre.chaos.verdict.activities import activity_reasons
 from sre.chaos.verdict.evidence import SEVERITY, Evidence, Group, Reason
 from sre.chaos.verdict.faults import FAULT, fault_reasons
-from sre.chaos.verdict.journal import RunJournal, read_run_journal
+from sre.chaos.verdict.journal import ControlWord, RunJournal, read_run_journal
 from sre.chaos.verdict.states import state_reasons
 from sre.chaos.verdict.trail import Trail, read_trail
 
@@ -55,6 +55,8 @@ def examine(evidence: Evidence) -> Examination:
     journal = None if evidence.journal is None else read_run_journal(evidence.journal)
     trail = read_trail(evidence.ledger, journal, began_at=evidence.began_at)
     found = list(_without_journal(evidence, trail) if journal is None else _reasons(evidence, journal, trail))
+    if journal is not None and journal.control is not None:
+        found += _control_word(journal.control, told={reason.text for reason in found})
     if not found and evidence.returncode not in (None, 0):
         found.append(Reason("error", f"chaos ended with {evidence.returncode} although its journal shows no fault"))
     if not found and not trail.proven:
@@ -64,7 +66,7 @@ def examine(evidence: Evidence) -> Examination:
         verdict=reasons[0].verdict if reasons else "passed",
         reasons=tuple(dict.fromkeys(reason.text for reason in reasons)),
         faults=tuple(fault.window for fault in trail.faults),
-        notes=trail.strangers,
+        notes=(*trail.overrides, *trail.strangers),
     )
     known = evidence.began_at if journal is None or journal.started_at is None else journal.started_at
     return Examination(journal, trail, reasons, judgement, started_at=known)
@@ -79,8 +81,16 @@ def _reasons(evidence: Evidence, journal: RunJournal, trail: Trail) -> Iterator[
     yield from _controls(evidence, journal, trail)
     yield from _status(journal, trail)
     yield from activity_reasons(journal, trail)
-    yield from state_reasons(journal, trail)
+    if journal.dry is None:  # a dry run reads what it pleases
+        yield from state_reasons(journal, trail)
     yield from fault_reasons(journal, trail)
+
+
+def _control_word(word: ControlWord, *, told: set[str]) -> Iterator[Reason]:
+    """What our control held against the run and nobody can see any more. It writes only when a run did not pass."""
+    verdict: Verdict = next((known for known in SEVERITY if known == word.verdict), "error")
+    for text in [text for text in word.reasons if text not in told] or ([] if told else ["the run did not pass"]):
+        yield Reason(verdict, f"by our control: {text}")
 
 
 def _without_journal(evidence: Evidence, trail: Trail) -> Iterator[Reason]:
@@ -105,13 +115,17 @@ def _controls(evidence: Evidence, journal: RunJournal, trail: Trail) -> Iterator
     declared = CONTROL_MODULE in journal.controls and CONTROL_MODULE not in evidence.missing_controls
     if declared and not trail.registered and not trail.refusals:
         yield Reason("error", f"control {CONTROL_MODULE} is declared, and the ledger knows of no run (no run_begin)")
-    for problem in journal.problems:
+    for problem in () if journal.control is None else journal.control.problems:
         yield Reason("error", f"control {CONTROL_MODULE}: {problem}")
     if trail.registered and trail.ended_at is None:
         yield Reason("error", f"control {CONTROL_MODULE} did not see the run's end (no run_end in the ledger)")
 
 
 def _status(journal: RunJournal, trail: Trail) -> Iterator[Reason]:
+    for what, good in (("status", "completed"), ("deviated", False)):
+        seen = trail.ended_how.get(what, good)
+        if getattr(journal, what) == good and seen != good:
+            yield Reason("error", f"our control saw {what} {seen!r} at the end, the journal says {good!r}: edited?")
     if journal.dry is not None:
         yield Reason("void", f"it was a dry run (`--dry {journal.dry}`), which tests nothing")
     if journal.status == "interrupted":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+TRUSTED = frozenset({"probe", "regex", "jsonpath"})
 
 
 def unreadable(output: Any) -> str | None:
@@ -25,23 +27,31 @@ def not_finite(output: Any) -> str | None:
 
 
 def contradicts(tolerance: Any, output: Any) -> bool:
-    """Whether a reading is outside a tolerance that is simple enough to be sure: a bool, a number, a range.
+    """Whether a reading that is said to be tolerated cannot be: what the toolkit does for values, lists and ranges.
 
-    Of the rest (patterns, probes, text with variables) the toolkit's word is taken.
+    Of patterns, paths, probes and text with variables the toolkit's word is taken.
     """
-    if isinstance(tolerance, Mapping) and tolerance.get("type") == "range" and "target" not in tolerance:
-        tolerance = tolerance.get("range")
-    if isinstance(output, Mapping):
-        output = output.get("status")
-        if output is None:
+    if isinstance(tolerance, Mapping):
+        kind = tolerance.get("type")
+        if kind != "range":
+            return kind not in TRUSTED
+        if "target" in tolerance:
             return False
-    if isinstance(tolerance, bool | int):
-        return bool(output != tolerance)
-    if isinstance(tolerance, list) and len(tolerance) == 2 and all(isinstance(b, int | float) for b in tolerance):
-        if isinstance(output, int | float):
-            return not tolerance[0] <= output <= tolerance[1]
-        return True
-    return False
+        tolerance, output = tolerance.get("range"), (output if isinstance(output, int | float) else None)
+    elif isinstance(output, Mapping) and "status" in output:  # of an HTTP or a process probe
+        output = output["status"]
+    if isinstance(tolerance, list):
+        return not _is_in(tolerance, output)
+    if isinstance(tolerance, str) and "${" in tolerance:
+        return False
+    return not isinstance(tolerance, bool | int | str) or bool(output != tolerance)
+
+
+def _is_in(bounds: Sequence[Any], output: Any) -> bool:
+    try:
+        return bool(bounds[0] <= output <= bounds[1]) if len(bounds) == 2 else output in bounds
+    except TypeError:
+        return False
 
 
 def shown(output: Any) -> str:

@@ -48,6 +48,9 @@ def _look(journal: RunJournal, group: Group, state: State | None, *, missed: Ver
     if not found and state.met is not True:
         yield Reason("error", f"{group}: the journal says that it was not met, and no probe says why", group)
     names, wanted = [p.name for p in state.probes], [d.name for d in journal.probes]
+    pairs = zip(state.probes, journal.probes, strict=False)
+    if any(stated.tolerance not in (None, probe.what.tolerance) for probe, stated in pairs):
+        yield Reason("error", f"{group}: a probe had another tolerance than the experiment states", group)
     if not found and names != wanted:
         yield Reason("error", f"{group}: {len(names)} of {len(wanted)} probes were read, or others than stated", group)
 
@@ -59,10 +62,12 @@ def _probe(group: Group, index: int, probe: Played, *, missed: Verdict) -> Itera
     elif (what := unreadable(probe.output)) is not None:
         yield Reason("error", f"{read} read {what}", group, index)
     elif probe.tolerance_met is not True:
-        text = f"{read} is {shown(probe.output)}, tolerated is {tolerated(probe.tolerance)}"
+        text = f"{read} is {shown(probe.output)}, tolerated is {tolerated(probe.what.tolerance)}"
         yield Reason(missed, text, group, index)
-    elif contradicts(probe.tolerance, probe.output):
-        text = f"{read} is {shown(probe.output)}, called tolerated although tolerated is {tolerated(probe.tolerance)}"
+    elif contradicts(probe.what.tolerance, probe.output):
+        text = (
+            f"{read} is {shown(probe.output)}, called tolerated although tolerated is {tolerated(probe.what.tolerance)}"
+        )
         yield Reason("error", text, group, index)
 
 
@@ -104,6 +109,9 @@ def _after_rollbacks(journal: RunJournal, trail: Trail) -> Iterator[Reason]:
 
 
 def _control_look(journal: RunJournal, look: Mapping[str, Any]) -> Iterator[Reason]:
+    if look.get("interrupted") is True:
+        yield Reason("interrupted", f"{AFTER_ROLLBACKS}: somebody cut the look short", AFTER_ROLLBACKS)
+        return
     probes, found = look.get("probes"), False
     listed = probes if isinstance(probes, list | tuple) else ()
     places = {declared.name: index for index, declared in enumerate(journal.probes)}
@@ -113,8 +121,10 @@ def _control_look(journal: RunJournal, look: Mapping[str, Any]) -> Iterator[Reas
         met = probe.get("tolerance_met") if isinstance(probe, Mapping) else None
         if (what := unreadable(value)) is not None:
             found = True
-            yield Reason("error", f"{AFTER_ROLLBACKS}: {name} read {what}", AFTER_ROLLBACKS, places.get(name))
-        elif met is not True:
+            said = probe.get("said") if isinstance(probe, Mapping) else None
+            text = f"{AFTER_ROLLBACKS}: {name} " + (f"could not be read: {said}" if said else f"read {what}")
+            yield Reason("error", text, AFTER_ROLLBACKS, places.get(name))
+        elif met is not True or (name in places and contradicts(journal.probes[places[name]].tolerance, value)):
             found = True
             waited = f" after {look['waited_s']:.0f} s" if isinstance(look.get("waited_s"), int | float) else ""
             text = f"{AFTER_ROLLBACKS}: {name} is {shown(value)}, which is not tolerated{waited}"

@@ -33,17 +33,22 @@ class FaultStory:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The records of one run. `ended_at` is when our control saw it end. `aborts` are the guard's (when, why)."""
+    """The records of one run. `began_at` and `ended_at` are when our control let it in and saw it end; `aborts` are the
+    guard's (when, why), `strangers` open faults of other runs, `overrides` what the gate had against the run.
+    """
 
     run_id: str
     registered: bool
     refusals: tuple[str, ...]
+    began_at: float | None
     ended_at: float | None
+    ended_how: Detail
     aborts: tuple[tuple[float, str], ...]
     faults: tuple[FaultStory, ...]
     after_rollbacks: tuple[Detail, ...]
     malformed: tuple[str, ...]
     strangers: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -62,17 +67,20 @@ def read_trail(records: Sequence[LedgerRecord], journal: RunJournal | None, *, b
     mine = _of_run(sound, entry, run_id, begin, end) if entry is not None else _unclaimed(sound, begin, end)
     begun = {record.fault_id: record for record in mine if record.event == "fault_begin"}
     events = {(record.fault_id, record.event) for record in mine}
-    ends = [record.at for record in mine if record.event == "run_end"]
+    end_of_run = next((record for record in mine if record.event == "run_end"), None)
     return Trail(
         run_id=run_id,
         registered=any(record.event == "run_begin" for record in mine),
         refusals=tuple(str(r.detail.get("reason")) for r in mine if r.event == "run_refused"),
-        ended_at=min(ends, default=None),
+        began_at=None if entry is None else entry.at,
+        ended_at=None if end_of_run is None else end_of_run.at,
+        ended_how={} if end_of_run is None else end_of_run.detail,
         aborts=tuple((r.at, str(r.detail.get("reason"))) for r in mine if r.event == "guard_abort"),
         faults=tuple(_story(window, begun[window.fault_id], events) for window in fault_windows(mine)),
         after_rollbacks=tuple(r.detail for r in mine if r.event == AFTER_ROLLBACKS),
         malformed=tuple(_malformed(records, begin)),
         strangers=tuple(_strangers(sound, set(begun))),
+        overrides=tuple(_override(r.detail) for r in mine if r.event == "gate_overridden"),
     )
 
 
@@ -85,13 +93,13 @@ def _entry(
         begun = [r for r in asked if r.event == "run_begin"]
         return next(reversed(begun or asked), None)
     asked = [r for r in asked if str(r.detail.get("title")) == journal.title]
-    runs = _runs_of(records, _fault_ids(journal))
+    runs = _runs_of(records, claimed_faults(journal))
     named = [r for r in asked if str(r.detail.get("run")) in runs]
     begun = [r for r in asked if r.event == "run_begin" and journal.method]
     return next(iter(named or begun or asked), None)
 
 
-def _fault_ids(journal: RunJournal) -> set[str]:
+def claimed_faults(journal: RunJournal) -> set[str]:
     """The faults that actions of the journal say they caused: the surest link to the run."""
     outputs = (played.output for played in journal.method)
     return {str(output["fault_id"]) for output in outputs if isinstance(output, Mapping) and "fault_id" in output}
@@ -104,17 +112,17 @@ def _runs_of(records: Iterable[LedgerRecord], fault_ids: set[str]) -> set[str]:
 def _of_run(
     records: Sequence[LedgerRecord], entry: LedgerRecord, run_id: str, begin: float, end: float
 ) -> list[LedgerRecord]:
-    """The records that name the run, those of its faults, and those of its process that name no run."""
+    """The records that name the run, and those of its faults. A run without a name has those of its process."""
     faults = {r.fault_id for r in records if run_id and r.event == "fault_begin" and r.detail.get("run") == run_id}
     pid = entry.detail.get("pid")
 
     def mine(record: LedgerRecord) -> bool:
         if record.fault_id:
             return record.fault_id in faults
-        named = record.detail.get("run")
-        if named:
-            return bool(named == run_id)
-        return record is entry or (begin <= record.at <= end and bool(record.detail.get("pid", pid) == pid))
+        if record is entry or run_id:
+            return record is entry or bool(record.detail.get("run") == run_id)
+        named = bool(record.detail.get("run"))
+        return not named and begin <= record.at <= end and bool(record.detail.get("pid", pid) == pid)
 
     own = [record for record in records if mine(record)]
     return own if run_id else [*own, *(r for r in _unclaimed(records, begin, end) if r.fault_id)]
@@ -134,6 +142,12 @@ def _story(window: LedgerFault, begin: LedgerRecord, events: set[tuple[str, str]
         deadline_at=float(deadline) if _finite(deadline) else math.inf,
         disputed={(window.fault_id, "fault_proven"), (window.fault_id, "fault_not_proven")} <= events,
     )
+
+
+def _override(detail: Detail) -> str:
+    refusals = detail.get("refusals")
+    against = "; ".join(map(str, refusals)) if isinstance(refusals, list | tuple) else str(refusals)
+    return f"the gate was overridden ({detail.get('reason')}) against: {against}"
 
 
 def _strangers(records: Sequence[LedgerRecord], own: set[str]) -> Iterable[str]:

@@ -21,3 +21,9 @@ def load(name):
 def a():
     """Builders: `a.journal()`, `a.ledger()` are of a run that passed."""
     return load("passed_run")
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The tiny experiments: `tiny.CASES`, and what to make others of."""
+    return load("tiny_experiments")

@@ -181,7 +181,7 @@ def test_a_control_that_did_not_see_the_end_is_an_error(a):
 
 def test_a_declared_control_that_never_ran_is_an_error(a):
     judgement = a.judged(ledger_=tuple(a.fault(run=None)))
-    expect(judgement, "error", "declared but never ran")
+    expect(judgement, "error", "the ledger knows of no run")
 
 
 def test_without_a_registered_run_the_times_of_the_journal_decide(a):
@@ -321,3 +321,34 @@ def test_what_is_no_journal_is_an_error_and_says_what_is_wrong(journal):
     judgement = judge(Evidence(journal, (), 0))
     assert judgement.verdict == "error"
     assert any(reason.startswith("the journal: ") for reason in judgement.reasons)
+
+
+def failed_by_control(a, verdict, reasons=(), problems=()):
+    ours = {"status": "completed", "verdict": verdict, "reasons": list(reasons), "problems": list(problems)}
+    return a.journal(status="failed", **{"llm-gameday": ours})
+
+
+def test_what_our_control_held_against_the_run_and_nobody_sees_any_more_counts(a):
+    journal = failed_by_control(a, "deviated", ["llm-1 was never seen to recover"])
+    judgement = a.judged(journal, returncode=1)
+    assert (judgement.verdict, judgement.reasons) == ("deviated", ("by our control: llm-1 was never seen to recover",))
+
+
+def test_what_our_control_could_not_do_is_an_error(a):
+    expect(a.judged(failed_by_control(a, "error", problems=["the guard's thread does not end"])), "error", "thread")
+
+
+def test_a_run_that_our_control_failed_without_a_word_does_not_pass(a):
+    assert a.judged(failed_by_control(a, "deviated")).verdict == "deviated"
+    assert a.judged(failed_by_control(a, "passed")).verdict == "error"
+
+
+def test_a_last_look_that_was_cut_short_is_an_interruption(a):
+    expect(a.judged(ledger_=a.ledger(after=a.look(met=False, interrupted=True))), "interrupted", "cut the look short")
+
+
+def test_a_gate_that_was_overridden_is_told(a):
+    told = a.record(100.2, "gate_overridden", pid=7, reason="a test", refusals=["the budget is spent"])
+    judgement = a.judged(ledger_=a.ledger(more=[told]))
+    assert judgement.verdict == "passed"
+    assert judgement.notes == ("the gate was overridden (a test) against: the budget is spent",)

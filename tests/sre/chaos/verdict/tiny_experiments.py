@@ -133,7 +133,7 @@ CASES = {
         options=WATCHED,
     ),
     "dry actions": Case("void", "dry run", options=("--dry", "actions")),
-    "dry activities": Case("error", "ok read nothing", options=("--dry", "activities")),
+    "dry activities": Case("void", "dry run", options=("--dry", "activities")),
     "dry pause": Case("void", "dry run", options=("--dry", "pause")),
     "background": Case("passed", method=(activity("nap", seconds=1.0, background=True), BREAK, HEAL)),
     "background raised": Case("error", f"method: boom {BOOM}", method=(activity("boom", background=True), BREAK, HEAL)),

@@ -65,6 +65,11 @@ def mark(sign):
     (state_dir() / sign).touch()
 
 
+def mark_and_wait(sign):
+    mark(sign)
+    time.sleep(5)
+
+
 def unmark(sign):
     (state_dir() / sign).unlink()
 
