@@ -28,7 +28,10 @@ from sre.platforms.spawn import spawn
 LOCK_FILE = "watchdog.lock"
 POLL_S = 0.2
 LINGER_S = 10.0
-START_TIMEOUT_S = 5.0
+LOG = Path("logs", "watchdog.log")
+START_LOG = Path("logs", "watchdog-start.log")
+START_TIMEOUT_S = 7.0
+ON_ITS_WAY_S = 1.5
 LEAVE_TIMEOUT_S = 5.0
 _LOCK_WAIT_S = 0.5  # those who look whether it lives take the lock for an instant
 
@@ -37,13 +40,14 @@ logger = logging.getLogger("sre.chaos.watchdog")
 
 def ensure_watchdog(platform: Platform) -> None:
     """Start one unless it lives; cheap when it does. Raises EnvironmentLacks when it does not come up."""
-    if watches(platform.state_dir):
-        return
-    start_watchdog(platform)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not watches(platform.state_dir):
+    state_dir, deadline = platform.state_dir, time.monotonic() + START_TIMEOUT_S
+    started = False
+    while not watches(state_dir):
+        if not started and not _is_on_its_way(state_dir):
+            start_watchdog(platform)
+            started = True
         if time.monotonic() > deadline:
-            raise EnvironmentLacks(f"the watchdog does not start: see {_log(platform.state_dir)}")
+            raise EnvironmentLacks(f"the watchdog does not start: see {state_dir / START_LOG}")
         time.sleep(0.05)
 
 
@@ -55,7 +59,7 @@ def start_watchdog(platform: Platform) -> None:
         marks[PLATFORM_ID] = str(platform_id)
     argv = (sys.executable, "-m", "sre.chaos.watchdog", str(platform.state_dir))
     try:
-        process = spawn(argv, env={**os.environ, **marks}, log=_log(platform.state_dir), dies_with_us=None)
+        process = spawn(argv, env={**os.environ, **marks}, log=platform.state_dir / START_LOG, dies_with_us=None)
     except OSError as error:
         raise EnvironmentLacks(f"the watchdog cannot be started ({error}): make room, or free processes") from error
     process.returncode = 0  # it outlives us
@@ -77,11 +81,11 @@ def watches(state_dir: Path) -> bool:
     return False
 
 
-def watch(platform: Platform) -> None:
-    """Undo what is due until nothing is left to watch for `LINGER_S`, or until SIGTERM."""
+def watch(platform: Platform, leaving: Leaving) -> None:
+    """Undo what is due until nothing is left to watch for `LINGER_S`, or until it is asked to leave."""
     from sre.chaos.watch import Watch
 
-    watching, leaving = Watch(platform), _Leaving()
+    watching = Watch(platform)
     idle_since = time.monotonic()
     while not leaving.asked and time.monotonic() - idle_since < LINGER_S:
         if watching.step():
@@ -92,7 +96,7 @@ def watch(platform: Platform) -> None:
         time.sleep(POLL_S)
 
 
-class _Leaving:
+class Leaving:
     """Whether SIGTERM has come. Ctrl-C and a closed terminal mean the run, never its watchdog."""
 
     def __init__(self) -> None:
@@ -122,8 +126,12 @@ def _the_only_one(state_dir: Path) -> Iterator[bool]:
                 return
 
 
-def _log(state_dir: Path) -> Path:
-    return state_dir / "logs" / "watchdog.log"
+def _is_on_its_way(state_dir: Path) -> bool:
+    """Whether somebody has just started one, which needs its time to take the lock."""
+    try:
+        return time.time() - (state_dir / START_LOG).stat().st_mtime < ON_ITS_WAY_S
+    except OSError:
+        return False
 
 
 def _spare_us_when_memory_runs_out() -> None:
@@ -131,15 +139,22 @@ def _spare_us_when_memory_runs_out() -> None:
         Path("/proc/self/oom_score_adj").write_text("-900", encoding="ascii")
 
 
+def _log_to(path: Path) -> None:
+    """After what earlier watchdogs said. A full disk takes no log line, and that is all."""
+    logging.raiseExceptions = False
+    with contextlib.suppress(OSError):
+        logging.basicConfig(filename=path, level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
+
+
 def main() -> None:
+    leaving = Leaving()
     state_dir = Path(sys.argv[1]).resolve()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.raiseExceptions = False  # a full disk takes no log line, and that is all
     with _the_only_one(state_dir) as ours:
         if ours:
+            _log_to(state_dir / LOG)
             _spare_us_when_memory_runs_out()
             # only where the ledger is: each lease names the platform that it hit
-            watch(select_platform({"platform": "local", "state_dir": str(state_dir)}))
+            watch(select_platform({"platform": "local", "state_dir": str(state_dir)}), leaving)
 
 
 if __name__ == "__main__":
