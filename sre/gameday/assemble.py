@@ -11,7 +11,7 @@ from typing import Any
 
 from sre.chaos.experiment import missing_controls
 from sre.chaos.ledger import read_ledger
-from sre.chaos.model import Judgement
+from sre.chaos.model import Drill, Judgement
 from sre.chaos.verdict import Evidence, judge
 from sre.cost.allocation import cost_report, replica_use
 from sre.cost.model import CostReport
@@ -85,7 +85,7 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
         sources=observed.sources,
         workload=files.workload,
         replays=observed.replays,
-        load_covered_chaos=driven.load_ended_at >= driven.chaos_ended_at,
+        load_covered_chaos=driven.load_covered_chaos,
     )
     final, reasons = verdict(files.judgement, found)
     points = request_points(files.records)
@@ -112,7 +112,7 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
         cost=cost,
         tool_versions=_tool_versions(observed),
         limits=_limits(prepared),
-        subject=_subject(prepared),
+        subject=subject_of_drill(prepared.drill),
         is_known=deviates_as_known(final, found, prepared.risk),
     )
 
@@ -156,14 +156,15 @@ def _incident(prepared: Prepared, driven: Driven, observed: Observed, files: _Fi
     )
 
 
-def _subject(prepared: Prepared) -> Subject:
-    drill = prepared.drill
+def subject_of_drill(drill: Drill) -> Subject:
+    """The experiment in its own words, for reports."""
     weakness = drill.weakness
     return Subject(
         id=drill.id,
         family=drill.family,
         failure_mode=drill.failure_mode,
         faults=drill.faults,
+        slos=drill.slos,
         risk=None if weakness is None else weakness.risk,
         weakness=None if weakness is None else weakness.text,
     )

@@ -33,7 +33,8 @@ BASELINE_TIMEOUT_S = 20.0  # Prometheus hands out its first targets 5 s after it
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What cannot be read from the artefacts: instants (Unix seconds), exit code, footprint.
+    """What cannot be read from the artefacts: instants (Unix seconds), exit code, footprint, and whether load was still
+    offered when the experiment ended.
 
     `since` is when the drill's own window begins: with the platform's start when it was started for this drill.
     """
@@ -44,7 +45,7 @@ class Driven:
     load_began_at: float
     chaos_began_at: float
     chaos_ended_at: float
-    load_ended_at: float
+    load_covered_chaos: bool
     ended_at: float
     chaos_returncode: int
     memory_mb: float | None
@@ -74,14 +75,17 @@ def drive(
         progress.step(f"chaos: {prepared.drill.title}")
         chaos_began_at = now()
         chaos_returncode = _chaos(prepared, running, folder, load, progress)
-        chaos_ended_at = now()
-        if _broke_something(running, since=chaos_began_at):
-            progress.step("load: the rest of it")
-            _finish(load, limit=load_began_at + prepared.duration_s + LOAD_GRACE_S, now=now, progress=progress)
-        else:
+        chaos_ended_at, load_covered_chaos = now(), not load.ended()
+        if not _broke_something(running, since=chaos_began_at):
             progress.fail("nothing was broken, so the load ends here")
             progress.step("load: stopped")
-    load_ended_at = now()
+        elif prepared.options.tail_s is not None:
+            tail_ends_at = chaos_ended_at + prepared.options.tail_s
+            progress.step(f"load: {prepared.options.tail_s:g} s more")
+            load.watch(until=lambda: load.ended() or now() > tail_ends_at, progress=progress)
+        else:
+            progress.step("load: the rest of it")
+            _finish(load, limit=load_began_at + prepared.duration_s + LOAD_GRACE_S, now=now, progress=progress)
     time.sleep(SETTLE_SCRAPES * prepared.spec.scrape_interval_s)  # the last requests must be in the samples
     progress.done(load.summary())
     return Driven(
@@ -91,7 +95,7 @@ def drive(
         load_began_at=load_began_at,
         chaos_began_at=chaos_began_at,
         chaos_ended_at=chaos_ended_at,
-        load_ended_at=load_ended_at,
+        load_covered_chaos=load_covered_chaos,
         ended_at=now(),
         chaos_returncode=chaos_returncode,
         memory_mb=memory_mb,

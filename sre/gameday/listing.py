@@ -11,13 +11,15 @@ from sre.errors import BadDocument
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An experiment file; `faults` are what keeps it from being run."""
+    """An experiment file; `faults` are what keeps it from being run, `tags` the suites it belongs to beside `full`."""
 
     path: Path
     title: str
     failure_mode: str
     duration_s: float | None
     faults: tuple[str, ...] = ()
+    id: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def list_experiments(workspace: Path) -> tuple[Listed, ...]:
@@ -33,4 +35,4 @@ def _listed(path: Path) -> Listed:
         drill = load_drill(path)
     except BadDocument as error:
         return Listed(path, "invalid", "", None, tuple(error.faults))
-    return Listed(path, drill.title, drill.failure_mode, drill.workload.duration_s)
+    return Listed(path, drill.title, drill.failure_mode, drill.workload.duration_s, id=drill.id, tags=drill.tags)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class DrillOptions:
-    """What the command line asks for. None means: as the experiment file says."""
+    """What the command line asks for. None means: as the experiment file says.
+
+    `tail_s` is how long load goes on after the experiment; None: until all of it was offered.
+    """
 
     experiment: Path
     workspace: Path
@@ -25,6 +28,7 @@ class DrillOptions:
     port: int | None = None
     prometheus: bool = True
     prices: Path | None = None
+    tail_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

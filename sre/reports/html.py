@@ -23,11 +23,11 @@ def render_html(report: DrillReport, artefacts: Sequence[str] = (), *, drawn: Se
     environment = Environment(loader=PackageLoader("sre.reports"), autoescape=True, undefined=StrictUndefined)
     css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
     environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
-    environment.filters["unbroken"] = _unbroken
+    environment.filters["unbroken"] = unbroken
     shown = charts(report) if drawn is None else drawn
     return environment.get_template("report.html.j2").render(view=view(report, artefacts), charts=shown) + "\n"
 
 
-def _unbroken(text: str) -> str:
+def unbroken(text: str) -> str:
     """Keep a number and its unit on one line."""
     return re.sub(r"(?<=\d) (?=(?:%|(?:s|ms|min|h|MB)\b))", "\N{NO-BREAK SPACE}", text)

@@ -35,14 +35,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Which experiment was played, in its file's own words. `faults` are those of its method, by name; `risk` is the
-    known weakness it names, `RISK-001`, with what is weak.
+    """Which experiment was played, in its file's own words. `faults` are those of its method, by name, `slos` those it
+    is about; `risk` is the known weakness it names, `RISK-001`, with what is weak.
     """
 
     id: str
     family: str
     failure_mode: str
     faults: tuple[str, ...] = ()
+    slos: tuple[str, ...] = ()
     risk: str | None = None
     weakness: str | None = None
 

@@ -1,4 +1,4 @@
-"""`sre gameday ...`."""
+"""`sre gameday run`: one drill, or a suite of them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sre.cli.gameday.options import Workspace, short, workspace_of
 from sre.cli.options import Duration, Json, MaxPromptTokens, Prometheus, Rate, Seed, Trace
 
 if TYPE_CHECKING:
+    from sre.gameday.model import DrillOptions
     from sre.gameday.run import DrillOutcome
 
-app = typer.Typer(help="Drills: platform, traffic, fault, alerts, report.", no_args_is_help=True)
 
-Workspace = Annotated[
-    Path | None, typer.Option("--workspace", help="Folder with experiments/, slo/, runbooks/ and reports/.")
-]
-
-
-@app.command("run")
 def run(
-    experiment: Annotated[Path, typer.Argument(help="An experiment file, for example experiments/replica-crash.yaml.")],
+    experiments: Annotated[
+        list[Path] | None,
+        typer.Argument(help="An experiment file, for example experiments/replica-crash.yaml; several are a suite."),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", help="`full`, a tag of experiments (`smoke`), or a file with name and experiments."),
+    ] = None,
     trace: Trace = None,
     rate: Rate = None,
     duration: Duration = None,
@@ -37,20 +39,29 @@ def run(
         typer.Option("--prices", help="Your own price book, in the form of sre/cost/price_books/."),
     ] = None,
     workspace: Workspace = None,
-    reports: Annotated[Path | None, typer.Option("--reports", help="Where the report folder goes.")] = None,
+    reports: Annotated[Path | None, typer.Option("--reports", help="Where report folders go.")] = None,
     state_dir: Annotated[
         Path | None, typer.Option("--state-dir", envvar="SRE_STATE_DIR", help="Default: .sre in the workspace.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="In a suite: a known weakness counts as deviated in the exit code.")
+    ] = False,
+    runbooks: Annotated[
+        bool, typer.Option("--runbooks", help="In a suite: passed drills rewrite their runbooks, as a single one does.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run one drill from an empty machine to a report. Exit 0 when it passed, 1 when it did not."""
-    from sre.console import Progress, print_json
-    from sre.gameday.model import DrillOptions
-    from sre.gameday.run import run_drill
+    """Run one drill, or a suite, from an empty machine to a report.
 
-    root = workspace or workspace_of(experiment)
+    Exit 0 passed, 1 deviated, 2 wrong use, 3 something is missing, 4 void, 5 aborted, 7 error; a suite: its weightiest.
+    """
+    from sre.gameday.model import DrillOptions
+
+    files = list(experiments or ())
+    _require_one(files, suite)
+    root = workspace or (workspace_of(files[0]) if files else Path.cwd())
     options = DrillOptions(
-        experiment=experiment,
+        experiment=files[0] if files else root / "experiments",
         workspace=root,
         state_dir=state_dir or root / ".sre",
         reports_dir=reports or root / "reports",
@@ -66,6 +77,28 @@ def run(
         prometheus=prometheus,
         prices=prices,
     )
+    if suite is None and len(files) == 1:
+        _one(options, as_json=as_json)
+    else:
+        from sre.cli.gameday.suite import play_suite
+
+        play_suite(suite, files, options, strict=strict, runbooks=runbooks, as_json=as_json)
+
+
+def _require_one(files: list[Path], suite: str | None) -> None:
+    from sre.errors import SreError
+
+    if not files and suite is None:
+        raise SreError("nothing to run: name an experiment file, or a suite with --suite smoke or --suite full")
+    if files and suite is not None:
+        raise SreError("give experiment files or --suite, not both: a file with --suite can list experiments")
+
+
+def _one(options: DrillOptions, *, as_json: bool) -> None:
+    from sre.chaos.exit_codes import exit_code
+    from sre.console import Progress, print_json
+    from sre.gameday.run import run_drill
+
     progress = Progress()
     try:
         outcome = run_drill(options, progress=progress)
@@ -76,33 +109,7 @@ def run(
         print_json(_summary(outcome))
     else:
         _print(outcome)
-    raise typer.Exit(0 if outcome.report.verdict == "passed" else 1)
-
-
-@app.command("list")
-def list_(workspace: Workspace = None, as_json: Json = False) -> None:
-    """List the experiments of the workspace. Exit 1 when one cannot be run."""
-    from dataclasses import asdict
-
-    from sre.console import print_json
-    from sre.gameday.listing import list_experiments
-
-    found = list_experiments(workspace or Path())
-    if as_json:
-        print_json([asdict(e) for e in found])
-    else:
-        for entry in found:
-            length = "" if entry.duration_s is None else f"{entry.duration_s:g} s of load"
-            typer.echo(f"{entry.path}  {entry.title}  {length}")
-            for fault in entry.faults:
-                typer.echo(f"  {fault}", err=True)
-    raise typer.Exit(1 if any(e.faults for e in found) else 0)
-
-
-def workspace_of(experiment: Path) -> Path:
-    """The folder above `experiments/` when the file lies in one, else the current folder."""
-    parent = experiment.resolve().parent
-    return parent.parent if parent.name == "experiments" else Path.cwd()
+    raise typer.Exit(int(exit_code(outcome.report.verdict)))
 
 
 def _summary(outcome: DrillOutcome) -> dict[str, Any]:
@@ -113,6 +120,7 @@ def _summary(outcome: DrillOutcome) -> dict[str, Any]:
         "id": report.id,
         "verdict": report.verdict,
         "reasons": report.verdict_reasons,
+        "known_weakness": report.subject.risk if report.is_known and report.subject is not None else None,
         "report": str(outcome.html),
         "runbook": None if outcome.runbook is None else str(outcome.runbook),
         "durations_s": {d.name: d.seconds for d in report.incident.durations},
@@ -137,17 +145,21 @@ def _print(outcome: DrillOutcome) -> None:
     typer.secho(f"{report.verdict.upper()}  {report.title}", bold=True)
     for reason in report.verdict_reasons:
         typer.echo(f"  because {reason}")
+    if report.is_known and report.subject is not None:
+        typer.echo(f"  known              {report.subject.risk}: {report.subject.weakness}")
     for duration in report.incident.durations:
         value = seconds(duration.seconds) if duration.seconds is not None else f"n/a ({duration.reason})"
         typer.echo(f"  {duration.name.replace('_', ' '):18} {value}")
-    typer.echo(f"  report             {_short(outcome.html)}")
-    runbook = "unchanged: only a passed drill rewrites it" if outcome.runbook is None else _short(outcome.runbook)
-    typer.echo(f"  runbook            {runbook}")
+    typer.echo(f"  report             {short(outcome.html)}")
+    typer.echo(f"  runbook            {_runbook(outcome)}")
 
 
-def _short(path: Path) -> str:
-    """Relative to the current folder when below it: what a person would type."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def _runbook(outcome: DrillOutcome) -> str:
+    from sre.runbooks.render import has_template
+
+    if outcome.runbook is not None:
+        return short(outcome.runbook)
+    subject = outcome.report.subject
+    if subject is not None and not has_template(subject.failure_mode):
+        return f"none: no template for {subject.failure_mode} yet"
+    return "unchanged: only a passed drill rewrites it"
