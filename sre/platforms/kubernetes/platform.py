@@ -16,7 +16,7 @@ from sre.platforms.kubernetes import inside
 from sre.platforms.kubernetes.api import ClusterApi
 from sre.platforms.kubernetes.pods import Pod, ready_since, replica_of, server_container, state_of
 from sre.platforms.kubernetes.settings import ClusterSettings
-from sre.platforms.model import Condition, Handle, MetricSample, Part, Replica, Signal, Unsupported
+from sre.platforms.model import Condition, Handle, Inference, MetricSample, Part, Replica, Signal, Unsupported
 
 INFLIGHT_METRIC = "sre_gateway_replica_inflight"
 FAULT_LABEL = "sre.dev/fault"
@@ -124,6 +124,23 @@ class KubernetesPlatform:
     def set_engine_faults(self, replica: str, faults: Mapping[str, Any]) -> None:
         text = json.dumps(dict(faults), allow_nan=False)
         self._in_server(replica, inside.command(inside.WRITE, self._settings.faults_path, text))
+
+    def file_limit(self, handle: Handle) -> int | None:
+        raise Unsupported("platform kubernetes: no limit on files is set inside a pod: use its ephemeral-storage limit")
+
+    def set_file_limit(self, handle: Handle, limit: int | None) -> bool:
+        raise Unsupported("platform kubernetes: no limit on files is set inside a pod: use its ephemeral-storage limit")
+
+    def infer(
+        self,
+        replica: str,
+        prompt: str,
+        *,
+        max_tokens: int = 1,
+        deadline_at: float | None = None,
+        timeout_s: float = 5.0,
+    ) -> Inference:
+        raise Unsupported("platform kubernetes: a pod is not asked past its Service: port-forward to it by hand")
 
     def metric(self, where: str, name: str) -> tuple[MetricSample, ...]:
         if where == "autoscaler":
