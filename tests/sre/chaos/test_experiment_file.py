@@ -1,15 +1,18 @@
-"""An experiment file is refused for every fault at once, each with its line and mend."""
+"""An experiment file is read into a drill, or refused for every error at once."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import yaml
 
 from sre.chaos.experiment import load_drill, missing_controls
-from sre.chaos.model import BlastRadius, Expected, TokenLengths
+from sre.chaos.model import BlastRadius, Expected, ExpectedCost, PlatformNeeds, TokenLengths, Weakness
 from sre.errors import BadDocument
 
-SHIPPED = Path(__file__).parents[3] / "experiments" / "replica-crash.yaml"
+ROOT = Path(__file__).parents[3]
+SHIPPED = ROOT / "experiments" / "replica-crash.yaml"
+POLICY = ROOT / "serving" / "deploy" / "autoscaling" / "hpa-queue.yaml"
 
 
 @pytest.fixture
@@ -19,38 +22,115 @@ def experiment():
 
 
 @pytest.fixture
-def faults(tmp_path, experiment):
-    def check():
-        path = tmp_path / "broken.yaml"
-        path.write_text(yaml.safe_dump(experiment, sort_keys=False))
-        with pytest.raises(BadDocument) as caught:
-            load_drill(path)
-        for fault in caught.value.faults:
-            assert fault.startswith(f"{path}:"), fault
-            assert "\n" not in fault
-        return [fault.removeprefix(f"{path}:").partition(": ")[2] for fault in caught.value.faults]
-
-    return check
-
-
 def section(experiment):
     return experiment["extensions"][0]
 
 
+@pytest.fixture
+def load(tmp_path, experiment):
+    def read():
+        path = tmp_path / "experiments" / "e.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(experiment, sort_keys=False))
+        return load_drill(path)
+
+    return read
+
+
+@pytest.fixture
+def faults(load):
+    def refused():
+        with pytest.raises(BadDocument) as caught:
+            load()
+        return [fault.partition(": ")[2] for fault in caught.value.faults]
+
+    return refused
+
+
 def test_the_shipped_experiment_is_a_drill():
     drill = load_drill(SHIPPED)
-    assert drill.failure_mode == "replica-crash"
+    assert (drill.id, drill.family, drill.failure_mode, drill.runbook) == (
+        *("EXP-001", "replica", "replica-crash", "replica-crash"),
+    )
+    assert drill.faults == ("replica-crash",)
+    assert drill.slos == ("availability",)
     assert drill.workload.duration_s > drill.workload.warmup_s
     assert drill.blast_radius == BlastRadius(max_replicas=1, min_healthy=2)
+    assert drill.deadline_s == 120.0
     assert drill.expected == Expected("availability", alert_within_s=30.0, recovered_within_s=30.0, failed_requests=0)
     assert "Requests succeed" in drill.hypothesis
+    assert drill.weakness is None
 
 
-def test_token_lengths_are_read(tmp_path, experiment):
-    section(experiment)["workload"]["prompt_tokens"] = {"median": 400, "sigma": 0.7, "min": 16, "max": 2048}
-    path = tmp_path / "e.yaml"
-    path.write_text(yaml.safe_dump(experiment))
-    assert load_drill(path).workload.prompt_tokens == TokenLengths(400.0, 0.7, 16, 2048)
+def test_the_platform_that_a_drill_needs_is_read(load, section):
+    section["platform"] = {
+        "replicas": 4,
+        "max_replicas": 6,
+        "time_scale": 2,
+        "cold_start_scale": 0.1,
+        "gateway_workers": 2,
+        "profile": "h100-llama3-8b-tp1",
+        "prometheus": True,
+        "autoscale": str(POLICY),
+        "autoscale_clock_factor": 60,
+        "unhealthy_restart_s": 5,
+    }
+    needs = load().platform
+    assert needs == PlatformNeeds(
+        replicas=4,
+        max_replicas=6,
+        time_scale=2.0,
+        cold_start_scale=0.1,
+        gateway_workers=2,
+        profile="h100-llama3-8b-tp1",
+        prometheus=True,
+        autoscale=POLICY,
+        autoscale_clock_factor=60.0,
+        unhealthy_restart_s=5.0,
+    )
+    assert "prometheus" not in needs.asked()
+    assert "tenants" not in needs.asked()
+    assert needs.asked()["replicas"] == 4
+
+
+def test_files_are_relative_to_the_experiment(load, section, tmp_path):
+    (tmp_path / "policy.yaml").write_text("x")
+    section["platform"]["autoscale"] = "../policy.yaml"
+    assert load().platform.autoscale == tmp_path / "policy.yaml"
+
+
+def test_every_need_is_one_that_the_platform_can_be_started_with():
+    from serving.fleet.spec import PlatformSpec
+
+    assert set(PlatformNeeds.__dataclass_fields__) <= set(PlatformSpec.__dataclass_fields__)
+
+
+def test_silence_may_be_expected(load, section):
+    section["expected"]["alert"] = "none"
+    assert load().expected.alert_slo is None
+
+
+def test_costs_may_be_expected(load, section):
+    section["expected"]["cost"] = {"max_incident_usd": 0.1, "max_good_token_factor": 1.5}
+    assert load().expected.cost == ExpectedCost(Decimal("0.1"), 1.5)
+
+
+def test_a_known_weakness_names_its_risk(load, section):
+    section["weakness"] = {"risk": "RISK-004", "text": "poison walks through the fleet"}
+    assert load().weakness == Weakness("RISK-004", "poison walks through the fleet")
+
+
+def test_token_lengths_are_read(load, section):
+    section["workload"]["prompt_tokens"] = {"median": 400, "sigma": 0.7, "min": 16, "max": 2048}
+    assert load().workload.prompt_tokens == TokenLengths(400.0, 0.7, 16, 2048)
+
+
+def test_guard_and_gate_are_read(load, section):
+    section["guard"] = {"max_failed_requests": 3}
+    section["gate"] = {"min_budget_left": 0.5}
+    drill = load()
+    assert drill.guard.max_failed_requests == 3
+    assert drill.gate.min_budget_left == 0.5
 
 
 def test_a_fault_names_the_line_it_stands_in(tmp_path):
@@ -62,90 +142,12 @@ def test_a_fault_names_the_line_it_stands_in(tmp_path):
         load_drill(path)
 
 
-def test_a_misspelt_key_is_answered_with_the_right_one(experiment, faults):
-    experiment["rollback"] = experiment.pop("rollbacks")
-    found = faults()
-    assert "rollback: unknown key: did you mean `rollbacks`?" in found
-    assert any(fault.startswith("rollbacks: missing") for fault in found)
-
-
-@pytest.mark.parametrize(
-    "key", ["title", "description", "steady-state-hypothesis", "method", "rollbacks", "extensions"]
-)
-def test_what_every_drill_needs_is_asked_for(experiment, faults, key):
-    del experiment[key]
-    assert any(fault.startswith(f"{key}: missing") for fault in faults())
-
-
-@pytest.mark.parametrize("key", ["method", "rollbacks"])
-def test_empty_lists_are_refused(experiment, faults, key):
-    experiment[key] = []
-    assert f"{key}: is empty: write a list" in faults()
-
-
-def test_every_fault_is_told_at_once(experiment, faults):
-    experiment["titel"] = "x"
-    section(experiment)["clock_factor"] = 0
-    experiment["method"][0]["type"] = "akshun"
-    assert len(faults()) == 3
-
-
-def test_a_control_that_cannot_be_imported_is_refused(experiment, faults, tmp_path):
-    experiment["controls"][0]["provider"]["module"] = "no_such_module"
-    (fault,) = faults()
-    assert "controls[0].provider.module: cannot be imported" in fault
-    assert missing_controls(tmp_path / "broken.yaml") == ("no_such_module",)
-
-
-def test_the_shipped_experiments_controls_exist():
-    assert missing_controls(SHIPPED) == ()
-
-
-def test_an_unknown_function_lists_the_known_ones(experiment, faults):
-    experiment["method"][0]["provider"]["func"] = "crash_replicas"
-    assert any("use one of crash_replica, restore_replicas, wait_recovered" in fault for fault in faults())
-
-
-def test_a_misspelt_argument_lists_the_accepted_ones(experiment, faults):
-    experiment["method"][0]["provider"]["arguments"]["replicca"] = "any"
-    (fault,) = faults()
-    assert "takes replica, min_healthy, seed" in fault
-
-
-def test_a_tolerance_chaos_toolkit_cannot_take_is_refused(experiment, faults):
-    experiment["steady-state-hypothesis"]["probes"][0]["tolerance"] = 0.99
-    assert "write a range" in faults()[0]
-
-
-@pytest.mark.parametrize("bounds", [[1.0, 0.99], [0.0, float("nan")], [0.0, float("inf")]])
-def test_a_range_that_nothing_or_everything_meets_is_refused(experiment, faults, bounds):
-    experiment["steady-state-hypothesis"]["probes"][0]["tolerance"] = bounds
-    assert "finite range" in faults()[0]
-
-
-def test_a_probe_without_tolerance_is_refused(experiment, faults):
-    del experiment["steady-state-hypothesis"]["probes"][1]["tolerance"]
-    assert faults()[0].startswith("steady-state-hypothesis.probes[1].tolerance: missing")
-
-
-def test_a_method_that_hits_more_than_stated_is_refused(experiment, faults):
-    experiment["method"].append(experiment["method"][0])
-    assert "blast_radius.max_replicas is 1" in faults()[0]
-
-
-def test_a_method_that_keeps_fewer_healthy_than_stated_is_refused(experiment, faults):
-    experiment["method"][0]["provider"]["arguments"]["min_healthy"] = 1
-    assert "blast_radius.min_healthy is 2" in faults()[0]
-
-
-def test_a_rollback_strategy_that_leaves_faults_behind_is_refused(experiment, faults):
-    experiment["runtime"]["rollbacks"]["strategy"] = "deviated"
-    assert "write `always`" in faults()[0]
-
-
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
+        (("id",), "EXP-1", "id: is 'EXP-1': write a stable id"),
+        (("family",), "replicas", "family: is 'replicas': did you mean `replica`?"),
+        (("failure_mode",), "Replica Crash", "lower-case words"),
         (("workload", "rate_rps"), "six", "rate_rps: is 'six'"),
         (("workload", "rate_rps"), float("nan"), "rate_rps: is nan"),
         (("workload", "seed"), 1.5, "seed: is 1.5: write a whole number"),
@@ -153,13 +155,34 @@ def test_a_rollback_strategy_that_leaves_faults_behind_is_refused(experiment, fa
         (("workload", "prompt_tokens"), {"median": 4, "sigma": 1, "min": 16, "max": 32}, "put them in order"),
         (("workload", "burst"), 1, "unknown key"),
         (("clock_factor",), True, "clock_factor: is True"),
-        (("failure_mode",), "Replica Crash", "lower-case words"),
+        (("deadline_s",), 0, "deadline_s: is 0: write seconds"),
         (("expected", "alert"), {"slo": "availability"}, "expected.alert.within_s: missing"),
-        (("blast_radius", "min_healthy"), 0, "min_healthy: is 0"),
+        (("expected", "alert"), "never", "expected.alert: is 'never': give slo and within_s, or write none"),
+        (("expected", "failed_requests"), -1, "failed_requests: is -1"),
+        (("expected", "cost"), {"max_incident_usd": -1}, "max_incident_usd: is -1"),
+        (("expected", "cost"), {"max_incident": 1}, "did you mean `max_incident_usd`?"),
+        (("expected", "cost"), {"max_good_token_factor": 0.5}, "a factor of 1"),
+        (("blast_radius", "min_healthy"), -1, "min_healthy: is -1"),
+        (("blast_radius", "components"), ["gatway"], "components[0]: is 'gatway': did you mean `gateway`?"),
+        (("blast_radius",), {"min_healthy": 2}, "max_replicas: missing"),
+        (("platform", "replicas"), 17, "platform.replicas: is 17: write a whole number of 1 to 16"),
+        (("platform", "replicas"), 2.5, "platform.replicas: is 2.5"),
+        (("platform", "max_replicas"), 2, "max_replicas: is 2, replicas is 3"),
+        (("platform", "autoscale"), "gone.yaml", "gone.yaml is no file beside"),
+        (("platform", "autoscale_clock_factor"), 60, "there is no `autoscale`"),
+        (("platform", "prometheus"), "yes please", "prometheus: is 'yes please'"),
+        (("platform", "replcas"), 3, "did you mean `replicas`?"),
+        (("slo",), "availability", "slo: is 'availability': list the SLOs"),
+        (("slo",), ["availability", "availability"], "slo: names one twice"),
+        (("weakness",), {"risk": "4", "text": "x"}, "weakness.risk: is '4'"),
+        (("weakness",), {"risk": "RISK-004"}, "weakness.text: missing"),
+        (("guard",), {"max_faild_share": 1}, "did you mean `max_failed_share`?"),
+        (("gate",), {"min_budget_left": 2}, "min_budget_left: is 2"),
+        (("deadlines",), 3, "deadlines: unknown key: did you mean `deadline_s`?"),
     ],
 )
-def test_bad_values_of_the_drill_are_refused(experiment, faults, path, value, said):
-    at = section(experiment)
+def test_bad_values_of_the_drill_are_refused(section, faults, path, value, said):
+    at = section
     for key in path[:-1]:
         at = at[key]
     at[path[-1]] = value
@@ -167,33 +190,34 @@ def test_bad_values_of_the_drill_are_refused(experiment, faults, path, value, sa
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("", "holds 0 documents"), ("- a\n", "write an experiment"), ("a: [\n", "not YAML"), ("a: 1\na: 2\n", "twice")],
+    ("path", "value"),
+    [
+        (("slo",), ["availabilty"]),
+        (("expected", "alert", "slo"), "availabilty"),
+        (("gate",), {"slos": ["availabilty"]}),
+    ],
 )
-def test_what_is_no_experiment_is_one_line(tmp_path, text, said):
+def test_an_slo_that_is_not_there_is_refused_where_there_are_some(section, faults, tmp_path, path, value):
+    (tmp_path / "slo").symlink_to(ROOT / "slo")
+    at = section
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    assert any("no SLO is named 'availabilty': did you mean `availability`?" in fault for fault in faults())
+
+
+def test_without_slo_documents_nothing_is_said_of_their_names(load, section):
+    section["slo"] = ["elsewhere"]
+    assert load().slos == ("elsewhere",)
+
+
+def test_the_shipped_experiments_controls_exist():
+    assert missing_controls(SHIPPED) == ()
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "a: 1\na: 2\n"])
+def test_what_is_no_experiment_is_refused(tmp_path, text):
     path = tmp_path / "e.yaml"
     path.write_text(text)
-    with pytest.raises(BadDocument, match=said):
+    with pytest.raises(BadDocument):
         load_drill(path)
-
-
-def test_a_file_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(BadDocument, match="cannot be read"):
-        load_drill(tmp_path / "missing.yaml")
-
-
-def test_a_control_that_names_no_module_is_refused(experiment, faults):
-    experiment["controls"][0]["provider"]["modul"] = experiment["controls"][0]["provider"].pop("module")
-    assert faults() == ["controls[0].provider.module: missing: name the Python module of the control"]
-    del experiment["controls"][0]["provider"]
-    assert faults()[0].startswith("controls[0].provider: missing")
-
-
-def test_what_chaos_toolkit_would_overlook_or_refuse_only_when_it_runs_is_refused(experiment, faults):
-    experiment["method"][0]["pauses"] = {"befor": 8}
-    experiment["method"][1]["provider"]["arguments"] = [30]
-    experiment["steady-state-hypothesis"]["probes"][0]["tolerance"] = None
-    said = "\n".join(faults())
-    assert "method[0].pauses.befor: unknown key" in said
-    assert "method[1].provider.arguments: is a list" in said
-    assert "probes[0].tolerance: is nothing" in said
