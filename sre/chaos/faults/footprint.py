@@ -12,15 +12,15 @@ from types import MappingProxyType
 from sre.chaos.faults.model import Fault
 
 SELECTORS = ("busiest", "any", "random")
-_BY_FAMILY: Mapping[str, tuple[str, ...]] = MappingProxyType({"traffic": ("traffic",), "capacity": ("autoscaler",)})
+OBSERVERS = ("recorder", "prometheus")
 _BY_FAULT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "cpu-pressure": ("host",),
         "memory-pressure": ("host",),
         "gateway-crash": ("gateway",),
         "autoscaler-down": ("autoscaler",),
-        "metrics-stale": ("recorder",),
-        "metrics-lying": ("recorder",),
+        "autoscaler-thrash": ("autoscaler",),
+        "metrics-lying": OBSERVERS,
     }
 )
 
@@ -34,23 +34,31 @@ class Footprint:
     components: tuple[str, ...] = ()
 
 
-def footprint(fault: Fault) -> Footprint:
-    """What the fault will hit at most."""
+def footprint(fault: Fault, *, replicas: int) -> Footprint:
+    """What the fault will hit at most on a platform of so many replicas."""
     components = _components(fault)
-    replicas = getattr(fault, "replicas", None)
-    if isinstance(replicas, int):
-        return Footprint(chosen=replicas, components=components)
-    if isinstance(replicas, list | tuple):
-        return Footprint(named=tuple(str(name) for name in replicas), components=components)
-    replica = getattr(fault, "replica", None)
-    if replica is None or components:
+    if fault.name == "poison-request":
+        return Footprint(chosen=min(replicas, int(getattr(fault, "max_crashed", replicas))))
+    if fault.name == "autoscaler-thrash":
+        return Footprint(chosen=max(0, replicas - int(getattr(fault, "low", 0))), components=components)
+    return _replicas(fault, components)
+
+
+def _replicas(fault: Fault, components: tuple[str, ...]) -> Footprint:
+    several, one = getattr(fault, "replicas", None), getattr(fault, "replica", None)
+    if isinstance(several, int):
+        return Footprint(chosen=several, components=components)
+    if isinstance(several, list | tuple):
+        return Footprint(named=tuple(str(name) for name in several), components=components)
+    if one is None or components:
         return Footprint(components=components)
-    if replica in SELECTORS:
-        return Footprint(chosen=1, components=components)
-    return Footprint(named=(str(replica),), components=components)
+    return Footprint(chosen=1) if one in SELECTORS else Footprint(named=(str(one),))
 
 
 def _components(fault: Fault) -> tuple[str, ...]:
     if fault.name == "disk-full":
         return ("host", "recorder") if getattr(fault, "how", "") == "ballast" else (str(getattr(fault, "victim", "")),)
-    return _BY_FAULT.get(fault.name, _BY_FAMILY.get(fault.family, ()))
+    if fault.name in ("metrics-down", "metrics-stale"):
+        target = str(getattr(fault, "target", ""))
+        return OBSERVERS if target == "exporter" else (target,)
+    return _BY_FAULT.get(fault.name, ("traffic",) if fault.family == "traffic" else ())

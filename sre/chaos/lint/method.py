@@ -10,7 +10,7 @@ from sre.chaos.faults.footprint import Footprint, footprint
 from sre.chaos.lint.model import Notes
 from sre.chaos.lint.scope import Scope
 from sre.chaos.lint.slos import check_slos
-from sre.chaos.lint.steps import Step, longest_window_s, steps_of
+from sre.chaos.lint.steps import Step, driver_of, longest_window_s, steps_of
 from sre.chaos.lint.tree import field, items, text
 from sre.chaos.model import Drill
 from sre.slo.documents import Node
@@ -124,7 +124,7 @@ def _check_radius(steps: Sequence[Step], drill: Drill, section: Node, notes: Not
         if fault is None:
             sure = sure and step.fault is None
             continue
-        hit = footprint(fault)
+        hit = footprint(fault, replicas=drill.platform.replicas or DEFAULT_REPLICAS)
         together.append(hit)
         everything |= set(hit.components)
         count = len({name for one in together for name in one.named}) + sum(one.chosen for one in together)
@@ -177,10 +177,12 @@ def _check_times(steps: Sequence[Step], drill: Drill, section: Node, notes: Note
 
 
 def _check_needs(steps: Sequence[Step], drill: Drill, section: Node, notes: Notes, scope: Scope) -> None:
-    names = [step.fault for step in steps if step.fault is not None and step.fault in fault_names()]
-    classes = [fault_class(name) for name in names]
-    driver = scope.values.get("platform") or "local"
-    for step, cls in zip([s for s in steps if s.fault in names], classes, strict=True):
+    driver, families = driver_of(scope), []
+    for step in steps:
+        if step.fault is None or step.fault not in fault_names():
+            continue
+        cls = fault_class(step.fault, driver)
+        families.append(cls.family)
         if driver not in cls.platforms:
             there = ", ".join(cls.platforms)
             notes.warnings.add(step.at, f"{cls.name} is for {there} only, `platform` is {driver!r}: name that platform")
@@ -188,7 +190,7 @@ def _check_needs(steps: Sequence[Step], drill: Drill, section: Node, notes: Note
             key, mend = _NEEDS.get(need, ("", ""))
             if key and not getattr(drill.platform, key):
                 notes.errors.add(step.at, f"{cls.name} needs {need}: {mend}")
-    if classes and drill.family not in {cls.family for cls in classes}:
+    if families and drill.family not in families:
         at = field(section, "family") or section
-        families = ", ".join(dict.fromkeys(cls.family for cls in classes))
-        notes.warnings.add(at, f"is {drill.family}, its faults are of {families}: write one of those")
+        said = f"is {drill.family}, its faults are of {', '.join(dict.fromkeys(families))}"
+        notes.warnings.add(at, f"{said}: write one of those")

@@ -31,6 +31,7 @@ class Step:
     background: bool
     arguments: Mapping[str, object] = field(default_factory=dict)
     open_arguments: frozenset[str] = frozenset()
+    driver: str = "local"
 
     @property
     def pauses_s(self) -> float:
@@ -40,7 +41,7 @@ class Step:
         """The fault with its parameters, or why it refuses them; neither while a parameter is not known."""
         if self.fault is None or self.fault not in fault_names() or self.open_arguments:
             return None, None
-        cls = fault_class(self.fault)
+        cls = fault_class(self.fault, self.driver)
         known = {parameter.name for parameter in fields(cast(Any, cls))}
         params = {name: value for name, value in self.arguments.items() if name in known and value is not None}
         refusal = fault_refusal(lambda: cls(**params))
@@ -54,6 +55,11 @@ def steps_of(activities: Node | None, scope: Scope) -> tuple[Step, ...]:
         target = scope.activities.get(text(activity, "ref"), activity)
         found.append(_step(target, scope, background=background is not None and background.scalar is True))
     return tuple(found)
+
+
+def driver_of(scope: Scope) -> str:
+    """The platform that the file asks for, as far as it is known now."""
+    return str(scope.values.get("platform") or "local")
 
 
 def seconds(node: Node | None, scope: Scope) -> float:
@@ -86,6 +92,7 @@ def _step(activity: Node, scope: Scope, *, background: bool) -> Step:
         background=background,
         arguments=known,
         open_arguments=unknown,
+        driver=driver_of(scope),
     )
 
 
