@@ -17,6 +17,7 @@ from serving.gateway.errors import ApiError, invalid
 from serving.gateway.model import Job, Replay
 from serving.gateway.routing import prefix_hashes
 from serving.gateway.sse import Api
+from serving.gateway.suspects import fingerprint_of
 from serving.gateway.tenants import Tenant
 
 _COMPLETION_MAX_TOKENS = 16  # OpenAI's default for /v1/completions
@@ -209,6 +210,7 @@ def _job(body: CompletionBody | ChatBody, caller: Caller, rules: Rules) -> Job:
         prefix=() if rules.block_chars is None else prefix_hashes(prompt, rules.block_chars),
         replay=rules.replay(body.temperature),
         traceparent=caller.traceparent,
+        fingerprint=fingerprint_of(prompt),
     )
 
 

@@ -69,7 +69,8 @@ class FailoverConfig(BaseModel):
 
     `max_attempts` bounds one request's replicas before its first token, `max_replays` its changes of replica after it.
     The fleet-wide retry budget: `budget_ratio` retries for each request, `budget_min_per_s` on top, saved up for
-    `budget_window_s`. `unreplayable` is the policy for jobs whose continuation is not exact. `hedge_after_s` starts a
+    `budget_window_s`. A prompt under which `poison_deaths` replicas died is refused for `quarantine_s` (0: never).
+    `unreplayable` is the policy for jobs whose continuation is not exact. `hedge_after_s` starts a
     second attempt elsewhere when the first token is late (None: never).
     """
 
@@ -80,6 +81,8 @@ class FailoverConfig(BaseModel):
     budget_ratio: Annotated[float, Field(ge=0, le=10)] = 0.2
     budget_min_per_s: Annotated[float, Field(ge=0, le=10_000)] = 50.0
     budget_window_s: Seconds = 10.0
+    poison_deaths: Annotated[int, Field(ge=0, le=10)] = 2
+    quarantine_s: Seconds = 300.0
     unreplayable: Literal["continue", "fail"] = "continue"
     hedge_after_s: Seconds | None = None
 

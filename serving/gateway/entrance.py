@@ -75,6 +75,7 @@ class Entry:
         `stream` is for a coordinator, which says what became of a dead worker's requests. Raises ApiError.
         """
         entrance = self._entrance
+        entrance.pool.require_harmless(job)
         entrance.gate.charge(self._tenant, job.cost_tokens)
         self._charged = job.cost_tokens
         lease = await entrance.admission.admit(job)

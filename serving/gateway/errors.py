@@ -11,6 +11,7 @@ from serving.gateway.model import FailureReason, Outcome
 
 Rejection = Literal["queue_full", "queue_timeout", "shed", "rate_limit", "too_many", "draining"]
 ExpiryStage = Literal["queue", "engine", "stream"]
+_NO_CONNECTION = ("failed to connect", "cannot connect")  # gRPC's and aiohttp's words
 
 
 class ReplicaFailed(ServingError):  # noqa: N818  (reads as a sentence)
@@ -96,6 +97,21 @@ def invalid(
 def unavailable(message: str, *, status: int = 503, code: str, retry_after_s: float | None = None) -> ApiError:
     """Our failure before any token: counted as an error."""
     return ApiError(status, message, outcome="error", kind="server_error", code=code, retry_after_s=retry_after_s)
+
+
+def never_arrived(failure: ReplicaFailed) -> bool:
+    """Whether no connection could be made: the replica was gone before this job came to it."""
+    detail = failure.detail.lower()
+    return failure.reason == "connect" and any(words in detail for words in _NO_CONNECTION)
+
+
+def poison_suspected() -> ApiError:
+    """Replicas died while this very prompt waited for its first token: it is given to no more of them."""
+    return unavailable(
+        "replicas failed while they began to serve this prompt: it is not tried again for some minutes",
+        status=500,
+        code="poison_suspected",
+    )
 
 
 def rejected(message: str, *, reason: Rejection, code: str, retry_after_s: float, status: int = 429) -> ApiError:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, Self
 
 from serving.gateway.attempt import Attempt
 from serving.gateway.config import GatewayConfig
-from serving.gateway.errors import ApiError, JobRefused, ReplicaFailed, Truncated, unavailable
+from serving.gateway.errors import ApiError, JobRefused, ReplicaFailed, Truncated, poison_suspected, unavailable
 from serving.gateway.hedge import race
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.model import Finish, Job, Piece, Resume
@@ -23,8 +23,8 @@ _RETRY_AFTER_S = 1
 _NO_BUDGET = "the retry budget is used up"
 
 
-NoPlace = Literal["budget", "late"]
-"""Why there is no other place: the retry budget is used up, or no other replica came up in time."""
+NoPlace = Literal["budget", "late", "poison"]
+"""Why there is no other place: no retry budget is left, no other replica came up in time, or replicas died of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +220,8 @@ class Generation:
         place = await self._failover.elsewhere(self._job, self._tried(), until=self._until(), free=is_free)
         if place == "budget":
             raise self._given_up(failure, _NO_BUDGET)
+        if place == "poison":
+            raise self._poisonous(failure)
         if place == "late":
             raise self._given_up(failure, "no other replica came up in time", result="failed")
         if self._started:
@@ -303,6 +305,11 @@ class Generation:
             raise refusal
         self._metrics.replays["failed"].inc()
         raise Truncated(f"replica {self.replicas[-1]} refused to go on with the answer: {refusal}") from refusal
+
+    def _poisonous(self, failure: ReplicaFailed) -> ApiError | Truncated:
+        if self._started:
+            return self._given_up(failure, "replicas died while they served this prompt")
+        return poison_suspected()
 
     def _given_up(
         self, failure: ReplicaFailed, why: str, *, result: Literal["failed", "refused"] = "refused"

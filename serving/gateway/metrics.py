@@ -77,6 +77,8 @@ class GatewayMetrics:
         self._ejections = ledger.counter(
             "sre_gateway_ejections_total", "Times taken out of rotation.", ["replica", "reason"]
         )
+        suspects = ledger.counter("sre_gateway_poison_total", "Prompts under which replicas died.", ["event"])
+        self.poison = {event: suspects.labels(event) for event in ("quarantined", "refused")}
         routed = ledger.counter("sre_gateway_prefix_routes_total", "Prompts by where their prefix led.", ["result"])
         self.prefix_routes = {result: routed.labels(result) for result in PREFIX_RESULTS}
         self.prefix_lost_blocks = ledger.count(

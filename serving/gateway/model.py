@@ -37,7 +37,8 @@ class Job:
     `sampling` is what the model's `sampling_parameters` tensor carries. `prompt_tokens_estimate` counts words:
     exact for the emulated engine, good enough for routing on a real one. `messages` are a chat's, for replicas that
     speak the OpenAI API themselves. Lower `priority` goes first. `deadline_at` (Unix seconds) is the client's.
-    `prefix` are the chained hashes of the prompt's leading blocks, what prefix affinity routes by.
+    `prefix` are the chained hashes of the prompt's leading blocks, what prefix affinity routes by; `fingerprint` is one
+    of the whole prompt, by which one that kills replicas is known again (0: it is not followed).
     """
 
     request_id: str
@@ -53,6 +54,7 @@ class Job:
     prefix: tuple[int, ...] = ()
     replay: Replay = "exact"
     traceparent: str | None = None
+    fingerprint: int = 0
 
     @property
     def cost_tokens(self) -> int:

@@ -7,20 +7,24 @@ nowhere to go, waiting is all that can help.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from serving.gateway.budget import RetryBudget
 from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, ReplicaConfig, RoutingConfig
 from serving.gateway.endings import Endings
-from serving.gateway.errors import ReplicaFailed
+from serving.gateway.errors import ReplicaFailed, never_arrived, poison_suspected
 from serving.gateway.health import Ejection
 from serving.gateway.log import emit
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.model import Job
-from serving.gateway.replica import Channel, Lease, Moved, Replica
+from serving.gateway.replica import Channel, Fallen, Lease, Moved, Replica
 from serving.gateway.routing import Candidate, PrefixIndex, Standing, choose
+from serving.gateway.suspects import Suspects, who_may_have_done_it
+
+_MOST_FALLEN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,12 @@ class Pool:
             min_per_s=failover.budget_min_per_s,
             window_s=failover.budget_window_s,
             now=clock(),
+        )
+        self.suspects = Suspects(
+            deaths=failover.poison_deaths,
+            quarantine_s=failover.quarantine_s,
+            clock=clock,
+            quarantined=self._quarantined,
         )
         metrics.budget.set_function(lambda: self.budget.balance(clock()))
 
@@ -181,7 +191,12 @@ class Pool:
         self._turn += 1
         replica = self._replicas[choice.name]
         replica.last_turn = self._turn
-        return Lease(replica, job, self._clock(), self._tell)
+        return Lease(replica, job, self._clock(), self._released)
+
+    def _released(self, lease: Lease) -> None:
+        if lease.pieces:
+            self.suspects.answered(lease.fingerprint)
+        self._tell()
 
     def _standing(self, replica: Replica, job: Job, exclude: Collection[str], forced: bool) -> Standing:
         if not replica.health.routable or replica.name in exclude:
@@ -232,6 +247,9 @@ class Pool:
         health = replica.health
         if lease.life != health.life or not health.serving or isinstance(failure, Moved):
             return
+        if not lease.pieces:
+            fallen = Fallen(lease.fingerprint, lease.opened_at, self._clock())
+            replica.fallen = [*replica.fallen[-_MOST_FALLEN:], fallen]
         if failure.reason == "connect":
             self.lose(replica, failure)
         elif health.attempt_failed() and self.may_eject(replica):
@@ -261,8 +279,43 @@ class Pool:
 
     def _out(self, replica: Replica, reason: Ejection, failure: ReplicaFailed) -> None:
         self._metrics.ejected(replica.name, reason)
+        if reason != "slow" and not never_arrived(failure):
+            self._suspect(replica)
         emit("replica_down", replica=replica.name, reason=reason, detail=failure.detail, inflight=replica.inflight)
         self.attention.set()
+
+    def _suspect(self, replica: Replica) -> None:
+        """It died, or as good as that: who waited for its first token then?"""
+        waiting = [Fallen(lease.fingerprint, lease.opened_at) for lease in replica.leases if not lease.pieces]
+        suspects = who_may_have_done_it([*replica.fallen, *waiting], progress_at=replica.health.progress_at)
+        replica.fallen = []
+        self.suspects.died(suspects, replica.name, replica.health.life)
+
+    def _quarantined(self) -> None:
+        self._metrics.poison["quarantined"].inc()
+        emit("prompt_quarantined", level=logging.ERROR)
+
+    def require_harmless(self, job: Job) -> None:
+        """Raises ApiError for a prompt in quarantine."""
+        if self.suspects.in_quarantine(job.fingerprint):
+            self._metrics.poison["refused"].inc()
+            raise poison_suspected()
+
+    def on_trial(self, fingerprint: int) -> bool:
+        """Whether another suspect waits for its first token: of two at a time nobody could say which it was."""
+        return any(
+            not lease.pieces and lease.fingerprint != fingerprint and self.suspects.suspected(lease.fingerprint)
+            for replica in self
+            if replica.health.serving
+            for lease in replica.leases
+        )
+
+    def in_doubt(self, lives: Mapping[str, int]) -> bool:
+        """Whether one of these replicas, in these lives, may prove dead any moment."""
+        return any(
+            replica.health.serving and replica.health.suspect and lives.get(replica.name) == replica.health.life
+            for replica in self
+        )
 
     def probe_passed(self, replica: Replica) -> None:
         if replica in self._retired or not replica.health.probe_passed(self._clock()):

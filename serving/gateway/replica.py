@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from serving.gateway.config import HealthConfig, ReplicaConfig
 from serving.gateway.errors import ReplicaFailed
@@ -26,6 +27,14 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
+class Fallen(NamedTuple):
+    """A job that waited for its first token on a replica, until it failed there or, at infinity, still does."""
+
+    fingerprint: int
+    opened_at: float
+    until: float = math.inf
+
+
 class Moved(ReplicaFailed):
     """The replica is to be left because an operator says so: no failure, and free of any budget."""
 
@@ -36,16 +45,28 @@ class Moved(ReplicaFailed):
 class Replica:
     """Health and load of one replica. `leaving` says why its jobs are to go elsewhere, as soon as there is elsewhere.
 
+    `fallen` are the latest jobs that failed on it without a token: it may prove dead a moment later.
     `drain_until` is when a draining replica's grace ends. Times are seconds of the pool's clock.
     """
 
-    __slots__ = ("channel", "config", "drain_until", "health", "last_turn", "leases", "leaving", "outstanding_tokens")
+    __slots__ = (
+        "channel",
+        "config",
+        "drain_until",
+        "fallen",
+        "health",
+        "last_turn",
+        "leases",
+        "leaving",
+        "outstanding_tokens",
+    )
 
     def __init__(self, config: ReplicaConfig, channel: Channel, rules: HealthConfig, now: float) -> None:
         self.config = config
         self.channel = channel
         self.health = Health(rules, now)
         self.leases: dict[Lease, None] = {}
+        self.fallen: list[Fallen] = []
         self.outstanding_tokens = 0
         self.last_turn = 0
         self.leaving: ReplicaFailed | None = None
@@ -101,6 +122,7 @@ class Lease:
     __slots__ = (
         "_pool_released",
         "_seen_pieces",
+        "fingerprint",
         "first_at",
         "first_due_at",
         "is_open",
@@ -117,8 +139,9 @@ class Lease:
         "waiting_from",
     )
 
-    def __init__(self, replica: Replica, job: Job, now: float, released: Callable[[], None]) -> None:
+    def __init__(self, replica: Replica, job: Job, now: float, released: Callable[[Lease], None]) -> None:
         self.replica = replica
+        self.fingerprint = job.fingerprint
         self.tokens = job.cost_tokens
         self.prefill_tokens = job.prompt_tokens_estimate
         self.life = replica.health.life
@@ -184,4 +207,4 @@ class Lease:
             self.is_open = False
             self.replica.leases.pop(self, None)
             self.replica.outstanding_tokens -= self.tokens
-            self._pool_released()
+            self._pool_released(self)

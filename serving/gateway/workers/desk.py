@@ -150,6 +150,7 @@ class Desk:
             tenant=guest.tenant.name if guest.tenant else "",
             deadline_at=message.deadline_at,
             prefix=tuple(message.prefix),
+            fingerprint=message.fingerprint,
         )
         job, stream = guest.job, message.stream
         self._ask(message.call, guest, lambda: guest.entry.admit(job, guest, stream=stream))

@@ -15,7 +15,7 @@ from serving.gateway.generation import NoPlace
 from serving.gateway.ratelimit import Allowance
 from serving.gateway.series import Change
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 Allowances = Mapping[str, Sequence[float]]
 """What a tenant has left, by resource: limit, remaining, reset_s."""
@@ -56,6 +56,7 @@ class Admit(NamedTuple):
     priority: int
     deadline_at: float | None
     prefix: Sequence[int]
+    fingerprint: int
     stream: bool
 
 

@@ -48,7 +48,7 @@ class Mirror:
         """The place that was given to `job`."""
         number = granted.lease
         replica = self._replica(ReplicaConfig.model_validate(granted.replica), granted.life)
-        lease = Lease(replica, job, granted.opened_at, lambda: self._released(number))
+        lease = Lease(replica, job, granted.opened_at, lambda _: self._released(number))
         self._held[number] = _Held(lease, _progress(number, lease))
         self._numbers[lease] = number
         return lease

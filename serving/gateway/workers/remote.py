@@ -172,6 +172,7 @@ class RemoteEntry:
                 job.priority,
                 job.deadline_at,
                 job.prefix,
+                job.fingerprint,
                 stream,
             )
 

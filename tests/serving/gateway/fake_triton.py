@@ -3,9 +3,10 @@
 What a prompt gets is written in the prompt itself, word by word, so that a test reads as one line:
 `w5` five tokens; `forever` tokens until released, one each 20 ms; `pause` a wait until `release()`; `die` the whole
 server goes (as after kill -9); `crash` a status UNAVAILABLE; `stub` the model's error for a dead stub; `hang` silence;
-`bad` the model refuses; `eof` the stream ends; `junk` an unreadable response; `slow` 50 ms. Anything else is answered
-like `w3`. The replica's `script` is played before the prompt's. A resumed request plays the rest of its prompt: what
-happened up to its position, a fault there included, is passed over.
+`bad` the model refuses; `eof` the stream ends; `junk` an unreadable response; `slow` 50 ms; `poison` the engine dies:
+this stream stays silent, later ones get the error for a dead stub. Anything else is answered like `w3`. The replica's
+`script` is played before the prompt's. A resumed request plays the rest of its prompt: what happened up to its
+position, a fault there included, is passed over.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.cancelled = 0
         self.ended = 0
         self.port = 0
+        self.poisoned = False
         self._released = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -89,6 +91,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.ended += 1
 
     def _script_of(self, prompt: str, sampling: str, sent: int) -> str:
+        if self.poisoned:
+            return "stub"
         if prompt == PROBE_PROMPT:
             self.probes += 1
             return self.probe_script or "w1"
@@ -105,6 +109,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "slow": lambda: asyncio.sleep(0.05),
             "hang": lambda: asyncio.sleep(3600),
             "die": self._die,
+            "poison": self._be_poisoned,
             "crash": lambda: context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed"),
         }
         for word in script.split():
@@ -127,6 +132,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             elif word == "junk":
                 yield response_of("", raw=b"\xff\xff\xff\xff")
         yield final_response(len(prompt.split()), produced)
+
+    async def _be_poisoned(self) -> None:
+        self.poisoned = True
+        await asyncio.sleep(3600)
 
     async def _die(self) -> None:
         """Cut every connection. In a task of its own: this coroutine is one of those that are cut."""
