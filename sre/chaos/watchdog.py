@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from sre.chaos.lock import holder, is_stopped
-from sre.errors import EnvironmentLacks
+from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.model import Platform
 from sre.platforms.processes import PLATFORM_ID, STATE_DIR, kill_all
 from sre.platforms.select import select_platform
@@ -54,9 +54,10 @@ def ensure_watchdog(platform: Platform) -> None:
 def start_watchdog(platform: Platform) -> None:
     """Start one and do not wait; a second one leaves at once. Raises EnvironmentLacks when none can be started."""
     marks = {STATE_DIR: str(platform.state_dir)}
-    platform_id = getattr(platform, "platform_id", None)
-    if platform_id is not None:
-        marks[PLATFORM_ID] = str(platform_id)
+    with contextlib.suppress(PlatformError):  # it is down: there is nothing that `sre down` would have to find
+        platform_id = getattr(platform, "platform_id", None)  # only the local driver has marks of its own
+        if platform_id is not None:
+            marks[PLATFORM_ID] = str(platform_id)
     argv = (sys.executable, "-m", "sre.chaos.watchdog", str(platform.state_dir))
     try:
         process = spawn(argv, env={**os.environ, **marks}, log=platform.state_dir / START_LOG, dies_with_us=None)
