@@ -1,9 +1,10 @@
 """How a helper of this kind lives: it reads its rules anew when their file changes, tells what it does in a state file,
 and ends by itself.
 
-Three ways lead to its end, and on each it does no harm from then on: SIGTERM (it takes no new connections and waits
-until the open ones are gone), its deadline in $SRE_FAULT_DEADLINE_AT (it goes on accepting, since the way through it
-may not have been taken back yet), and 30 s after either, when it cuts what is left.
+Two ways lead to its end, and on both it does no harm from then on: SIGTERM (it takes no new connections), and its
+deadline in $SRE_FAULT_DEADLINE_AT (it goes on accepting for 3 s, since the way through it may not have been taken back
+yet). It then waits until the open connections are gone or have been silent for 2 s (gRPC keeps a connection of which it
+needs nothing more for up to its keepalive time), at most 30 s, and cuts what is left.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sre.errors import SreError
 LOOK_EVERY_S = 0.05
 LINGER_S = 30.0
 LEAST_LINGER_S = 3.0  # after the deadline: so long it may take until the way through it is taken back
+SILENT_S = 2.0
 
 
 class Helper(Protocol):
@@ -52,6 +54,7 @@ class Lifetime:
     _written: dict[str, Any] = field(default_factory=dict)
     _told_to_end: bool = False
     _ending_since: float | None = None
+    _moved_at: float = 0.0
 
     async def run(self) -> None:
         """Until its end."""
@@ -77,13 +80,15 @@ class Lifetime:
             self.helper.clear()
         if self._ending_since is None:
             self._read_rules()
-            over = False
-        else:
-            lingered_s = now - self._ending_since
-            may_go = self._told_to_end or lingered_s >= LEAST_LINGER_S
-            over = (may_go and not self.helper.open_connections) or lingered_s >= LINGER_S
-        self._write_state()
-        return over
+        if self._tell():
+            self._moved_at = now
+        return self._ending_since is not None and self._may_go(now, now - self._ending_since)
+
+    def _may_go(self, now: float, lingered_s: float) -> bool:
+        if lingered_s >= LINGER_S:
+            return True
+        idle = not self.helper.open_connections or now - self._moved_at >= SILENT_S
+        return idle and (self._told_to_end or lingered_s >= LEAST_LINGER_S)
 
     def _read_rules(self) -> None:
         try:
@@ -98,13 +103,14 @@ class Lifetime:
         except SreError as error:
             sys.stderr.write(f"{error}; goes on with the rules it has\n")
 
-    def _write_state(self) -> None:
-        """Never the reason to end: without it the fault cannot be proven, that is all."""
+    def _tell(self) -> bool:
+        """Write what is news; whether anything was. A full disk is no reason to end."""
         facts = {"listen": self.listen, "ending": self._ending_since is not None, **self.helper.facts()}
         if facts == self._written:
-            return
+            return False
+        self._written = facts
         temporary = self.state.with_name(f".{self.state.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             temporary.write_text(json.dumps(facts), encoding="utf-8")
             temporary.replace(self.state)
-            self._written = facts
+        return True
