@@ -7,7 +7,7 @@ VLLM_PYTHON ?= python3.11
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: gameday test lint bench soak setup setup-dev setup-bench setup-vllm test-vllm clean down
+.PHONY: gameday test lint docs bench soak setup setup-dev setup-bench setup-vllm test-vllm clean down
 .DEFAULT_GOAL := gameday
 
 setup: $(VENV)/.ready
@@ -63,6 +63,10 @@ lint: $(VENV)/.ready-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# The fault table of docs/chaos.md and the index of experiments; a test keeps them true.
+docs: $(VENV)/.ready
+	@$(BIN)/python -m sre.chaos.tables
 
 down:
 	@$(BIN)/sre down

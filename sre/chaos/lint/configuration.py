@@ -10,25 +10,18 @@ import importlib.util
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from sre.chaos.lint.activities import check_activity
 from sre.chaos.lint.model import Notes
 from sre.chaos.lint.scope import Scope
-from sre.chaos.lint.tree import did_you_mean, is_nothing, known_fields, text, walk
+from sre.chaos.lint.tree import did_you_mean, field, is_nothing, known_fields, plain, text, walk
+from sre.errors import BadDocument
 from sre.slo.documents import Node
 
 ENV = ("type", "key", "default", "env_var_type")
 ENV_TYPES = ("str", "string", "int", "integer", "float", "number", "bytes", "bool", "json")
 VAULT = ("type", "path", "key")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    notes: Notes
-    scope: Scope
-    known: Mapping[str, Node] = field(default_factory=dict)
 
 
 def check_configuration(node: Node | None, notes: Notes, scope: Scope) -> None:
@@ -45,6 +38,26 @@ def check_configuration(node: Node | None, notes: Notes, scope: Scope) -> None:
             )
         else:
             notes.errors.add(kind, f"is {kind.kind}: {did_you_mean(kind.scalar, ('env', 'probe'), 'write env')}")
+
+
+def check_platform(root: Node, notes: Notes, scope: Scope) -> None:
+    """`platform` and `kubernetes` of the configuration, which our own functions read."""
+    from sre.platforms.kubernetes.settings import cluster_settings
+    from sre.platforms.select import DRIVERS
+
+    configuration = field(root, "configuration")
+    driver, platform = scope.values.get("platform"), field(configuration, "platform")
+    if platform is not None and driver is not None and driver not in DRIVERS:
+        mend = did_you_mean(driver, DRIVERS, f"use one of {', '.join(DRIVERS)}")
+        notes.errors.add(platform, f"{driver!r} is no platform: {mend}")
+    cluster = field(configuration, "kubernetes")
+    if cluster is None or is_nothing(cluster):
+        return
+    try:
+        cluster_settings({"kubernetes": plain(cluster)})
+    except BadDocument as error:
+        for fault in error.faults:
+            notes.errors.add(cluster, fault.removeprefix("configuration.kubernetes: "))
 
 
 def check_secrets(node: Node | None, notes: Notes) -> None:

@@ -42,6 +42,7 @@ def check_method(root: Node, drill: Drill | None, notes: Notes, scope: Scope) ->
     _check_radius(steps, drill, section, notes)
     _check_times(steps, drill, section, notes, longest_window_s(probes, scope))
     _check_needs(steps, drill, section, notes, scope)
+    _check_guard(steps, drill, section, notes)
     check_slos(drill, section, notes)
 
 
@@ -106,6 +107,10 @@ def _check_leases(steps: Sequence[Step], drill: Drill, notes: Notes) -> None:
             if later.heals:
                 break
             meant_s += later.after_s
+        notice_s = step.arguments.get("notice_s")
+        if step.fault == "spot-preemption" and isinstance(notice_s, int | float) and lease_s <= notice_s:
+            said = f"is {lease_s:g}, so it is undone before its notice of {notice_s:g} s ends"
+            notes.errors.add(at, f"{said}: make the lease longer")
         if lease_s < meant_s:
             notes.warnings.add(
                 at, f"is {lease_s:g}, the method lets the fault last {meant_s:g} s: make the lease longer"
@@ -194,3 +199,20 @@ def _check_needs(steps: Sequence[Step], drill: Drill, section: Node, notes: Note
         at = field(section, "family") or section
         said = f"is {drill.family}, its faults are of {', '.join(dict.fromkeys(families))}"
         notes.warnings.add(at, f"{said}: write one of those")
+
+
+def _check_guard(steps: Sequence[Step], drill: Drill, section: Node, notes: Notes) -> None:
+    """The guard fails closed: it aborts a run whose samples it does not see."""
+    if drill.guard.metrics_may_vanish or drill.guard.stale_after_s is not None:
+        return
+    for step in steps:
+        fault, _ = step.made()
+        hit = footprint(fault, replicas=1).components if fault is not None else ()
+        if fault is not None and ("recorder" in hit or "gateway" in hit) and fault.name != "metrics-lying":
+            said = f"{fault.name} takes away what the guard reads, which aborts the run"
+            notes.warnings.add(
+                field(section, "guard") or section,
+                f"missing: {said}: write true, or a longer stale_after_s",
+                key="guard.metrics_may_vanish" if field(section, "guard") is None else "metrics_may_vanish",
+            )
+            return

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from sre.chaos.drill import EXTENSION
 from sre.chaos.lint.activities import check_activity
-from sre.chaos.lint.configuration import check_configuration, check_secrets, check_variables
+from sre.chaos.lint.configuration import (
+    check_configuration,
+    check_platform,
+    check_secrets,
+    check_variables,
+)
 from sre.chaos.lint.controls import check_controls, require_ours
 from sre.chaos.lint.model import Notes
 from sre.chaos.lint.runtime import check_runtime
@@ -29,6 +34,7 @@ def check_whole(root: Node, notes: Notes, scope: Scope) -> None:
         notes.errors.text(notes.errors.required(root, key, "write one line of text"), "write text")
     _check_labels(fields, notes)
     check_configuration(fields.get("configuration"), notes, scope)
+    check_platform(root, notes, scope)
     check_secrets(fields.get("secrets"), notes)
     check_controls(fields.get("controls"), notes)
     require_ours(root, notes)

@@ -99,3 +99,22 @@ def test_what_looks_like_a_secret_is_warned_of(configuration, warnings, name, va
 def test_what_does_not_is_left_alone(configuration, checked, name, value):
     configuration[name] = value
     assert checked().findings == ()
+
+
+def test_the_platform_is_one_of_ours(configuration, errors):
+    configuration["platform"] = "kubernets"
+    assert errors() == ["configuration.platform: 'kubernets' is no platform: did you mean `kubernetes`?"]
+
+
+def test_a_cluster_is_named_in_full(configuration, errors, checked):
+    configuration["kubernetes"] = {"context": "kind", "namespace": "llm", "selektor": "app=llm"}
+    said = "\n".join(errors())
+    assert "configuration.kubernetes.selektor: unknown key" in said
+    assert "configuration.kubernetes.selector: missing" in said
+    configuration["kubernetes"] = {
+        "context": "kind",
+        "namespace": "llm",
+        "selector": "app=llm",
+        "workload": "deployment/llm",
+    }
+    assert checked().findings == ()

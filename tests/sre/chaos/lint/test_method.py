@@ -185,3 +185,27 @@ def test_a_fault_that_needs_an_autoscaler_gets_one(fault, section, errors):
     fault["provider"] |= {"func": "stop_autoscaler", "arguments": {"lease_s": 30}}
     section["blast_radius"] = {"max_replicas": 0, "min_healthy": 2, "components": ["autoscaler"]}
     assert any("autoscaler-down needs autoscaler: name a policy in `platform.autoscale`" in text for text in errors())
+
+
+def test_a_preemption_needs_a_lease_longer_than_its_notice(fault, errors):
+    fault["provider"] |= {"func": "preempt_replica", "arguments": {"lease_s": 5, "notice_s": 8}}
+    assert errors() == [
+        "method[0].provider.arguments.lease_s: is 5, so it is undone before its notice of 8 s ends: "
+        "make the lease longer"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("func", "component"), [("crash_gateway", "gateway"), ("freeze_metrics", "recorder"), ("fill_disk", "recorder")]
+)
+def test_a_guard_that_would_abort_what_it_cannot_see_is_told(fault, section, checked, warnings, func, component):
+    from sre.chaos.faults.by_action import FAULT_OF_ACTION
+    from sre.chaos.faults.catalogue import fault_class
+
+    fault["provider"] |= {"func": func, "arguments": {"lease_s": 30}}
+    section["family"] = fault_class(FAULT_OF_ACTION[func]).family
+    section["blast_radius"] = {"max_replicas": 0, "min_healthy": 2, "components": [component]}
+    (said,) = warnings()
+    assert said.startswith("extensions[0].guard.metrics_may_vanish: missing: ")
+    section["guard"] = {"metrics_may_vanish": True}
+    assert checked().findings == ()
