@@ -23,7 +23,7 @@ from sre.chaos.recovery import end_when_well
 from sre.chaos.standing import standing
 from sre.chaos.watchdog import ensure_watchdog
 from sre.errors import PlatformError, SreError
-from sre.platforms.model import Platform
+from sre.platforms.model import Platform, Unsupported
 from sre.platforms.select import select_platform
 
 Configuration = Mapping[str, Any]
@@ -35,7 +35,7 @@ def injected(name: str, params: Params, *, lease_s: float, configuration: Config
     try:
         platform = select_platform(configuration)
         run = registered_run(platform)
-        fault = _made(name, params)
+        fault = _made(name, params, platform.driver)
         done = inject(platform, fault, lease_s=lease_s, run=run, watched=lambda: ensure_watchdog(platform))
     except SreError as error:
         raise ActivityFailed(str(error)) from error
@@ -93,8 +93,10 @@ def registered_run(platform: Platform) -> Run:
     )
 
 
-def _made(name: str, params: Params) -> Any:
-    cls = fault_class(name)
+def _made(name: str, params: Params, driver: str) -> Any:
+    cls = fault_class(name, driver)
+    if driver not in cls.platforms:
+        raise Unsupported(f"{name}: platform {driver} cannot have it: it is for {' and '.join(cls.platforms)}")
     try:
         return cls(**{key: value for key, value in params.items() if value is not None})
     except TypeError as error:

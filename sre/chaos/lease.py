@@ -132,7 +132,8 @@ def _heal(platform: Platform, lease: Lease, *, by: str, now: Clock) -> bool:
         return False
     how = {}
     try:
-        fault_class(lease.fault).undo(platform_of(lease, platform), lease)
+        there = platform_of(lease, platform)
+        fault_class(lease.fault, there.driver).undo(there, lease)
     except NotUp:  # what it asked for went with the platform: the processes are gone, and the fault with them
         how = {"how": "the platform is down"}
     note(ledger, lease, "fault_undone", now(), by=by, **how)
@@ -148,7 +149,7 @@ def _give_up(platform: Platform, lease: Lease, error: BaseException, now: Clock)
     ledger = Ledger(platform.state_dir)
     with interrupts_deferred(), contextlib.suppress(NotWritten):
         try:
-            fault_class(lease.fault).undo(platform, lease)
+            fault_class(lease.fault, platform.driver).undo(platform, lease)
         finally:
             note(ledger, lease, "fault_not_proven", now(), reason=str(error) or type(error).__name__)
         note(ledger, lease, "fault_undone", now(), by="run")

@@ -16,7 +16,8 @@ def end_when_well(platform: Platform, lease: Lease, *, timeout_s: float) -> floa
 
     Raises SreError on timeout. Somebody else's earlier word stays.
     """
-    since = fault_class(lease.fault).recovered(platform_of(lease, platform), lease, timeout_s=timeout_s)
+    there = platform_of(lease, platform)
+    since = fault_class(lease.fault, there.driver).recovered(there, lease, timeout_s=timeout_s)
     # what never went away has been well since before the fault: its effect is over now at the latest
     at = since if since > lease.begin else time.time()
     ledger = Ledger(platform.state_dir)

@@ -102,7 +102,7 @@ class Watch:
         self._known[lease.fault_id] = _Known(self._monotonic() + lease.deadline_at - self._now())
         logger.info("%s: %s of %s", lease.fault_id, lease.fault, lease.plan.target)
         with contextlib.suppress(Exception):  # its undo will say so; loading it now spares doing so on an ill machine
-            fault_class(lease.fault)
+            fault_class(lease.fault, str(lease.reference.get("platform", "local")))
 
     def _overdue(self, lease: Lease) -> str | None:
         if self._monotonic() >= self._known[lease.fault_id].ends_at:
