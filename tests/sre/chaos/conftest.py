@@ -189,6 +189,8 @@ class FakePlatform:
 
     def wait_ready(self, name, *, timeout_s):
         self._require_up()
+        if name not in self.serving_since:
+            raise PlatformError(f"replica {name!r} does not exist: use one of {', '.join(self.serving_since)}")
         since = self.serving_since[name]
         if since > self.clock.at + timeout_s:
             self.clock.at += timeout_s
