@@ -84,8 +84,9 @@ def _evidence(files: Files, returncode: int, absent: tuple[str, ...], began_at: 
     try:
         journal, said = read_journal(files.journal), ""
     except BadDocument as error:
-        journal = None
-        said = uncoloured(last_lines(files.log, count=2)) if not files.journal.exists() else str(error)
+        journal, said = None, str(error)
+        if not files.journal.exists():  # a toolkit that crashed says why in the end, one that was killed does not
+            said = uncoloured(last_lines(files.log, count=2)) if returncode > 0 else ""
     ledger = salvage_ledger(files.ledger)
     return Evidence(
         journal=journal,

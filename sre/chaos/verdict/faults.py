@@ -10,15 +10,17 @@ from sre.chaos.verdict.journal import RunJournal
 from sre.chaos.verdict.trail import FaultStory, Trail, claimed_faults
 
 FAULT: Group = "fault"
-LEFT_OVER = frozenset({"watchdog", "sre"})
-"""Who undoes what a dead run left behind."""
+LEFT_OVER = frozenset({"watchdog", "sre", "sre.chaos.control"})
+"""Who undoes what a dead run left behind: the watchdog, the next `sre` call, the next run's gate."""
+BY_A_PERSON = frozenset({"sre chaos heal", "sre down"})
 _SLACK_S = 0.05
 
 
 def fault_reasons(journal: RunJournal | None, trail: Trail) -> Iterator[Reason]:
     """Why a fault does not count, and what became of it."""
     for index, fault in enumerate(trail.faults):
-        for reason in (*_proof(fault), *_times(trail, fault), *_undoing(trail, fault)):
+        recovery = () if journal is None else _recovery(fault)  # a run that died could not wait for it
+        for reason in (*_proof(fault), *_times(trail, fault), *_undoing(trail, fault), *recovery):
             yield Reason(reason.verdict, f"{fault.name}: {reason.text}", FAULT, index)
     if journal is None:
         return
@@ -64,7 +66,11 @@ def _undoing(trail: Trail, fault: FaultStory) -> Iterator[Reason]:
         return
     if window.undone is not None:
         yield from _undone(trail, fault, window.undone, window.undone_by or "somebody")
-    if window.end is None and window.proven:
+
+
+def _recovery(fault: FaultStory) -> Iterator[Reason]:
+    window = fault.window
+    if window.proven and window.undone is not None and window.end is None:
         yield Reason("deviated", f"it was undone by {window.undone_by}, and its target was never seen to recover")
 
 
@@ -74,8 +80,8 @@ def _undone(trail: Trail, fault: FaultStory, at: float, by: str) -> Iterator[Rea
         yield Reason("error", f"the run left it behind; {by} undid it {late_s:.1f} s after the end")
     elif by == "guard":
         yield Reason("aborted", "the guard undid it")
-    elif by == "sre chaos heal":
-        yield Reason("interrupted", "somebody undid it with `sre chaos heal` while the run went on")
+    elif by in BY_A_PERSON:
+        yield Reason("interrupted", f"somebody undid it with `{by}` while the run went on")
     elif by in LEFT_OVER and at < fault.deadline_at:
         yield Reason("interrupted", f"{by} undid it before its time, because the run's process was gone")
 

@@ -42,7 +42,7 @@ class Examination:
 
     @property
     def title(self) -> str:
-        return "" if self.journal is None else self.journal.title
+        return self.trail.title if self.journal is None else self.journal.title
 
 
 def judge(evidence: Evidence) -> Judgement:

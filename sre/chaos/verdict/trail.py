@@ -38,6 +38,7 @@ class Trail:
     """
 
     run_id: str
+    title: str
     registered: bool
     refusals: tuple[str, ...]
     began_at: float | None
@@ -70,6 +71,7 @@ def read_trail(records: Sequence[LedgerRecord], journal: RunJournal | None, *, b
     end_of_run = next((record for record in mine if record.event == "run_end"), None)
     return Trail(
         run_id=run_id,
+        title="" if entry is None else str(entry.detail.get("title") or ""),
         registered=any(record.event == "run_begin" for record in mine),
         refusals=tuple(str(r.detail.get("reason")) for r in mine if r.event == "run_refused"),
         began_at=None if entry is None else entry.at,

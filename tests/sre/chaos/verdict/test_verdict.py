@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sre.chaos.ledger import LedgerRecord
-from sre.chaos.verdict import Evidence, judge
+from sre.chaos.verdict import Evidence, examine, judge
 
 
 def expect(judgement, verdict, *parts):
@@ -126,8 +126,9 @@ def test_a_fault_that_outlived_its_run_is_an_error(a, by):
     expect(judgement, "error", f"the run left it behind; {by} undid it 5.1 s after the end")
 
 
-def test_a_person_who_heals_meanwhile_interrupts_the_run(a):
-    expect(a.judged(ledger_=a.ledger(faults=a.fault(by="sre chaos heal"))), "interrupted", "somebody undid it")
+@pytest.mark.parametrize("by", ["sre chaos heal", "sre down"])
+def test_a_person_who_heals_meanwhile_interrupts_the_run(a, by):
+    expect(a.judged(ledger_=a.ledger(faults=a.fault(by=by))), "interrupted", f"somebody undid it with `{by}`")
 
 
 def test_an_abort_of_the_guard_is_told_with_its_reason_and_what_follows_from_it_is_no_error(a):
@@ -291,6 +292,15 @@ def test_a_run_without_journal_tells_who_undid_its_faults(a):
     assert judgement.reasons[1:] == (
         "replica-crash on llm-1: watchdog undid it before its time, because the run's process was gone",
     )
+
+
+def test_a_run_without_journal_has_its_title_from_the_ledger(a):
+    assert examine(Evidence(None, a.ledger(), -9)).title == a.TITLE
+
+
+def test_a_lease_that_ran_out_on_a_target_that_stays_down_is_nobodys_success(a):
+    lines = a.fault(by="watchdog", deadline=109.9, end=None)
+    assert a.judged(ledger_=a.ledger(faults=lines)).verdict != "passed"
 
 
 def test_a_run_without_journal_that_was_asked_to_end_is_interrupted(a):
