@@ -206,7 +206,7 @@ class Switch(Fault):
 @pytest.fixture
 def broken(platform, run, clock, monkeypatch):
     """An open fault of a registered run."""
-    monkeypatch.setattr("sre.chaos.lease.fault_class", lambda name: Switch)
+    monkeypatch.setattr("sre.chaos.lease.fault_class", lambda name, driver: Switch)
     monkeypatch.setattr("sre.chaos.lease.asdict", lambda fault: {})
     inject(platform, Switch(), lease_s=60, run=run, now=clock)
     assert (platform.state_dir / "broken").exists()

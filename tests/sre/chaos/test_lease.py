@@ -55,7 +55,9 @@ def _strike(platform, when):
 @pytest.fixture
 def platform(platform, monkeypatch):
     platform.trouble = {}
-    monkeypatch.setattr(life, "fault_class", lambda name: Ill if name == "ill" else catalogue.fault_class(name))
+    monkeypatch.setattr(
+        life, "fault_class", lambda name, driver: Ill if name == "ill" else catalogue.fault_class(name, driver)
+    )
     return platform
 
 

@@ -120,8 +120,8 @@ class Life(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.world = World(Path(tempfile.mkdtemp()))
         self.runs, self.watching = [], None
-        self.patch.setattr(life, "fault_class", lambda name: Wrong)
-        self.patch.setattr(watch, "fault_class", lambda name: Wrong)
+        self.patch.setattr(life, "fault_class", lambda name, driver: Wrong)
+        self.patch.setattr(watch, "fault_class", lambda name, driver: Wrong)
         self.patch.setattr(book.os, "fsync", lambda descriptor: None)
         for module in (standing, watch):
             self.patch.setattr(module, "find", lambda ref: ref if ref.pid in self.world.alive else None)

@@ -47,7 +47,7 @@ class Ill(Fault):
 def platform(platform, monkeypatch):
     platform.tried, platform.incurable = [], {}
     for module in (life, recovery, watch):
-        monkeypatch.setattr(module, "fault_class", lambda name: Ill)
+        monkeypatch.setattr(module, "fault_class", lambda name, driver: Ill)
     return platform
 
 
