@@ -10,6 +10,7 @@ from subprocess import Popen
 
 from sre.chaos.experiment import load_drill, missing_controls
 from sre.chaos.ledger import LEDGER_FILE, fault_windows, salvage_ledger
+from sre.chaos.rehearsal import configuration_of
 from sre.chaos.run import run_chaos
 from sre.chaos.toolkit import Notes, follow, uncoloured
 from sre.chaos.verdict import Evidence, Examination, examine
@@ -47,7 +48,7 @@ def play(experiment: Path, *, state_dir: Path, files: Files, progress: Notes) ->
     Ctrl-C makes the toolkit play its rollbacks and leave; a second one kills it, and the watchdog undoes what is open.
     """
     load_drill(experiment)
-    platform = select_platform({"state_dir": str(state_dir)})
+    platform = select_platform({**configuration_of(experiment), "state_dir": str(state_dir)})
     platform.replicas()
     absent, began_at = missing_controls(experiment), time.time()
     chaos = run_chaos(

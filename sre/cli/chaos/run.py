@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -18,6 +18,9 @@ def run(
     ] = Path("journal.json"),
     junit: Junit = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what each fault would hit on the platform that is up.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check an experiment, play it with `chaos run` on the platform that is up, and judge it.
@@ -28,6 +31,8 @@ def run(
     """
     from dataclasses import asdict
 
+    if dry_run:
+        _rehearse(experiment, state_dir, as_json=as_json)
     from sre.chaos.play import files_of, play
     from sre.cli.chaos.judged import check_junit, tell
     from sre.console import Progress
@@ -43,3 +48,26 @@ def run(
         raise
     progress.done()
     tell(examination, files=asdict(files), junit=junit, as_json=as_json)
+
+
+def _rehearse(experiment: Path, state_dir: Path, *, as_json: bool) -> NoReturn:
+    """Exit 0 when every fault would be injected, 1 when one would be refused."""
+    from dataclasses import asdict
+
+    from sre.chaos.rehearsal import rehearse
+    from sre.console import print_json
+
+    steps = rehearse(experiment, state_dir=state_dir.resolve())
+    if as_json:
+        print_json([asdict(step) for step in steps])
+    else:
+        for step in steps:
+            typer.secho(f"{step.fault}  {step.step}", bold=True)
+            typer.echo(f"  does    {step.summary}")
+            typer.echo(f"  hits    {', '.join(step.hits) or 'nothing'}")
+            for name, value in (step.handles or {}).items():
+                typer.echo(f"  with    {name} = {value}")
+            if step.refused is not None:
+                typer.echo(f"  refused {step.refused}")
+        typer.echo("nothing was touched")
+    raise typer.Exit(1 if any(step.refused for step in steps) else 0)
