@@ -6,7 +6,6 @@ carries the platform's mark in its environment, by which `sre down` finds it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ctypes
 import os
@@ -15,8 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    import asyncio  # loaded where it is used, by the supervisor alone: every `sre` call reads the names below
 
 PLATFORM_ID = "SRE_PLATFORM_ID"
 STATE_DIR = "SRE_STATE_DIR"
@@ -69,6 +72,8 @@ class Child:
     @classmethod
     async def spawn(cls, name: str, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Child:
         """Start `argv` (no shell) in a session of its own, stdout and stderr appended to `log`."""
+        import asyncio
+
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
@@ -94,6 +99,8 @@ class Child:
 
     async def stop(self, *, grace_s: float) -> None:
         """SIGTERM, wait up to `grace_s`, then SIGKILL the whole session and wait for its end."""
+        import asyncio
+
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
@@ -113,6 +120,8 @@ class Child:
 
     async def _end_session(self) -> None:
         """Kill what outlived the child and collect it: we are its reaper, and nobody else's `wait` asks for it."""
+        import asyncio
+
         self.kill_session()
         self._session_ended = True
         deadline = time.monotonic() + _REAP_TIMEOUT_S

@@ -8,10 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
+from typing import TYPE_CHECKING, Any
 
 from sre.errors import PlatformError
 from sre.platforms.local.asking import infer_at
@@ -22,6 +19,9 @@ from sre.platforms.local.signals import condition_of, handle_of, process_behind,
 from sre.platforms.model import Condition, Handle, Inference, MetricSample, Part, Replica, Signal, Unsupported
 from sre.platforms.processes import find
 from sre.platforms.state import LocalState, NotUp, ReplicaEntry, read_state
+
+if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
 
 INFLIGHT_METRIC = "sre_gateway_replica_inflight"
 QUEUE_METRIC = "sre_gateway_queue_depth"
@@ -218,6 +218,8 @@ def _route_of(where: str) -> str:
 
 
 def _samples(who: str, url: str, metric: str) -> list[Sample]:
+    from prometheus_client.parser import text_string_to_metric_families  # slow to load; few calls read a page
+
     try:
         with direct().open(url, timeout=_HTTP_TIMEOUT_S) as response:
             text = response.read().decode("utf-8")
