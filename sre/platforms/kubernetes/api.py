@@ -226,5 +226,5 @@ def _said(error: Any) -> str:
         message = str(json.loads(error.body)["message"])
     except (ValueError, KeyError, TypeError):
         message = str(error.reason)
-    mend = ": grant it in serving/deploy's Role" if error.status == 403 else ""
+    mend = ": grant it as in serving/deploy/chaos/role.yaml" if error.status == 403 else ""
     return f"HTTP {error.status}: {message}{mend}"

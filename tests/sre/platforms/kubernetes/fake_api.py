@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from aiohttp import WSMsgType, web
 
+ROLE = Path(__file__).parents[4] / "serving" / "deploy" / "chaos" / "role.yaml"
 STDOUT, STDERR, ERROR = b"\x01", b"\x02", b"\x03"
 
 
@@ -57,6 +58,20 @@ def status(code, reason, message):
     return web.json_response(body, status=code)
 
 
+def granted(path):
+    """What the shipped Role allows: (verb, resource)."""
+    (role,) = [document for document in yaml.safe_load_all(path.read_text()) if document["kind"] == "Role"]
+    return {(verb, resource) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def asked_for(request):
+    """What a request needs, as the API server derives it from method and path."""
+    resource, _, rest = request.path.partition("/namespaces/")[2].partition("/")[2].partition("/")
+    sub = rest.partition("/")[2].partition("/")[0]
+    verbs = {"GET": "get" if rest else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+    return verbs[request.method], f"{resource}/{sub}" if sub else resource
+
+
 class FakeApi:
     """`pods` by name; `calls` is what was asked that changes something."""
 
@@ -69,6 +84,7 @@ class FakeApi:
         self.pages = {}
         self.calls = []
         self.forbidden = set()
+        self.rights = granted(ROLE)
         self.exec_answer = None
         self.on_delete = lambda name: None
         self.url = ""
@@ -123,15 +139,14 @@ class FakeApi:
         app.router.add_patch(workloads, self._scale)
         policies = "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies"
         app.router.add_post(policies, self._create_policy)
-        app.router.add_get(f"{policies}/{{name}}", self._read_policy)
         app.router.add_delete(f"{policies}/{{name}}", self._delete_policy)
         return app
 
     @web.middleware
     async def _rights(self, request, handler):
-        verb = (request.method, request.path.rsplit("/", 1)[-1])
-        if request.method in self.forbidden or verb in self.forbidden:
-            what = f'pods is forbidden: User "tester" cannot {request.method} resource'
+        verb, resource = asked_for(request)
+        if (verb, resource) not in self.rights or verb in self.forbidden:
+            what = f'{resource} is forbidden: User "tester" cannot {verb} resource "{resource}"'
             return status(403, "Forbidden", what)
         return await handler(request)
 
@@ -210,10 +225,6 @@ class FakeApi:
         self.policies[name] = policy
         self.calls.append(("create policy", name))
         return web.json_response(policy, status=201)
-
-    async def _read_policy(self, request):
-        found = self.policies.get(request.match_info["name"])
-        return web.json_response(found) if found else self._missing("networkpolicies", request.match_info["name"])
 
     async def _delete_policy(self, request):
         name = request.match_info["name"]

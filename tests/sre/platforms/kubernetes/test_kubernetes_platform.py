@@ -130,7 +130,7 @@ def test_the_last_ready_pod_is_not_drained(api, cluster):
 
 
 def test_a_right_that_is_missing_is_named(api, cluster):
-    api.forbidden = {"GET"}
+    api.forbidden = {"list"}
     with pytest.raises(PlatformError, match=r"HTTP 403: pods is forbidden.*grant it"):
         cluster.replicas()
 
