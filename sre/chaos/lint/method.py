@@ -9,9 +9,9 @@ from sre.chaos.faults.catalogue import fault_class, fault_names
 from sre.chaos.faults.footprint import Footprint, footprint
 from sre.chaos.lint.model import Notes
 from sre.chaos.lint.scope import Scope
-from sre.chaos.lint.slos import check_slos
 from sre.chaos.lint.steps import Step, driver_of, longest_window_s, steps_of
 from sre.chaos.lint.tree import field, items, text
+from sre.chaos.lint.workspace import check_workspace
 from sre.chaos.model import Drill
 from sre.slo.documents import Node
 
@@ -43,7 +43,7 @@ def check_method(root: Node, drill: Drill | None, notes: Notes, scope: Scope) ->
     _check_times(steps, drill, section, notes, longest_window_s(probes, scope))
     _check_needs(steps, drill, section, notes, scope)
     _check_guard(steps, drill, section, notes)
-    check_slos(drill, section, notes)
+    check_workspace(drill, section, notes)
 
 
 def _section(root: Node) -> Node:
@@ -190,7 +190,7 @@ def _check_needs(steps: Sequence[Step], drill: Drill, section: Node, notes: Note
         families.append(cls.family)
         if driver not in cls.platforms:
             there = ", ".join(cls.platforms)
-            notes.warnings.add(step.at, f"{cls.name} is for {there} only, `platform` is {driver!r}: name that platform")
+            notes.errors.add(step.at, f"{cls.name} is for {there} only, `platform` is {driver!r}: name that platform")
         for need in cls.needs:
             key, mend = _NEEDS.get(need, ("", ""))
             if key and not getattr(drill.platform, key):

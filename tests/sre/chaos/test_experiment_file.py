@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from sre.chaos.experiment import load_drill, missing_controls
+from sre.chaos.lint import check_experiment
 from sre.chaos.model import BlastRadius, Expected, ExpectedCost, PlatformNeeds, TokenLengths, Weakness
 from sre.errors import BadDocument
 
@@ -115,8 +116,14 @@ def test_costs_may_be_expected(load, section):
     assert load().expected.cost == ExpectedCost(Decimal("0.1"), 1.5)
 
 
-def test_a_known_weakness_names_its_risk(load, section):
+def test_a_known_weakness_names_a_risk_of_the_list(load, section, faults, tmp_path):
     section["weakness"] = {"risk": "RISK-004", "text": "poison walks through the fleet"}
+    assert any("weakness.risk: RISK-004 is not in risks.yaml" in fault for fault in faults())
+    risk = {
+        **{"id": "RISK-004", "title": "Poison walks", "status": "open", "owner": "serving", "found_by": ["EXP-001"]},
+        **{"shows": ["requests"], "measured": "3 of 3 engines died", "mend": "quarantine"},
+    }
+    (tmp_path / "risks.yaml").write_text(yaml.safe_dump({"risks": [risk]}))
     assert load().weakness == Weakness("RISK-004", "poison walks through the fleet")
 
 
@@ -204,6 +211,21 @@ def test_an_slo_that_is_not_there_is_refused_where_there_are_some(section, fault
         at = at[key]
     at[path[-1]] = value
     assert any("no SLO is named 'availabilty': did you mean `availability`?" in fault for fault in faults())
+
+
+def test_a_page_that_is_not_there_is_warned_of(load, section, tmp_path):
+    (tmp_path / "runbooks").mkdir()
+    load()
+    (finding,) = check_experiment(tmp_path / "experiments" / "e.yaml").findings
+    assert "runbooks/replica-crash.md is not there: write it, or name another page" in finding.text
+    assert finding.severity == "warning"
+
+
+def test_an_experiment_of_no_slo_is_warned_of(load, section, tmp_path):
+    del section["slo"]
+    load()
+    (finding,) = check_experiment(tmp_path / "experiments" / "e.yaml").findings
+    assert "extensions[0].slo: missing: list the SLOs it is about" in finding.text
 
 
 def test_without_slo_documents_nothing_is_said_of_their_names(load, section):

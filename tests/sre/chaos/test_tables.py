@@ -79,6 +79,11 @@ def test_what_is_said_of_faults_is_said_of_those_there_are():
 
 
 def test_the_index_says_what_a_drill_states(workspace, section):
+    risk = {
+        **{"id": "RISK-001", "title": "It is slow", "status": "open", "owner": "us", "found_by": ["EXP-001"]},
+        **{"shows": ["recovery"], "measured": "40 s", "mend": "be quick"},
+    }
+    (workspace / "risks.yaml").write_text(yaml.safe_dump({"risks": [risk]}))
     section(
         expected={
             "alert": "none",

@@ -209,3 +209,18 @@ def test_a_guard_that_would_abort_what_it_cannot_see_is_told(fault, section, che
     assert said.startswith("extensions[0].guard.metrics_may_vanish: missing: ")
     section["guard"] = {"metrics_may_vanish": True}
     assert checked().findings == ()
+
+
+def test_a_fault_that_the_platform_has_not_is_refused(experiment, fault, section, errors, checked):
+    fault["provider"] |= {"func": "break_dns", "arguments": {"lease_s": 30}}
+    section["family"] = "network"
+    assert errors() == ["method[0]: dns-failure is for kubernetes only, `platform` is 'local': name that platform"]
+    experiment["configuration"]["platform"] = "kubernetes"
+    assert checked().findings == ()
+
+
+def test_a_fault_is_made_as_its_platform_has_it(experiment, fault, section, errors):
+    experiment["configuration"]["platform"] = "kubernetes"
+    fault["provider"] |= {"func": "partition_replica", "arguments": {"lease_s": 30, "direction": "sideways"}}
+    section["family"] = "network"
+    assert any("network-partition: direction is 'sideways'" in text for text in errors())
