@@ -8,21 +8,21 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sre.chaos.admission import Admitted
+from sre.chaos.failing import Journal, fail
 from sre.chaos.guard.watching import Guard
 from sre.chaos.healing import heal_each, require_healed
 from sre.chaos.ledger import Ledger, LedgerRecord
 from sre.chaos.standing import standing
 from sre.chaos.steady import steady_again
 from sre.chaos.verdict import Evidence, judge
-from sre.chaos.verdict.journal import AFTER_ROLLBACKS, OURS
+from sre.chaos.verdict.journal import AFTER_ROLLBACKS
 from sre.errors import SreError
 
-Journal = MutableMapping[str, Any]
 logger = logging.getLogger("chaostoolkit")
 
 
@@ -94,20 +94,6 @@ class Aftermath:
         whose = {"run": self.admitted.run.run_id, "pid": os.getpid()}
         ledger = Ledger(self.admitted.platform.state_dir)
         ledger.append(LedgerRecord(time.time(), event, detail={**whose, **detail}))
-
-
-def fail(journal: Journal, verdict: str, *, reasons: Sequence[str] = (), problems: Sequence[str] = ()) -> None:
-    """Make `chaos run` exit 1, as for any status but `completed`; the toolkit's own word is kept beside ours.
-
-    `reasons` are the verdict's, `problems` what our control could not do.
-    """
-    nothing: dict[str, Any] = {"status": journal.get("status"), "verdict": verdict, "reasons": [], "problems": []}
-    ours = journal.setdefault(OURS, nothing)
-    ours["verdict"] = verdict
-    ours["reasons"] += reasons
-    ours["problems"] += problems
-    if journal.get("status") == "completed" and not journal.get("deviated"):
-        journal["status"] = "failed"
 
 
 def _problem(step: Callable[[Journal], None], journal: Journal) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from chaoslib.exceptions import InterruptExecution
 
 from sre.chaos.admission import Admitted, admit
-from sre.chaos.aftermath import Aftermath, fail
+from sre.chaos.failing import fail
 from sre.chaos.guard.starting import guard_of
 from sre.chaos.guard.watching import Guard
 from sre.chaos.ledger import Ledger, LedgerRecord
@@ -98,6 +98,8 @@ def after_experiment_control(
         return
     run, journal = _in_hand.pop(), {} if state is None else state
     try:
+        from sre.chaos.aftermath import Aftermath  # the guard's thread has loaded it while the method was played
+
         Aftermath(run.admitted, run.guard, context, configuration or {}, secrets or {}).conclude(journal)
     except BaseException as error:
         fail(journal, "error", problems=[f"{type(error).__name__}: {error}"])

@@ -11,7 +11,6 @@ from sre.chaos.gate.calendar import DAYS, Calendar, Once, Weekly, Window
 from sre.errors import BadDocument
 from sre.slo.documents import Faults, Node, read_documents
 
-CALENDAR_FILE = "calendar.yaml"
 _CLOCK = re.compile(r"(?P<hour>[01]?[0-9]|2[0-4]):(?P<minute>[0-5][0-9])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
 _CLOCK_MEND = 'write a time of day in quotes, e.g. "09:00"'
@@ -19,10 +18,8 @@ _DATE_MEND = "write a local date or time without a zone, e.g. 2026-12-20 or 2026
 _EXAMPLE = 'write e.g. `- {days: [mon, tue], from: "09:00", to: "16:00", reason: office hours}`'
 
 
-def read_calendar(path: Path) -> Calendar | None:
-    """None without the file: then drills are always allowed. Raises BadDocument with every fault."""
-    if not path.exists():
-        return None
+def read_calendar(path: Path) -> Calendar:
+    """Raises BadDocument with every fault."""
     documents = read_documents(path)
     if len(documents) != 1:
         raise BadDocument([f"{path}:1: document: holds {len(documents)} documents: write exactly one calendar"])

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sre.chaos.failing import OURS
+
 Json = Mapping[str, Any]
 CONTINUOUS = frozenset({"continuously", "continously", "during-method-only"})
 AFTER_ROLLBACKS = "steady_after_rollbacks"
-OURS = "llm-gameday"
 """Our control's key: `status` as the toolkit had it, `verdict`, `reasons`, `problems`; absent when the run passed."""
 _FAILED = "chaoslib.exceptions.ActivityFailed: "
 

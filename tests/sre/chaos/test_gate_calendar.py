@@ -41,10 +41,6 @@ def says(calendar, start, *, minutes=2):
     return calendar.refusal(at, at + minutes * 60)
 
 
-def test_without_a_calendar_drills_are_always_allowed(tmp_path):
-    assert read_calendar(tmp_path / "calendar.yaml") is None
-
-
 def test_a_drill_within_its_window_may_run(calendar):
     assert says(calendar(OFFICE), "2026-11-25 10:00") is None
 
