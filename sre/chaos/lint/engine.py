@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -25,13 +26,18 @@ def ask_the_engine(checked: Checked) -> Checked:
 
 
 def engine_refusal(checked: Checked) -> str | None:
-    """Why `chaos validate` refuses the file, in one line; None when it does not."""
+    """Why `chaos validate` refuses the file, or `chaos run` could not write it into its journal, in one line; None when
+    all is well.
+    """
     from chaoslib.experiment import ensure_experiment_is_valid
     from chaoslib.loader import parse_experiment_from_file
+    from chaostoolkit import encoder
 
     try:
         with _quiet():
-            ensure_experiment_is_valid(parse_experiment_from_file(str(checked.path)))
+            experiment = parse_experiment_from_file(str(checked.path))
+            ensure_experiment_is_valid(experiment)
+            json.dumps(experiment, default=encoder)
     except Exception as error:  # noqa: BLE001  (it raises all there is on bad input; each is a refusal)
         said = str(error).strip().splitlines()
         return said[0] if said else type(error).__name__

@@ -222,6 +222,40 @@ def test_what_the_lint_accepts_chaos_toolkit_runs(quick, document):
     assert (quick / "journal.json").exists()
 
 
+RAW = (
+    *("yes", "on", "~", "2001-01-01", "0o7", "1_000", ".nan", "-.inf", "!!binary aGk=", "012", "1:30", "!!set {a}"),
+    *(
+        "!!str 3",
+        "!!int '3'",
+        "!!float 3",
+        "'3'",
+        "{on: 1}",
+        "{1: 2}",
+        "{<<: {type: range}}",
+        "[yes, no]",
+        "|\n",
+        "1e3",
+    ),
+    *("&a 3", "{? [a] : b}", '"\\ud83d\\ude00"', "\u2028", "{y: 2, window_s: 3}", "!!timestamp 2001-01-01", "0x1F"),
+)
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.data())
+def test_what_yaml_makes_of_words_is_the_same_for_both(quick, data):
+    lines = SHIPPED.read_text().splitlines()
+    valued = [n for n, line in enumerate(lines) if ": " in line and not line.lstrip().startswith("#")]
+    number = data.draw(st.sampled_from(valued))
+    key = lines[number].partition(": ")[0]
+    lines[number] = f"{key}: {data.draw(st.sampled_from(RAW))}"
+    path = quick / "experiment.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    checked = ask_the_engine(check_experiment(path))
+    assert checked.errors or crash_of(path) is None
+
+
 def test_the_shipped_experiment_runs(quick):
     path = quick / "experiment.yaml"
     path.write_text(SHIPPED.read_text())
