@@ -13,6 +13,7 @@ from sre.chaos.lint.steps import Step, driver_of, longest_window_s, steps_of
 from sre.chaos.lint.tree import field, items, text
 from sre.chaos.lint.workspace import check_workspace
 from sre.chaos.model import Drill
+from sre.platforms.select import DRIVERS
 from sre.slo.documents import Node
 
 DEFAULT_REPLICAS = 3
@@ -188,7 +189,7 @@ def _check_needs(steps: Sequence[Step], drill: Drill, section: Node, notes: Note
             continue
         cls = fault_class(step.fault, driver)
         families.append(cls.family)
-        if driver not in cls.platforms:
+        if driver in DRIVERS and driver not in cls.platforms:
             there = ", ".join(cls.platforms)
             notes.errors.add(step.at, f"{cls.name} is for {there} only, `platform` is {driver!r}: name that platform")
         for need in cls.needs:
