@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sre.chaos.faults.catalogue import fault_class, fault_names
 from sre.chaos.faults.footprint import Footprint, footprint
+from sre.chaos.faults.model import Fault
 from sre.chaos.lint.model import Notes
 from sre.chaos.lint.scope import Scope
 from sre.chaos.lint.steps import Step, driver_of, longest_window_s, steps_of
@@ -130,7 +132,7 @@ def _check_radius(steps: Sequence[Step], drill: Drill, section: Node, notes: Not
         if fault is None:
             sure = sure and step.fault is None
             continue
-        hit = footprint(fault, replicas=drill.platform.replicas or DEFAULT_REPLICAS)
+        hit = _hit(fault, drill)
         together.append(hit)
         everything |= set(hit.components)
         count = len({name for one in together for name in one.named}) + sum(one.chosen for one in together)
@@ -143,6 +145,14 @@ def _check_radius(steps: Sequence[Step], drill: Drill, section: Node, notes: Not
     _check_left(most, drill, at, notes)
     if sure and steps:
         _check_too_wide(most, everything, drill, at, notes)
+
+
+def _hit(fault: Fault, drill: Drill) -> Footprint:
+    """Where the platform is to have no Prometheus, none is hit."""
+    hit = footprint(fault, replicas=drill.platform.replicas or DEFAULT_REPLICAS)
+    if drill.platform.prometheus is False:
+        return replace(hit, components=tuple(name for name in hit.components if name != "prometheus"))
+    return hit
 
 
 def _check_left(most: int, drill: Drill, at: Node, notes: Notes) -> None:
@@ -192,7 +202,8 @@ def _check_needs(steps: Sequence[Step], drill: Drill, section: Node, notes: Note
         if driver in DRIVERS and driver not in cls.platforms:
             there = ", ".join(cls.platforms)
             notes.errors.add(step.at, f"{cls.name} is for {there} only, `platform` is {driver!r}: name that platform")
-        for need in cls.needs:
+        aimed_at = step.arguments.get("target")
+        for need in (*cls.needs, *(("prometheus",) if aimed_at == "prometheus" else ())):
             key, mend = _NEEDS.get(need, ("", ""))
             if key and not getattr(drill.platform, key):
                 notes.errors.add(step.at, f"{cls.name} needs {need}: {mend}")

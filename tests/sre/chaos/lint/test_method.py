@@ -224,3 +224,25 @@ def test_a_fault_is_made_as_its_platform_has_it(experiment, fault, section, erro
     fault["provider"] |= {"func": "partition_replica", "arguments": {"lease_s": 30, "direction": "sideways"}}
     section["family"] = "network"
     assert any("network-partition: direction is 'sideways'" in text for text in errors())
+
+
+@pytest.fixture
+def on_prometheus(fault, section):
+    fault["provider"] |= {"func": "freeze_metrics", "arguments": {"lease_s": 30, "target": "prometheus"}}
+    section["family"] = "telemetry"
+    section["blast_radius"] = {"max_replicas": 0, "min_healthy": 2, "components": ["prometheus"]}
+
+
+def test_a_fault_of_prometheus_needs_one(on_prometheus, section, errors, checked):
+    assert errors() == ["method[0]: metrics-stale needs prometheus: write `prometheus: true` in `platform`"]
+    section["platform"]["prometheus"] = True
+    assert checked().findings == ()
+
+
+def test_a_prometheus_that_does_not_run_is_not_hit(fault, section, checked, errors):
+    fault["provider"] |= {"func": "falsify_metrics", "arguments": {"lease_s": 30}}
+    section["family"] = "telemetry"
+    section["blast_radius"] = {"max_replicas": 0, "min_healthy": 2, "components": ["recorder"]}
+    assert errors() == ["method[0]: prometheus is hit, blast_radius.components does not name it: add it there"]
+    section["platform"]["prometheus"] = False
+    assert checked().findings == ()
