@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import psutil
+
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.model import Fault, Lease
 from sre.chaos.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, new_fault_id
@@ -22,10 +24,12 @@ from sre.chaos.records import Run, fault_begin, open_leases
 from sre.errors import PlatformError, SreError
 from sre.platforms.interrupts import interrupts_deferred
 from sre.platforms.model import Platform
+from sre.platforms.processes import marked
 from sre.platforms.select import select_platform
 from sre.platforms.state import NotUp
 
 Clock = Callable[[], float]
+_BESIDE = frozenset({"chaostoolkit", "sre.chaos.watchdog"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,21 @@ def _heal(platform: Platform, lease: Lease, *, by: str, now: Clock) -> bool:
     try:
         there = platform_of(lease, platform)
         fault_class(lease.fault, there.driver).undo(there, lease)
-    except NotUp:  # what it asked for went with the platform: the processes are gone, and the fault with them
-        how = {"how": "the platform is down"}
+    except NotUp:
+        if _some_of_it_lives(platform):  # it only seems to be down, e.g. since the clock was set
+            raise
+        how = {"how": "the platform is down"}  # the fault went with its processes
     note(ledger, lease, "fault_undone", now(), by=by, **how)
     return True
+
+
+def _some_of_it_lives(platform: Platform) -> bool:
+    """Whether there is a process of the platform, beside runs and their watchdog."""
+    for found in marked(platform.state_dir, None):
+        with contextlib.suppress(psutil.Error):
+            if not _BESIDE.intersection(found.process.cmdline()):
+                return True
+    return False
 
 
 def _give_up(platform: Platform, lease: Lease, error: BaseException, now: Clock) -> None:

@@ -19,6 +19,7 @@ from serving.fleet.process import STATE_DIR as STATE_DIR
 
 CREATED_TOLERANCE_S = 2.0  # psutil derives it from the boot time, which shifts when the clock is set
 _POLL_S = 0.02
+_START_TICK = 19  # of the fields of /proc/PID/stat behind the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,28 @@ def find(ref: ProcessRef | None) -> psutil.Process | None:
         process = psutil.Process(ref.pid)
         same = abs(process.create_time() - ref.created) <= CREATED_TOLERANCE_S
         return process if same and _runs(process) else None
+    except psutil.Error:
+        return None
+
+
+def birth_of(pid: int) -> str | None:
+    """Which boot and which clock tick it began at: the same for as long as it lives, also when the clock is set.
+
+    None when it is gone, or where there is no /proc.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+        after_name = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2]
+        return f"{boot}:{after_name.split()[_START_TICK]}"
+    except (OSError, IndexError):
+        return None
+
+
+def find_born(pid: int, birth: str) -> psutil.Process | None:
+    """The live process that was noted with its `birth_of`; None when it is gone or another one got its pid."""
+    try:
+        process = psutil.Process(pid)
+        return process if birth_of(pid) == birth and _runs(process) else None
     except psutil.Error:
         return None
 

@@ -9,7 +9,7 @@ import psutil
 
 from sre.errors import PlatformError
 from sre.platforms.model import Condition, Handle, Part, Signal
-from sre.platforms.processes import ProcessRef, find
+from sre.platforms.processes import ProcessRef, birth_of, find, find_born
 from sre.platforms.state import LocalState, ReplicaEntry
 
 STUB_NAME = "triton_python_backend_stub"
@@ -31,11 +31,15 @@ def process_behind(state: LocalState, part: Part, replica: ReplicaEntry | None) 
 
 
 def handle_of(process: psutil.Process) -> Handle:
-    return {"pid": process.pid, "created": process.create_time()}
+    """`born` holds when the clock is set: a stopped process must not pass for gone, and stay stopped."""
+    born = birth_of(process.pid)
+    return {"pid": process.pid, "created": process.create_time(), **({} if born is None else {"born": born})}
 
 
 def process_of(handle: Handle) -> psutil.Process | None:
     """The very process of the handle; None when it is gone."""
+    if "born" in handle:
+        return find_born(int(handle["pid"]), str(handle["born"]))
     return find(ProcessRef(int(handle["pid"]), float(handle["created"])))
 
 

@@ -1,7 +1,9 @@
 """A fault is on the disk before it is applied, proven before it counts, and undone by whoever is left."""
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -224,6 +226,20 @@ def test_what_went_with_its_platform_needs_no_undoing(platform, run, clock):
     assert heal(platform, lease, by="watchdog", now=clock)
     undone = Ledger(platform.state_dir).read()[-1]
     assert (undone.event, undone.detail["how"]) == ("fault_undone", "the platform is down")
+
+
+def test_what_only_seems_to_be_down_keeps_its_fault_open(platform, run, clock):
+    """A clock that was set makes a living platform look like the last one's leftovers."""
+    lease = inject(platform, Ill(), lease_s=60, run=run, now=clock).lease
+    platform.trouble["undo"] = NotUp("no platform is up here")
+    marks = {"SRE_PLATFORM_ID": "5afe", "SRE_STATE_DIR": str(platform.state_dir)}
+    with subprocess.Popen([shutil.which("sleep"), "60"], env=marks) as alive:
+        try:
+            with pytest.raises(NotUp):
+                heal(platform, lease, by="watchdog", now=clock)
+        finally:
+            alive.kill()
+    assert heal(platform, lease, by="watchdog", now=clock)
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"at": 1}', '{"at": 1, "event": "fault_begin"'])

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from sre.platforms import processes
-from sre.platforms.processes import ProcessRef, find, kill_all, marked, wait_gone
+from sre.platforms.local.signals import condition_of, handle_of
+from sre.platforms.processes import ProcessRef, birth_of, find, find_born, kill_all, marked, wait_gone
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 
@@ -59,6 +60,28 @@ def test_a_zombie_is_as_good_as_gone(start):
     process.kill()
     assert wait_gone(process, timeout_s=5) is not None
     assert find(noted) is None
+
+
+def test_a_process_noted_with_its_birth_is_found_whatever_the_clock_says(start):
+    child = start()
+    assert find_born(child.pid, birth_of(child.pid)).pid == child.pid
+    handle = handle_of(psutil.Process(child.pid))
+    assert condition_of({**handle, "created": handle["created"] - 3600}) == "running"
+
+
+def test_of_another_birth_it_is_another_process(start):
+    child = start()
+    boot, _, tick = birth_of(child.pid).partition(":")
+    assert find_born(child.pid, f"{boot}:{int(tick) - 1}") is None
+    assert find_born(child.pid, f"00000000:{tick}") is None
+
+
+def test_what_is_gone_has_no_birth(start):
+    child = start()
+    noted = birth_of(child.pid)
+    child.kill()
+    child.wait()
+    assert (birth_of(child.pid), find_born(child.pid, noted)) == (None, None)
 
 
 def test_a_process_that_stays_is_not_reported_gone(start):
