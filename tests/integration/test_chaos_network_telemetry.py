@@ -3,6 +3,7 @@
 What is proven, and how long each part took, is in the log at level INFO (`--log-cli-level=INFO`).
 """
 
+import http.client
 import json
 import logging
 import threading
@@ -17,6 +18,7 @@ from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.lying import MetricsLying
 from sre.chaos.faults.network import NetworkBandwidth, NetworkLatency, NetworkLoss, NetworkReset
 from sre.chaos.faults.partition import NetworkPartition, why_no_packet_filter
+from sre.chaos.faults.proxies import proxy_facts
 from sre.chaos.faults.telemetry import MetricsDown, MetricsStale
 from sre.chaos.lease import heal, inject
 from sre.chaos.ledger import Ledger
@@ -67,8 +69,9 @@ class Load:
                 if b"[DONE]" not in text or b'"error"' in text:
                     raise OSError(text[-300:].decode())
                 self.answered += 1
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 self.failures.append((time.time(), str(error)))
+                time.sleep(0.1)
 
     def until_answered(self, more):
         wanted, deadline = self.answered + more, time.monotonic() + RECOVERED_WITHIN_S
@@ -189,3 +192,48 @@ def test_prometheus_is_lost_and_comes_back(platform, run, load, fault, words):
     if platform.state().prometheus is None:
         pytest.skip("Prometheus is not installed")
     assert words in played(platform, run, load, fault)
+
+
+def test_a_proxy_that_was_killed_costs_no_request_and_its_fault_is_undone(platform, run, load):
+    done = inject(platform, NetworkLatency(latency_ms=20), lease_s=60.0, run=run)
+    begun = time.time()
+    for helper in background_processes(done.lease.fault_id):
+        helper.kill()
+    load.until_answered(3 * CLIENTS)
+    heal(platform, done.lease, by="another process")
+    fault_class(done.lease.fault).recovered(platform, done.lease, timeout_s=RECOVERED_WITHIN_S)
+    load.until_answered(CLIENTS)
+    assert routes(platform) == []
+    assert [what for at, what in load.failures if at >= begun] == []
+
+
+def test_a_fault_that_nobody_undoes_is_over_at_its_deadline(platform, run, load):
+    """No watchdog runs here: the supervisor takes the route back, the proxy goes by itself."""
+    done = inject(platform, NetworkPartition(), lease_s=5.0, run=run)
+    begun = time.time()
+    while routes(platform) or background_processes(done.lease.fault_id):
+        assert time.time() < done.lease.deadline_at + 8
+        time.sleep(0.1)
+    assert time.time() >= done.lease.deadline_at
+    heal(platform, done.lease, by="a latecomer")
+    fault_class(done.lease.fault).recovered(platform, done.lease, timeout_s=RECOVERED_WITHIN_S)
+    load.until_answered(CLIENTS)
+    assert [what for at, what in load.failures if at >= begun] == []
+
+
+def test_a_gateway_that_restarts_goes_on_through_the_proxy(platform, run, load):
+    done = inject(platform, NetworkLatency(latency_ms=20), lease_s=60.0, run=run)
+    before = proxy_facts(platform, done.lease)["accepted"]
+    pid = platform.process("gateway")["pid"]
+    platform.signal(platform.process("gateway"), "kill")
+    deadline = time.monotonic() + RECOVERED_WITHIN_S
+    while (gateway := platform.state().gateway) is None or gateway.pid == pid:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    load.until_answered(3 * CLIENTS)
+    assert proxy_facts(platform, done.lease)["accepted"] > before
+    heal(platform, done.lease, by="another process")
+    fault_class(done.lease.fault).recovered(platform, done.lease, timeout_s=RECOVERED_WITHIN_S)
+    well = time.time()
+    load.until_answered(CLIENTS)
+    assert [what for at, what in load.failures if at >= well] == []
