@@ -19,6 +19,7 @@ from sre.chaos.admission import Admitted, admit
 from sre.chaos.failing import fail
 from sre.chaos.guard.starting import guard_of
 from sre.chaos.guard.watching import Guard
+from sre.chaos.leaving import leave_on_sigterm
 from sre.chaos.ledger import Ledger, LedgerRecord
 from sre.errors import SreError
 from sre.platforms.select import select_platform
@@ -57,6 +58,7 @@ def before_experiment_control(
     except Exception as error:
         raise _refusal(configuration, context, f"{type(error).__name__}: {error}") from error
     _in_hand.append(_InHand(admitted))
+    leave_on_sigterm()
 
 
 def before_method_control(context: Mapping[str, Any], **_: Any) -> None:

@@ -55,7 +55,12 @@ def experiment(*, method=(BREAK, WAIT), rollbacks=(HEAL,), holds=(WELL,), deadli
         "blast_radius": {"max_replicas": 1, "min_healthy": 1},
         "deadline_s": deadline_s,
         "guard": {"metrics_may_vanish": True},
-        "expected": {"recovered_within_s": 1},
+        "expected": {"recovered_within_s": 1, "alert": "none"},
+        "id": "EXP-999",
+        "family": "replica",
+        "failure_mode": "toy",
+        "workload": {"rate_rps": 1, "duration_s": 10, "warmup_s": 1, "seed": 1},
+        "clock_factor": 60,
     }
     return {
         "title": "toy",
@@ -64,6 +69,7 @@ def experiment(*, method=(BREAK, WAIT), rollbacks=(HEAL,), holds=(WELL,), deadli
         "steady-state-hypothesis": {"title": "well", "probes": list(holds)},
         "method": list(method),
         "rollbacks": list(rollbacks),
+        "runtime": {"rollbacks": {"strategy": "always"}},
         "extensions": [section],
     }
 
@@ -95,15 +101,15 @@ class Scene:
 
     # what is done
 
-    def start(self, content=None, *, strategy="always", options=(), parent=None, wait_for="proven"):
-        """`chaos run`, by itself or as the child of `parent`; returns when the fault is that far."""
+    def start(self, content=None, *, strategy="always", options=(), by_sre=False, wait_for="proven"):
+        """`chaos run`, by itself or as the child of `sre chaos run`; returns when the fault is that far."""
         file = self.folder / f"{len(self.started)}.json"
         file.write_text(json.dumps(content or experiment()))
         argv = list(chaos_command(file, journal=file.with_suffix(".journal")))
         argv[argv.index("always")] = strategy
         argv[-1:-1] = options
-        if parent is not None:
-            argv = [sys.executable, "-c", parent, str(file), str(self.state_dir), str(self.folder)]
+        if by_sre:
+            argv = [str(SRE), "chaos", "run", str(file), "--journal", str(file.with_suffix(".journal"))]
         with file.with_suffix(".log").open("wb") as log:
             self.run = subprocess.Popen(
                 argv, cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True

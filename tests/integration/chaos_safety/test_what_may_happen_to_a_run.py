@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psutil
 import pytest
 from scene import BREAK, HEAL, WAIT, Scene, activity, break_it, experiment, probe
 
@@ -89,19 +90,27 @@ def _(scene):
     scene.expect_gone()
 
 
-PARENT = """
-import sys
-from pathlib import Path
-from sre.chaos.run import run_chaos
-file, state_dir, folder = map(Path, sys.argv[1:4])
-run_chaos(file, journal=file.with_suffix(".journal"), log=folder / "chaos.log", state_dir=state_dir).wait()
-"""
-
-
 @case("kill -9 of sre, the run's parent: the run plays its rollbacks", by="run")
 def _(scene):
-    scene.start(parent=PARENT).blow(KILL)
+    scene.start(by_sre=True).blow(KILL)
     scene.expect_gone()
+
+
+@case("kill -9 of sre and of the run, its child", by="watchdog")
+def _(scene):
+    (run,) = psutil.Process(scene.start(by_sre=True).run.pid).children()
+    run.suspend()
+    scene.blow(KILL)
+    run.kill()
+    scene.expect_gone()
+
+
+@case("Ctrl-C twice on sre chaos run", by=("run", "control", "watchdog"))
+def _(scene):
+    scene.start(by_sre=True).blow(signal.SIGINT)
+    scene.blow(signal.SIGINT)
+    scene.expect_gone()
+    scene.run.wait(30)
 
 
 @case("kill -9 of the watchdog: the guard starts another, which keeps the deadline", by="watchdog")
