@@ -101,5 +101,7 @@ def _problem(step: Callable[[Journal], None], journal: Journal) -> Iterator[str]
         step(journal)
     except SreError as error:
         yield str(error)
+    except (KeyboardInterrupt, SystemExit):  # the run is at its end: who asks to leave gets there soonest this way
+        yield f"{step.__name__.strip('_').replace('_', ' ')}: was interrupted"
     except Exception as error:  # noqa: BLE001  (a step that breaks is a finding, the next one is taken all the same)
         yield f"{type(error).__name__}: {error}"

@@ -103,9 +103,8 @@ def after_experiment_control(
         from sre.chaos.aftermath import Aftermath  # the guard's thread has loaded it while the method was played
 
         Aftermath(run.admitted, run.guard, context, configuration or {}, secrets or {}).conclude(journal)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (a signal that left from here would cost the journal)
         fail(journal, "error", problems=[f"{type(error).__name__}: {error}"])
-        raise
     finally:
         run.admitted.lock.release()
 

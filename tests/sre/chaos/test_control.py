@@ -291,6 +291,17 @@ def test_the_look_after_the_rollbacks_can_be_interrupted(watched, quiet_guard, m
     assert events(watched)[-1] == "run_end"
 
 
+def test_ctrl_c_at_the_end_costs_neither_the_journal_nor_the_other_steps(watched, quiet_guard, monkeypatch):
+    def ctrl_c(self, _):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sre.chaos.aftermath.Aftermath._stop_guard", ctrl_c)
+    journal = played(watched, experiment(), rollbacks=False)
+    assert journal["status"] == "failed"
+    assert "was interrupted" in journal["llm-gameday"]["problems"][0]
+    assert open_leases(Ledger(watched.state_dir).read()) == ()
+
+
 def test_a_dry_run_is_not_looked_at_again(watched, quiet_guard):
     journal = played(watched, {**experiment(), "dry": "actions"}, fault=False)
     assert "steady_after_rollbacks" not in journal
