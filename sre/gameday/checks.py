@@ -17,7 +17,7 @@ from sre.slo.model import SloResult
 
 LAG_LIMIT_MS = 50.0
 _LOST = ("error", "truncated", "rejected", "timeout")
-_RUN_ITSELF = frozenset({"run", "action", "rollback", "control"})
+_RUN_ITSELF = frozenset({"run", "control"})
 
 
 def checks(

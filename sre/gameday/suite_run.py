@@ -55,6 +55,7 @@ class SuiteRun(Generic[R]):
     starts: int = 0
     is_interrupted: bool = False
     _waiting: list[Prepared] = field(default_factory=list)
+    _played_s: float = 0.0
 
     def play(self, planned: Sequence[Batch]) -> None:
         """Play every batch. An interruption ends it in order and is remembered, not raised."""
@@ -121,14 +122,19 @@ class SuiteRun(Generic[R]):
         return wrong
 
     def _announce(self) -> None:
-        done, left = len(self.entries), self._waiting
-        about = sum(drill.duration_s + OVERHEAD_S for drill in left)
-        self.progress.note(
-            f"drill {done + 1} of {done + len(left)}: {left[0].drill.title} (about {seconds(about)} to go)"
-        )
+        number, left = len(self.entries) + 1, self._waiting
+        total = number - 1 + len(left)
+        self.progress.note(f"drill {number} of {total}: {left[0].drill.title} (about {seconds(self._to_go())} to go)")
+
+    def _to_go(self) -> float:
+        """By the length of the loads; once drills were played, by how long those took for theirs."""
+        took = sum(entry.took_s or 0.0 for entry in self.entries)
+        pace = took / self._played_s if took and self._played_s else 1.0
+        return pace * sum(drill.duration_s + OVERHEAD_S for drill in self._waiting)
 
     def _done(self, entry: Entry) -> None:
-        self._waiting.pop(0)
+        drill = self._waiting.pop(0)
+        self._played_s += 0.0 if entry.took_s is None else drill.duration_s + OVERHEAD_S
         self.entries.append(entry)
         why = f": {entry.reasons[0]}" if entry.reasons else ""
         self.progress.note(f"{entry.outcome.upper()} {entry.experiment}{why}")

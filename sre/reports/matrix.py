@@ -4,7 +4,7 @@ The score answers four questions of each drill, from its own checks:
 
     proven and undone   1   every fault was seen from outside, and the run took it away itself
     protected           3   the steady state returned, clients lost and paid no more than was promised
-    detected            2   the alert came in time, or silence was kept where silence was expected
+    alerting            2   the alert came in time, or silence was kept where silence was expected
     recovered           2   what was hit was well again in time
 
 A question's mark is the share of its checks that passed; one without a check is left out. A drill's score is the mean
@@ -37,7 +37,7 @@ class Question:
 
 QUESTIONS = (
     Question("protected", 3, ("steady-state", "requests", "cost")),
-    Question("detected", 2, ("alert",)),
+    Question("alerting", 2, ("alert",)),
     Question("recovered", 2, ("recovery",)),
     Question("proven and undone", 1, ("proven", "undone")),
 )

@@ -102,7 +102,7 @@ def _mark_words(mark: Mark, facts: DrillFacts) -> str:
         return "not asked"
     if mark.question == "protected":
         return f"{facts.failed:,} failed"
-    if mark.question == "detected":
+    if mark.question == "alerting":
         return alert_words(facts).removesuffix(", rightly")
     if mark.question == "recovered":
         return seconds(facts.recovered.seconds) if facts.recovered.seconds is not None else "not seen"

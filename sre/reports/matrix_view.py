@@ -27,7 +27,7 @@ DEFINITIONS = (
     "Passed: the fault was proven and every check held. Known weakness: it deviated, in nothing but the checks that "
     "the risk it names says. Deviated: it did not hold. Void: no fault was proven, so nothing was tested.",
     f"A drill's score is the mean of its answers by weight ({_WEIGHTS}); an answer is the share of its checks that "
-    "held: protected (the steady state returned, clients lost and paid no more than promised), detected (the alert in "
+    "held: protected (the steady state returned, clients lost and paid no more than promised), alerting (the alert in "
     "time, or silence where silence was expected), recovered (well again in time), proven and undone (seen from "
     "outside, and taken away by the run itself). What no check asks is left out.",
     "An area's score is the mean of its drills' scores, the latest of each experiment. An area without a drill that "
@@ -65,7 +65,7 @@ def _line(line: Line, link: Link) -> list[Cell]:
         Cell(line.played.key, href=link(facts)),
         outcome_cell(facts.outcome, line.played),
         Cell(_time(facts.detected)),
-        Cell(alert_words(facts), _tone(by_question.get("detected"))),
+        Cell(alert_words(facts), _tone(by_question.get("alerting"))),
         Cell(_time(facts.recovered), _tone(by_question.get("recovered"))),
         Cell(f"{facts.failed:,}", _check_tone(facts, "requests")),
         Cell(multiple(facts.burnt)),
