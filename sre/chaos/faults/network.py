@@ -26,7 +26,7 @@ from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica, Unsupported
 
 DIRECTIONS = ("both", "to_replica", "from_replica")
-ROUTED_S = 3.0
+ROUTED_S = 2.0
 RUNNING_S = 1.0
 SEEN_S = 6.0
 ASK_S = 2.0

@@ -24,7 +24,7 @@ from sre.platforms.model import Platform
 from sre.platforms.processes import kill_all
 
 MODULE = "sre.chaos.proxy"
-START_S = 8.0
+START_S = 6.0
 OBEYS_S = 2.0
 
 
