@@ -25,7 +25,7 @@ from sre.chaos.run import chaos_command
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[3]
 SRE = Path(sys.executable).parent / "sre"
-SLEEP, MOUNT, UMOUNT = (shutil.which(tool) for tool in ("sleep", "mount", "umount"))
+SLEEP, MOUNT, UMOUNT, PRLIMIT = (shutil.which(tool) for tool in ("sleep", "mount", "umount", "prlimit"))
 PATIENCE_S = 60.0
 """For what a busy machine may take to start a process; says nothing of how fast a fault must be gone."""
 
@@ -85,6 +85,7 @@ class Scene:
         self.run = None
         self.blow_at = None
         self.gone_after_s = None
+        self.write_limit = None
         for name in ("llm-0", "llm-1"):
             (self.state_dir / "models" / name / "llm").mkdir(parents=True)
         (self.state_dir / "samples").mkdir()
@@ -131,9 +132,10 @@ class Scene:
         self.blow_at = time.time()
 
     def sre(self, *arguments):
-        return subprocess.run(
-            [SRE, *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60
-        )
+        """With `write_limit` no file of this call may become longer than so many bytes."""
+        limit = [] if self.write_limit is None else [PRLIMIT, f"--fsize={self.write_limit}"]
+        argv = [*limit, SRE, *arguments]
+        return subprocess.run(argv, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60)
 
     # what is seen
 
