@@ -38,6 +38,9 @@ def sre(*arguments, cwd):
         ("slo", "rules"),
         ("slo", "backtest"),
         ("slo", "gate"),
+        ("chaos",),
+        ("chaos", "faults"),
+        ("chaos", "heal"),
     ],
 )
 def test_every_verb_explains_itself(tmp_path, verb):

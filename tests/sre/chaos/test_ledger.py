@@ -1,10 +1,12 @@
 """The ledger survives a killed writer and tells which faults are open."""
 
+import fcntl
+import resource
 import threading
 
 import pytest
 
-from sre.chaos.ledger import Ledger, LedgerRecord, fault_windows, since
+from sre.chaos.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, since
 from sre.errors import BadDocument
 
 
@@ -52,6 +54,46 @@ def test_a_bad_line_in_the_middle_is_a_fault_with_its_number(ledger, line):
     ledger.append(record("fault_end", 2.0))
     with pytest.raises(BadDocument, match=r"chaos\.jsonl:1: "):
         ledger.read()
+
+
+def test_who_undoes_reads_past_a_bad_line(ledger):
+    ledger.append(record("fault_begin", 1.0))
+    with ledger.path.open("ab") as file:
+        file.write(b"\xff nonsense\n")
+    ledger.append(record("fault_begin", 2.0, fault_id="f-2"))
+    found = ledger.salvage()
+    assert [r.fault_id for r in found.records] == ["f-1", "f-2"]
+    (damage,) = found.damage
+    assert "chaos.jsonl:2: " in damage
+
+
+def test_of_a_record_that_finds_no_room_nothing_stays(ledger):
+    ledger.append(record("fault_begin", 1.0))
+    before = ledger.path.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limit[1]))
+    try:
+        with pytest.raises(NotWritten, match="fault_proven cannot be written") as raised:
+            ledger.append(record("fault_proven", 2.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "\n" not in str(raised.value)
+    assert ledger.path.read_bytes() == before
+
+
+def test_a_directory_that_is_not_there_takes_no_record(tmp_path):
+    with pytest.raises(NotWritten, match="No such file"):
+        Ledger(tmp_path / "never").append(record("fault_begin", 1.0))
+
+
+def test_a_writer_stopped_in_the_middle_keeps_nobody_for_ever(ledger, monkeypatch):
+    monkeypatch.setattr("sre.chaos.ledger._LOCK_WAIT_S", 0.1)
+    ledger.append(record("fault_begin", 1.0))
+    with ledger.path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(NotWritten, match="another writer"):
+            ledger.append(record("fault_proven", 2.0))
+    ledger.append(record("fault_proven", 2.0))
 
 
 def test_several_writers_lose_nothing(ledger):
