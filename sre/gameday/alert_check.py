@@ -9,23 +9,35 @@ from sre.incidents.model import FaultWindow
 from sre.reports.model import Check
 from sre.slo.model import Alert, SloResult
 
+AVAILABILITY = "availability"
+
 
 def alert_check(
-    expected: Expected, faults: Sequence[FaultWindow], primary: Sequence[SloResult], *, slos: Sequence[str]
+    expected: Expected,
+    faults: Sequence[FaultWindow],
+    primary: Sequence[SloResult],
+    *,
+    slos: Sequence[str],
+    clients_lost: int,
 ) -> Check:
-    """`primary` are the results of the source that is quoted; `slos` the names of those that the drill is about."""
+    """`primary` are the results of the source that is quoted; `slos` the names of those that the drill is about.
+    `clients_lost` is how many requests failed by the clients' own count.
+    """
     if expected.alert_slo is None:
         return _silence(faults, primary, slos)
     name, wanted = f"{expected.alert_slo} pages", f"within {expected.alert_within_s:g} s of the fault"
-    ok, observed = _page(expected.alert_slo, expected.alert_within_s, faults, primary)
+    ok, observed = _page(expected.alert_slo, expected.alert_within_s, faults, primary, clients_lost)
     return Check(name, ok, wanted, observed, key="alert")
 
 
-def _page(slo: str, within_s: float, faults: Sequence[FaultWindow], primary: Sequence[SloResult]) -> tuple[bool, str]:
+def _page(
+    slo: str, within_s: float, faults: Sequence[FaultWindow], primary: Sequence[SloResult], clients_lost: int
+) -> tuple[bool, str]:
     """A page in time; or silence, where the SLO counted fewer bad events than the low-traffic guard asks for.
 
     The guard counts what the SLO calls bad, in the samples the alert was computed from: slow requests are no failed
-    ones, and samples that were never had excuse nothing.
+    ones, and samples that were never had excuse nothing. Nor does a count that died with the one who kept it: losses
+    that clients saw and availability did not are no reason for silence.
     """
     if not faults:
         return False, "there was no fault"
@@ -43,6 +55,8 @@ def _page(slo: str, within_s: float, faults: Sequence[FaultWindow], primary: Seq
         return False, f"it could not fire: {blind}"
     guard = min((c.tier.min_bad_events for r in concerned for c in r.curves), default=0)
     bad = max((r.total - r.good for r in concerned), default=0.0)
+    if slo == AVAILABILITY and bad < guard <= clients_lost:
+        return False, f"silent: clients lost {clients_lost} requests, of which it counted {bad:g}"
     if bad < guard:
         return True, f"silent, rightly: {bad:g} bad events, the low-traffic guard asks for {guard}"
     return False, f"it did not fire, {bad:g} bad events"

@@ -39,7 +39,7 @@ def checks(
     found = [
         Check("experiment", judgement.verdict == "passed", "passed", _with_reasons(judgement), key="steady-state"),
         _proof(faults),
-        alert_check(expected, faults, primary, slos=slos),
+        alert_check(expected, faults, primary, slos=slos, clients_lost=sum(_lost(workload).values())),
         _recovery(expected, incident),
         *_losses(expected, workload, replays),
         *_cost(expected.cost, cost),
@@ -97,14 +97,19 @@ def _losses(expected: Expected, workload: Mapping[str, Any], replays: Replays) -
     most = expected.failed_requests
     if most is None:
         return ()
-    outcomes = (workload.get("run") or {}).get("outcomes", {})
-    lost = {name: outcomes[name] for name in _LOST if outcomes.get(name)}
+    lost = _lost(workload)
     observed = ", ".join(f"{count} {name}" for name, count in lost.items()) or "none"
     if replays.streams:
         again = "" if replays.tokens is None else f", {replays.tokens:,} tokens computed again"
         observed += f"; {replays.streams} {'stream' if replays.streams == 1 else 'streams'} went on elsewhere{again}"
     wanted = "none failed" if most == 0 else f"at most {most} failed"
     return (Check("requests survive", sum(lost.values()) <= most, wanted, observed, key="requests"),)
+
+
+def _lost(workload: Mapping[str, Any]) -> dict[str, int]:
+    """Requests that failed by the clients' own count, by how."""
+    outcomes = (workload.get("run") or {}).get("outcomes", {})
+    return {name: outcomes[name] for name in _LOST if outcomes.get(name)}
 
 
 def _cost(expected: ExpectedCost, cost: CostReport) -> Iterator[Check]:

@@ -116,6 +116,15 @@ def test_silence_is_right_when_the_slo_counted_fewer_bad_events_than_the_low_tra
     assert outcome(primary=[result(bad=2.0)])[0] == "deviated"
 
 
+def test_silence_is_not_right_when_clients_lost_what_availability_never_counted():
+    lossy = WORKLOAD | {"run": {"sent": 90, "outcomes": {"ok": 79, "error": 2, "truncated": 9}}}
+    verdict_, reasons = outcome(workload=lossy, primary=[result(bad=0.0)])
+    assert verdict_ == "deviated"
+    assert "silent: clients lost 11 requests, of which it counted 0" in reasons[0]
+    speed = Expected("ttft", 10.0, 20.0)
+    assert outcome(workload=lossy, expected=speed, primary=[result(name="ttft", bad=0.0)])[0] == "passed"
+
+
 def test_silence_of_an_slo_without_data_is_never_right():
     verdict_, reasons = outcome(primary=[result(no_data="the scraper saw nothing")])
     assert verdict_ == "deviated"

@@ -18,8 +18,9 @@ RISKS = """risks:
 
 @pytest.fixture
 def workspace(tmp_path):
-    for folder in ("experiments", "slo"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copytree(ROOT / "slo", tmp_path / "slo")
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(ROOT / "experiments" / "replica-crash.yaml", tmp_path / "experiments")
     return tmp_path
 
 
