@@ -17,6 +17,7 @@ from sre.chaos.ledger import Ledger, fault_windows
 from sre.chaos.lock import holder
 from sre.chaos.model import BlastRadius
 from sre.chaos.records import Run, fault_begin, run_begin
+from sre.chaos.watchdog import START_LOG
 from sre.cli.chaos.leftovers import named_state_dir
 from sre.platforms.processes import ProcessRef
 
@@ -39,8 +40,16 @@ def ledger(tmp_path):
     state_dir = tmp_path / ".sre"
     state_dir.mkdir()
     yield Ledger(state_dir)
+    if (state_dir / START_LOG).exists():
+        end_watchdog(state_dir)
+
+
+def end_watchdog(state_dir):
+    """Also one that has only just been started."""
+    deadline = time.monotonic() + 10
     with (state_dir / "watchdog.lock").open("a") as file:
-        watchdog = holder(file.fileno())
+        while (watchdog := holder(file.fileno())) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
     if watchdog is not None:
         watchdog.kill()
 
