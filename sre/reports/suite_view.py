@@ -54,7 +54,7 @@ def suite_page(report: SuiteReport, link: Link) -> Page:
         tone=_tone(worst) if tested else "unsure",
         verdict=tally(report),
         meaning=_MEANINGS[worst] if tested or worst != "skipped" else _NOTHING,
-        reasons=report.notes,
+        reasons=(*report.notes, *_unseen(report)),
         figures=_figures(report),
         charts=tuple(chart for chart in (heat_chart(found), area_chart(found)) if chart is not None),
         grids=(_drills(report, link), steps_grid(found.steps, link), areas_grid(found.areas), matrix_grid(found, link)),
@@ -88,6 +88,12 @@ def tally(report: SuiteReport) -> str:
     """`5 passed, 1 known weakness, 1 skipped`; the best first."""
     counts = [(OUTCOME_WORDS[outcome][0], report.count(outcome)) for outcome in reversed(SEVERITY)]
     return ", ".join(f"{n} {words}" for words, n in counts if n) or "no drill"
+
+
+def _unseen(report: SuiteReport) -> tuple[str, ...]:
+    """Weaknesses that are on the list and did not show."""
+    passed = [entry.subject for entry in report.entries if entry.outcome == "passed" and entry.subject.risk]
+    return tuple(f"{one.risk} did not show in {one.id}: is it mended? Then say so in risks.yaml." for one in passed)
 
 
 def _tone(worst: Outcome) -> Literal["good", "bad", "unsure"]:

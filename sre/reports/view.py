@@ -69,7 +69,7 @@ def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
         tone="bad" if report.verdict in ("deviated", "error") else tone,
         verdict=word,
         verdict_meaning=meaning,
-        reasons=report.verdict_reasons,
+        reasons=(*report.verdict_reasons, *_known(report)),
         hypothesis=report.hypothesis,
         summary=facts.summary(report),
         figures=facts.figures(report),
@@ -89,6 +89,12 @@ def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
         artefacts=_artefact_table(artefacts),
         footer=f"Source of the SLO figures: {report.primary_source}. Times are UTC.",
     )
+
+
+def _known(report: DrillReport) -> tuple[str, ...]:
+    """That it was no surprise, where it was none."""
+    subject = report.subject
+    return (f"known weakness {subject.risk}: {subject.weakness}",) if report.is_known and subject is not None else ()
 
 
 def _checks(report: DrillReport) -> Table:

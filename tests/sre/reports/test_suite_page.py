@@ -16,6 +16,7 @@ from sre.reports.matrix import matrix
 from sre.reports.model import Check, Subject
 from sre.reports.suite import load_suite, played_in, write_matrix, write_suite
 from sre.reports.suite_model import Entry, SuiteReport, played
+from sre.reports.view import view
 from sre.reports.write import write_report
 
 HOSTILE = "<script>alert(1)</script> | `x` ](http://evil)"
@@ -165,6 +166,18 @@ def test_a_suite_in_which_nothing_was_tested_does_not_look_good(tmp_path):
     text = write_suite(nothing, tmp_path / "s").read_text()
     assert "nothing was tested" in text
     assert 'class="banner unsure"' in text
+
+
+def test_a_weakness_that_did_not_show_is_asked_about(suite, tmp_path):
+    (known,) = [entry for entry in suite.entries if entry.outcome == "known"]
+    lucky = replace(suite, entries=(replace(known, outcome="passed"),))
+    assert "RISK-001 did not show in EXP-002: is it mended?" in write_suite(lucky, tmp_path / "s").read_text()
+
+
+def test_a_drills_own_report_says_that_it_was_no_surprise(reports):
+    _, known, surprise = reports
+    assert "known weakness RISK-001: noticed late" in view(known).reasons
+    assert view(surprise).reasons == surprise.verdict_reasons
 
 
 def test_the_matrix_of_report_folders_leads_back_to_them(reports, tmp_path, suite):
