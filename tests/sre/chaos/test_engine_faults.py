@@ -239,6 +239,10 @@ def test_the_proof_of_a_poison_says_how_many_engines_it_took(platform, poisonous
     PoisonRequest.recovered(platform, lease, timeout_s=5)
 
 
+def test_a_gateway_that_does_not_answer_the_poison_is_no_answer(platform, lease_for):
+    assert poison._send(platform, lease_for(PoisonRequest())).startswith("no answer (")
+
+
 def test_a_poison_that_crashes_nobody_is_not_proven(platform, poisonous, run, clock):
     poisonous(0)
     with pytest.raises(NotProven, match="crashed no engine"):

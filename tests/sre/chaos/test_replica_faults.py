@@ -9,6 +9,7 @@ from sre.chaos.faults import serving
 from sre.chaos.faults.model import NotProven
 from sre.chaos.faults.replica import ReplicaCrash, ReplicaHang, StubCrash
 from sre.errors import PlatformError, SreError
+from sre.platforms.model import Unsupported
 
 TARGET = "llm-1"
 ALL = [ReplicaCrash(), StubCrash(), ReplicaHang(), ReplicaHang(part="stub")]
@@ -118,6 +119,17 @@ def test_a_stub_crash_after_which_inferences_succeed_is_not_proven(platform, app
     platform._start("stub", TARGET)
     with pytest.raises(NotProven, match="still succeeds"):
         StubCrash().prove(platform, made)
+
+
+def test_where_no_inference_can_be_made_the_process_table_must_do(platform, applied, monkeypatch):
+    def infer(*_, **__):
+        raise Unsupported("not past the Service")
+
+    made = applied(ReplicaHang())
+    monkeypatch.setattr(platform, "infer", infer)
+    assert "is stopped; an inference: none was made" in ReplicaHang().prove(platform, made)
+    ReplicaHang().undo(platform, made)
+    assert ReplicaHang().recovered(platform, made, timeout_s=1) == platform.serving_since[TARGET]
 
 
 def test_a_dead_stub_is_undone_by_killing_its_server(platform, applied):
