@@ -20,7 +20,7 @@ from sre.slo.documents import Node
 def check_workspace(drill: Drill, section: Node, notes: Notes) -> None:
     workspace = workspace_of(drill.path)
     _check_slos(section, slo_names(workspace / "slo"), notes)
-    _check_runbook(drill, section, workspace / "runbooks", notes)
+    _check_runbook(section, workspace / "runbooks", notes)
     _check_risk(drill, section, workspace, notes)
 
 
@@ -63,11 +63,11 @@ def _named(section: Node) -> Iterator[tuple[Node, str]]:
         yield node, name
 
 
-def _check_runbook(drill: Drill, section: Node, folder: Path, notes: Notes) -> None:
-    if folder.is_dir() and not (folder / f"{drill.runbook}.md").is_file():
-        known = sorted(page.stem for page in folder.glob("*.md"))
-        mend = did_you_mean(drill.runbook, known, "write it, or name another page")
-        notes.warnings.add(field(section, "runbook") or section, f"runbooks/{drill.runbook}.md is not there: {mend}")
+def _check_runbook(section: Node, folder: Path, notes: Notes) -> None:
+    """Only one that is named: without a name it is the page that a passed drill of this failure mode would write."""
+    named = field(section, "runbook")
+    if named is not None and folder.is_dir() and not (folder / f"{named.scalar}.md").is_file():
+        notes.warnings.add(named, f"runbooks/{named.scalar}.md is not there: write it, or name another page")
 
 
 def _check_risk(drill: Drill, section: Node, workspace: Path, notes: Notes) -> None:

@@ -216,6 +216,9 @@ def test_an_slo_that_is_not_there_is_refused_where_there_are_some(section, fault
 def test_a_page_that_is_not_there_is_warned_of(load, section, tmp_path):
     (tmp_path / "runbooks").mkdir()
     load()
+    assert check_experiment(tmp_path / "experiments" / "e.yaml").findings == ()
+    section["runbook"] = "replica-crash"
+    load()
     (finding,) = check_experiment(tmp_path / "experiments" / "e.yaml").findings
     assert "runbooks/replica-crash.md is not there: write it, or name another page" in finding.text
     assert finding.severity == "warning"
