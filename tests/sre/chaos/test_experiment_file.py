@@ -58,7 +58,8 @@ def test_the_shipped_experiment_is_a_drill():
     assert drill.workload.duration_s > drill.workload.warmup_s
     assert drill.blast_radius == BlastRadius(max_replicas=1, min_healthy=2)
     assert drill.deadline_s == 120.0
-    assert drill.expected == Expected("availability", alert_within_s=30.0, recovered_within_s=30.0, failed_requests=0)
+    cost = ExpectedCost(max_incident_usd=Decimal("0.05"), max_good_token_factor=1.25)
+    assert drill.expected == Expected("availability", 30.0, recovered_within_s=30.0, failed_requests=0, cost=cost)
     assert "Requests succeed" in drill.hypothesis
     assert drill.weakness is None
 
