@@ -21,6 +21,7 @@ from sre.chaos.ledger import Ledger, LedgerRecord
 from sre.chaos.probes import slo_directory
 from sre.chaos.records import Run, run_begin
 from sre.chaos.section.terms import Terms, terms_of
+from sre.chaos.sight import Sight, sight_of
 from sre.chaos.watchdog import start_watchdog, watches
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
@@ -39,13 +40,15 @@ class Admitted:
     terms: Terms
     slo_dir: Path
     lock: RunLock
+    sight: Sight
 
 
 def admit(platform: Platform, experiment: Mapping[str, Any], configuration: Mapping[str, Any]) -> Admitted:
     """Raises SreError with everything that stands against the run, in one line."""
     platform.replicas()  # with no platform up the rest does not matter
     terms, slo_dir, title = terms_of(experiment), slo_directory(dict(configuration)), str(experiment.get("title"))
-    gate = Gate(platform, terms, slo_dir.resolve().parent, slo_dir)
+    sight = sight_of(configuration, state_dir=platform.state_dir)
+    gate = Gate(platform, terms, slo_dir.resolve().parent, slo_dir, sight)
     asked = _ask_policy(gate)
     try:
         lock = take_lock(platform.state_dir, title)
@@ -59,7 +62,7 @@ def admit(platform: Platform, experiment: Mapping[str, Any], configuration: Mapp
     except BaseException:
         lock.release()
         raise
-    return Admitted(platform, run, terms, slo_dir, lock)
+    return Admitted(platform, run, terms, slo_dir, lock, sight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Service level readings for a steady-state hypothesis, from the samples the platform's recorder keeps.
+"""Service level readings for a steady-state hypothesis, from the samples of its recorder or of a Prometheus.
 
 A probe returns a plain number or fails with the reason. It never returns NaN or None: Chaos Toolkit's range tolerances
 crash on them, and a crashed run plays no rollback.
@@ -11,21 +11,18 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from chaoslib.exceptions import ActivityFailed
 
-from sre.errors import NoData, SreError
-from sre.platforms.select import select_platform, state_directory
-
-if TYPE_CHECKING:
-    from sre.metrics.files import RecordedSamples
+from sre.chaos.sight import sight_of
+from sre.errors import SreError
+from sre.platforms.select import select_platform
 
 __all__ = ["availability", "goodput", "healthy_replicas", "latency_quantile", "unhealthy_replicas"]
 
 SIGNALS = {"ttft": "sre_gateway_ttft_seconds", "inter_token": "sre_gateway_inter_token_seconds"}
 SLO_DIR = "SRE_SLO_DIR"
-SAMPLES = "samples"
 Configuration = dict[str, Any]
 Number = TypeVar("Number", int, float)
 
@@ -66,7 +63,9 @@ def _slo_ratio(name: str, window_s: float, configuration: Configuration | None) 
     from sre.chaos.readings import good_ratio, sli_of
 
     sli = sli_of(name, slo_directory(configuration))
-    return good_ratio(_samples(configuration), sli, window_s=_positive(window_s), now=time.time())
+    sight = sight_of(configuration)
+    with sight.open() as source:
+        return good_ratio(source, sli, window_s=_positive(window_s), now=time.time(), stale_s=sight.stale_s)
 
 
 def _latency(signal: str, quantile: float, window_s: float, configuration: Configuration | None) -> float:
@@ -76,17 +75,9 @@ def _latency(signal: str, quantile: float, window_s: float, configuration: Confi
         raise SreError(f"signal {signal!r} does not exist: use one of {', '.join(SIGNALS)}")
     if not 0 < quantile < 1:
         raise SreError(f"quantile is {quantile:g}: write a number between 0 and 1, e.g. 0.95")
-    samples, histogram = _samples(configuration), SIGNALS[signal]
-    return readings.quantile(samples, histogram, quantile, window_s=_positive(window_s), now=time.time())
-
-
-def _samples(configuration: Configuration | None) -> RecordedSamples:
-    from sre.metrics.files import RecordedSamples
-
-    directory = state_directory(configuration) / SAMPLES
-    if not directory.is_dir():
-        raise NoData(f"{directory}: no samples, no platform was started here: start one with `sre up`")
-    return RecordedSamples(directory)
+    sight, histogram, window_s = sight_of(configuration), SIGNALS[signal], _positive(window_s)
+    with sight.open() as source:
+        return readings.quantile(source, histogram, quantile, window_s=window_s, now=time.time(), stale_s=sight.stale_s)
 
 
 def _positive(window_s: float) -> float:

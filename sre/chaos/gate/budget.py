@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sre.chaos.gate.model import GateSettings
 from sre.chaos.ledger import LedgerRecord
+from sre.chaos.sight import Sight
 from sre.errors import NoData, SreError
-from sre.metrics.files import RecordedSamples
 from sre.metrics.following import FollowingSamples
 from sre.slo.budget import Correction
 from sre.slo.gate import GateRule, decide
@@ -36,14 +36,14 @@ def slos_named(names: Sequence[str], slo_dir: Path) -> dict[str, Slo]:
 
 
 def budget_says(
-    samples: Path, slos: Iterable[Slo], settings: GateSettings, *, records: Iterable[LedgerRecord], now: float
+    sight: Sight, slos: Iterable[Slo], settings: GateSettings, *, records: Iterable[LedgerRecord], now: float
 ) -> tuple[list[str], list[str]]:
     """(refusals, notes), each a sentence. Raises SreError when samples are there and cannot be read."""
     rule = GateRule("the run", min_remaining=settings.min_budget_left, block_on=(), no_data="allow")
     refusals: list[str] = []
     notes: list[str] = []
     excluded = earlier_runs(records, now=now)
-    with RecordedSamples(samples) as recorded:
+    with sight.open() as recorded:
         source = FollowingSamples(recorded)
         for slo in slos:
             try:

@@ -17,13 +17,12 @@ from sre.chaos.ledger import Ledger
 from sre.chaos.model import BlastRadius
 from sre.chaos.radius import healthy
 from sre.chaos.section.terms import Terms
+from sre.chaos.sight import Sight
 from sre.chaos.standing import standing
-from sre.errors import PlatformError, SreError
+from sre.errors import SreError
 from sre.platforms.model import Platform
 
 CALENDAR_FILE = "calendar.yaml"
-SAMPLES = "samples"
-SILENT_AFTER_S = 15.0
 Say = Callable[[], Iterable[str]]
 
 
@@ -35,6 +34,7 @@ class Gate:
     terms: Terms
     workspace: Path
     slo_dir: Path
+    sight: Sight
     now: Callable[[], float] = time.time
 
     def safety(self) -> list[str]:
@@ -52,7 +52,7 @@ class Gate:
         yield from ()
 
     def _watched(self) -> Iterator[str]:
-        require_watched(self.platform, now=self.now())
+        self.sight.require_fresh(now=self.now())
         yield from ()
 
     def _leftovers(self) -> Iterator[str]:
@@ -106,21 +106,9 @@ class Gate:
 
         slos = slos_named(gate.slos, self.slo_dir).values()
         records = Ledger(self.platform.state_dir).salvage().records
-        samples = self.platform.state_dir / SAMPLES
-        refusals, said = budget_says(samples, slos, gate, records=records, now=self.now())
+        refusals, said = budget_says(self.sight, slos, gate, records=records, now=self.now())
         notes += said
         return refusals
-
-
-def require_watched(platform: Platform, *, now: float) -> None:
-    """Raises PlatformError unless the recorder has written something, and lately."""
-    samples = platform.state_dir / SAMPLES
-    status = [path.stat() for path in samples.glob("*.jsonl")]
-    newest = max((one.st_mtime for one in status if one.st_size > 0), default=None)
-    if newest is None:
-        raise PlatformError(f"{samples}: no samples, the steady state could not be judged: start with `sre up`")
-    if now - newest > SILENT_AFTER_S:
-        raise PlatformError(f"{samples}: the recorder has written nothing for {now - newest:.0f} s: see `sre status`")
 
 
 def radius_refusal(radius: BlastRadius, healthy_now: int) -> Iterator[str]:

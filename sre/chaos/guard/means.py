@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sre.chaos.guard.model import GuardSettings, Look
 from sre.chaos.healing import heal_each
 from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.sight import Sight
 from sre.chaos.standing import standing
 from sre.chaos.watchdog import ensure_watchdog
 from sre.errors import SreError
@@ -25,7 +26,6 @@ from sre.platforms.model import Platform
 if TYPE_CHECKING:
     from sre.chaos.guard.looking import Looker
 
-SAMPLES = "samples"
 HEAL_WITHIN_S = 30.0
 _AGAIN_S = 0.2
 logger = logging.getLogger("chaostoolkit")
@@ -39,6 +39,7 @@ class RunMeans:
     run_id: str
     settings: GuardSettings
     slo_dir: Path
+    sight: Sight
     began_at: float = field(default_factory=time.time)
     _looker: Looker | None = None
 
@@ -86,9 +87,7 @@ class RunMeans:
         importlib.import_module("sre.chaos.aftermath")
         from sre.chaos.gate.budget import slos_named
         from sre.chaos.guard.looking import Looker
-        from sre.metrics.files import RecordedSamples
 
         burns = self.settings.burns
         slos = slos_named([limit.slo for limit in burns], self.slo_dir) if burns else {}
-        samples = RecordedSamples(self.platform.state_dir / SAMPLES)
-        return Looker(self.platform, samples, self.settings, slos, since=self.began_at)
+        return Looker(self.platform, self.sight.open(), self.settings, slos, since=self.began_at)

@@ -18,9 +18,9 @@ def guard_of(admitted: Admitted) -> Guard:
     settings, platform = admitted.terms.guard, admitted.platform
     return Guard(
         settings=settings,
-        interval_s=scrape_interval_s(platform.state_dir),
+        interval_s=admitted.sight.interval_s or scrape_interval_s(platform.state_dir),
         deadline_at=admitted.run.deadline_at,
-        means=RunMeans(platform, admitted.run.run_id, settings, admitted.slo_dir),
+        means=RunMeans(platform, admitted.run.run_id, settings, admitted.slo_dir, admitted.sight),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from sre.chaos import admission
 from sre.chaos.admission import admit
 from sre.chaos.faults.replica import ReplicaCrash
-from sre.chaos.gate.checks import radius_refusal, require_watched
+from sre.chaos.gate.checks import radius_refusal
 from sre.chaos.gate.incidents import OpenIncident, open_incidents
 from sre.chaos.gate.lock import take_lock
 from sre.chaos.lease import inject
@@ -22,6 +22,7 @@ from sre.chaos.ledger import Ledger, LedgerRecord
 from sre.chaos.model import BlastRadius
 from sre.chaos.records import open_leases
 from sre.chaos.section.terms import terms_of
+from sre.chaos.sight import Sight
 from sre.errors import BadDocument, PlatformError
 from sre.metrics.exposition import SampleId
 from sre.metrics.segments import SegmentWriter
@@ -242,7 +243,7 @@ def test_a_recorder_that_fell_silent_refuses(gate, platform):
     (path,) = (platform.state_dir / "samples").iterdir()
     os.utime(path, (time.time() - 60, time.time() - 60))
     assert re.search(r"the recorder has written nothing for (59|60|61) s", refused(gate))
-    require_watched(platform, now=time.time() - 60)
+    Sight(platform.state_dir / "samples").require_fresh(now=time.time() - 60)
 
 
 def test_a_guard_limit_that_names_no_slo_refuses(gate):

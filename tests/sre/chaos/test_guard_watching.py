@@ -16,6 +16,7 @@ from sre.chaos.guard.watching import Guard
 from sre.chaos.lease import inject
 from sre.chaos.ledger import Ledger, NotWritten
 from sre.chaos.records import open_leases
+from sre.chaos.sight import Sight
 from sre.errors import EnvironmentLacks, PlatformError
 
 GOOD = Look(0.0, 0.01, requests=Count(0, 60))
@@ -215,7 +216,7 @@ def broken(platform, run, clock, monkeypatch):
 
 @pytest.fixture
 def means(platform, run, tmp_path):
-    return RunMeans(platform, run.run_id, GuardSettings(), tmp_path / "slo")
+    return RunMeans(platform, run.run_id, GuardSettings(), tmp_path / "slo", Sight(platform.state_dir / "samples"))
 
 
 def test_healing_undoes_every_fault_of_the_run(broken, means):

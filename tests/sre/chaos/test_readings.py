@@ -1,5 +1,6 @@
 """Service levels over a window of samples; whatever cannot be read says so instead of returning a number."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from sre.chaos import probes, readings
 from sre.chaos.readings import good_ratio, quantile, sli_of
+from sre.chaos.sight import Sight
 from sre.errors import NoData, SreError
 from sre.metrics.model import Selector, Series, SeriesId
 from sre.metrics.selector import parse_sum, series_filter
@@ -67,7 +69,7 @@ def test_no_traffic_is_no_data_that_says_start_load():
 
 
 def test_samples_that_stopped_are_no_data_even_if_the_window_holds_some():
-    with pytest.raises(NoData, match="recorder running"):
+    with pytest.raises(NoData, match="does somebody scrape it"):
         good_ratio(Samples(requests(9, 1), end=990.0), AVAILABILITY, window_s=60, now=NOW)
 
 
@@ -109,7 +111,7 @@ def configuration(tmp_path, monkeypatch):
     (tmp_path / "slo").mkdir()
     (tmp_path / "slo" / "availability.yaml").write_text(SLO)
     (tmp_path / "samples").mkdir()
-    monkeypatch.setattr(probes, "_samples", lambda configuration: Samples(requests(9, 1)))
+    monkeypatch.setattr(Sight, "open", lambda sight: contextlib.nullcontext(Samples(requests(9, 1))))
     monkeypatch.setattr(probes.time, "time", lambda: NOW)
     return {"state_dir": str(tmp_path), "slo_dir": str(tmp_path / "slo")}
 
