@@ -9,7 +9,7 @@ from typing import ClassVar
 from sre.chaos.faults.http_status import status_of
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import one_of, require
-from sre.chaos.faults.targets import until
+from sre.chaos.faults.targets import require_not_stopped, until
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 from sre.platforms.state import EventTail
@@ -68,9 +68,10 @@ class AutoscalerDown(Fault):
         require(self.name, one_of("how", self.how, ("stop", "kill")))
 
     def plan(self, platform: Platform) -> Plan:
-        return Plan(
-            components=("autoscaler",), handles={"how": self.how, "process": dict(platform.process("autoscaler"))}
-        )
+        process = dict(platform.process("autoscaler"))
+        if self.how == "stop":
+            require_not_stopped(platform, process, "the autoscaler")
+        return Plan(components=("autoscaler",), handles={"how": self.how, "process": process})
 
     @staticmethod
     def apply(platform: Platform, lease: Lease) -> None:

@@ -54,7 +54,10 @@ class DiskFull(Fault):
             require_small_and_own(platform.state_dir, max_fs_mb=self.max_fs_mb)
             return Plan(components=("host", "recorder"), handles={"how": "ballast", "victim": "recorder"})
         victim = dict(platform.process("gateway" if self.victim == "gateway" else "recorder"))
-        handles = {"how": "limit", "victim": self.victim, "process": victim, "limit": platform.file_limit(victim)}
+        limit = platform.file_limit(victim)
+        if limit == 0:  # its undo would put back the other's limit, after the other's undo perhaps: then for ever
+            raise PlatformError(f"the {self.victim} may write no byte already: end that fault first, `sre chaos heal`")
+        handles = {"how": "limit", "victim": self.victim, "process": victim, "limit": limit}
         return Plan(components=(self.victim,), handles=handles)
 
     @staticmethod

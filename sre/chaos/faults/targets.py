@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Callable
 
-from sre.platforms.model import Platform, Replica
+from sre.errors import PlatformError
+from sre.platforms.model import Handle, Platform, Replica
 from sre.platforms.selection import choose
 
 POLL_S = 0.05
@@ -21,6 +22,12 @@ def chosen(platform: Platform, selector: str, *, seed: int = 0) -> Replica:
 def found_by(platform: Platform) -> str:
     """A configuration that finds this platform again, as JSON: for `select_platform` in a helper process."""
     return json.dumps({**platform.reference, "platform": platform.driver, "state_dir": str(platform.state_dir)})
+
+
+def require_not_stopped(platform: Platform, process: Handle, whose: str) -> None:
+    """Raises PlatformError for a process that was stopped before: of two stops the first undo would end both."""
+    if platform.condition(process) == "stopped":
+        raise PlatformError(f"{whose} is stopped already: end that fault first (`sre chaos heal`), or continue it")
 
 
 def until(seen: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> bool:

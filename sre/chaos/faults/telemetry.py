@@ -22,7 +22,7 @@ from sre.chaos.faults.observers import (
 from sre.chaos.faults.pages import fetch, page_of, route_page
 from sre.chaos.faults.parameters import one_of, require
 from sre.chaos.faults.proxies import arm, proxy_facts, start_proxy, take_out
-from sre.chaos.faults.targets import until
+from sre.chaos.faults.targets import require_not_stopped, until
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 
@@ -107,7 +107,9 @@ class MetricsStale(Fault):
 
     def plan(self, platform: Platform) -> Plan:
         part = cast("Observer", self.target)
-        return Plan(components=(part,), handles={"part": part, "process": dict(platform.process(part))})
+        process = dict(platform.process(part))
+        require_not_stopped(platform, process, part)
+        return Plan(components=(part,), handles={"part": part, "process": process})
 
     @staticmethod
     def apply(platform: Platform, lease: Lease) -> None:

@@ -34,13 +34,17 @@ class FakeClock:
 
 @dataclass
 class FakeProcess:
-    """A row of the process table. `died_at` by the fake clock; `stubborn` ones take no signal."""
+    """A row of the process table. `died_at` by the fake clock; `stubborn` ones take no signal, and a `starved` one is
+    stopped only when it gets a core (`feed`), unless it was continued by then.
+    """
 
     part: str
     replica: str | None
     condition: str = "running"
     died_at: float = 0.0
     stubborn: bool = False
+    starved: bool = False
+    stop_pending: bool = False
 
 
 class FakePlatform:
@@ -118,6 +122,9 @@ class FakePlatform:
             return False
         self.signals.append((row.part, row.replica, signal))
         if self.kill_fails or row.stubborn:
+            return True
+        row.stop_pending = row.starved and signal == "stop"
+        if row.stop_pending:
             return True
         row.condition = {"kill": "gone", "stop": "stopped", "continue": "running"}[signal]
         if signal == "kill":
@@ -222,6 +229,17 @@ class FakePlatform:
     def make_stubborn(self, part, replica=None):
         """Its process takes every signal and stays as it is."""
         self._table[self.process(part, replica)["pid"]].stubborn = True
+
+    def starve(self, part, replica=None):
+        """No core is free for it."""
+        self._table[self.process(part, replica)["pid"]].starved = True
+
+    def feed(self):
+        """Everybody gets a core."""
+        for row in self._table.values():
+            row.starved = False
+            if row.stop_pending and row.condition == "running":
+                row.condition = "stopped"
 
     def _start(self, part, replica):
         self._table[next(self._pids)] = FakeProcess(part, replica)

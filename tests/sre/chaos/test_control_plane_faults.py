@@ -111,6 +111,13 @@ def test_a_killed_autoscaler_is_seen_gone_and_its_successor_left_alone(autoscale
     assert autoscaled.signals == [("autoscaler", None, "kill")]
 
 
+def test_one_that_is_stopped_already_is_not_stopped_again(autoscaled, lease_for):
+    AutoscalerDown.apply(autoscaled, lease_for(AutoscalerDown()))
+    with pytest.raises(PlatformError, match="the autoscaler is stopped already"):
+        lease_for(AutoscalerDown())
+    assert lease_for(AutoscalerDown(how="kill"))
+
+
 def test_one_that_was_not_stopped_is_not_proven(autoscaled, lease_for, monkeypatch):
     monkeypatch.setattr("sre.chaos.faults.control_plane.GONE_WITHIN_S", 0.1)
     with pytest.raises(NotProven, match="it is running, not stopped"):

@@ -30,6 +30,15 @@ def quick(platform, monkeypatch):
     monkeypatch.setattr(disk, "_SEEN_WITHIN_S", 1.0)
 
 
+def test_a_second_full_disk_is_refused_its_undo_would_make_the_first_stay(platform, lease_for):
+    first = lease_for(DiskFull())
+    DiskFull.apply(platform, first)
+    with pytest.raises(PlatformError, match="the recorder may write no byte already: end that fault first"):
+        lease_for(DiskFull())
+    DiskFull.undo(platform, first)
+    assert platform.file_limit(platform.process("recorder")) is None
+
+
 @contextlib.contextmanager
 def writing(path):
     """Somebody appends to the file ten times a second."""

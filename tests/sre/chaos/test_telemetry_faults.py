@@ -163,6 +163,12 @@ def test_a_stale_recorder_is_stopped_and_goes_on(world, lease_of):
         assert world.condition_of("recorder") == "running"
 
 
+def test_a_recorder_that_is_stopped_already_is_not_stopped_again(world, lease_of):
+    MetricsStale.apply(world, lease_of(MetricsStale()))
+    with pytest.raises(PlatformError, match="recorder is stopped already"):
+        lease_of(MetricsStale())
+
+
 def test_a_recorder_that_stays_stopped_is_not_called_undone(world, lease_of):
     fault = MetricsStale()
     lease = lease_of(fault)
