@@ -54,6 +54,10 @@ class Unsupported(PlatformError):  # noqa: N818  (reads as a sentence)
     """The driver has no such thing; the message says which has."""
 
 
+class NoProcess(PlatformError):  # noqa: N818  (reads as a sentence)
+    """Nothing runs this part now. Any other error of `process` means that nobody could look."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricSample:
     """One line of a /metrics page."""
@@ -95,7 +99,7 @@ class Platform(Protocol):
         ...
 
     def process(self, part: Part, replica: str | None = None) -> Handle:
-        """The process that runs this part now. Raises PlatformError without one, Unsupported for no such part."""
+        """The process that runs this part now. Raises NoProcess without one, Unsupported for no such part."""
         ...
 
     def signal(self, handle: Handle, signal: Signal) -> bool:

@@ -154,7 +154,9 @@ class DcgmXid(Fault):
 
     @staticmethod
     def undo(platform: Platform, lease: Lease) -> None:
-        _inject_xid(_cluster(platform), lease.plan.handles, 0)
+        cluster = _cluster(platform)
+        if cluster.has_dcgm_pod(lease.plan.handles):  # what was injected is gone with it
+            _inject_xid(cluster, lease.plan.handles, 0)
 
 
 def _cluster(platform: Platform) -> KubernetesPlatform:
@@ -167,19 +169,24 @@ def _policy(lease: Lease) -> str:
     return f"sre-{lease.fault_id}"
 
 
+def _label(lease: Lease, value: str | None) -> dict[str, str | None]:
+    """Each fault has a key of its own: a pod may have several faults, and each undo takes back its own."""
+    return {f"{FAULT_LABEL}-{lease.fault_id}": value}
+
+
 def _isolate(cluster: KubernetesPlatform, lease: Lease, rules: Mapping[str, Any]) -> None:
     """The policy first: it selects nothing until the pod carries the label."""
-    spec = {"podSelector": {"matchLabels": {FAULT_LABEL: lease.fault_id}}, **rules}
+    spec = {"podSelector": {"matchLabels": _label(lease, "")}, **rules}
     metadata = {"name": _policy(lease), "labels": {"app.kubernetes.io/managed-by": "llm-gameday"}}
     cluster.api.create_policy(
         {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
     )
-    cluster.api.label_pod(str(lease.plan.handles["pod"]), {FAULT_LABEL: lease.fault_id})
+    cluster.api.label_pod(str(lease.plan.handles["pod"]), _label(lease, ""))
 
 
 def _release(cluster: KubernetesPlatform, lease: Lease) -> None:
     cluster.api.remove_policy(_policy(lease))
-    cluster.api.label_pod(str(lease.plan.handles["pod"]), {FAULT_LABEL: None})
+    cluster.api.label_pod(str(lease.plan.handles["pod"]), _label(lease, None))
 
 
 def _inject_xid(cluster: KubernetesPlatform, handles: Mapping[str, Any], xid: int) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from sre.errors import PlatformError
-from sre.platforms.model import Platform, Replica, Unsupported
+from sre.platforms.model import NoProcess, Platform, Replica, Unsupported
 from sre.platforms.state import NotUp
 
 ASK_TIMEOUT_S = 2.0
@@ -34,12 +34,15 @@ def why_silent(platform: Platform, name: str, *, timeout_s: float = ASK_TIMEOUT_
 
 
 def engine_is_dead(platform: Platform, name: str) -> bool:
-    """Whether the replica's server has no live model process. Only of use where the server is there."""
+    """Whether the replica's server has no live model process. Only of use where the server is there.
+
+    Raises PlatformError when nobody could look: that is no reason to kill it.
+    """
     try:
         return platform.condition(platform.process("stub", name)) == "gone"
     except Unsupported:
         return False  # nobody can tell
-    except PlatformError:
+    except NoProcess:
         return True
 
 
@@ -53,7 +56,7 @@ def revive(platform: Platform, name: str) -> None:
         return
     try:
         server = platform.process("server", name)
-    except PlatformError:
+    except NoProcess:
         return  # it died meanwhile
     if engine_is_dead(platform, name):
         platform.signal(server, "kill")

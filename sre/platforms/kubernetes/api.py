@@ -119,17 +119,18 @@ class ClusterApi:
         from kubernetes.stream.ws_client import ERROR_CHANNEL
 
         with self._asking(f"run {command[0]} in pod {pod}"):
-            answer = stream.stream(
-                self._core().connect_get_namespaced_pod_exec,
-                pod,
-                namespace or self._settings.namespace,
-                container=container,
-                command=list(command),
-                stdout=True,
-                stderr=True,
-                _preload_content=False,
-                _request_timeout=self._settings.timeout_s,
-            )
+            with _refusals_without_a_body():
+                answer = stream.stream(
+                    self._core().connect_get_namespaced_pod_exec,
+                    pod,
+                    namespace or self._settings.namespace,
+                    container=container,
+                    command=list(command),
+                    stdout=True,
+                    stderr=True,
+                    _preload_content=False,
+                    _request_timeout=self._settings.timeout_s,
+                )
             try:
                 answer.run_forever(timeout=self._settings.timeout_s)
                 ended = answer.read_channel(ERROR_CHANNEL)
@@ -215,6 +216,19 @@ class ClusterApi:
             raise PlatformError(f"{where}: cannot {what} ({reason}): see `kubectl cluster-info`") from error
 
 
+@contextlib.contextmanager
+def _refusals_without_a_body() -> Iterator[None]:
+    """A web socket that is refused has no body, over which the client stumbles: its own error is raised instead."""
+    from kubernetes.client import ApiException
+
+    try:
+        yield
+    except AttributeError as error:
+        if isinstance(error.__context__, ApiException):
+            raise error.__context__ from None
+        raise
+
+
 def _read(answer: Any) -> bytes:
     """The body; reading all of it gives the connection back."""
     return bytes(answer.data)
@@ -225,6 +239,6 @@ def _said(error: Any) -> str:
     try:
         message = str(json.loads(error.body)["message"])
     except (ValueError, KeyError, TypeError):
-        message = str(error.reason)
-    mend = ": grant it as in serving/deploy/chaos/role.yaml" if error.status == 403 else ""
-    return f"HTTP {error.status}: {message}{mend}"
+        message = str(error.reason).partition(" -+-+- ")[0]  # behind it a web socket's refusal has headers and body
+    mend = ": grant it as in serving/deploy/chaos/role.yaml" if error.status == 403 or " 403 " in message else ""
+    return f"{f'HTTP {error.status}: ' if error.status else ''}{message}{mend}"

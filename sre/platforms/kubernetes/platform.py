@@ -16,7 +16,17 @@ from sre.platforms.kubernetes import inside
 from sre.platforms.kubernetes.api import ClusterApi
 from sre.platforms.kubernetes.pods import Pod, ready_since, replica_of, server_container, state_of
 from sre.platforms.kubernetes.settings import ClusterSettings
-from sre.platforms.model import Condition, Handle, Inference, MetricSample, Part, Replica, Signal, Unsupported
+from sre.platforms.model import (
+    Condition,
+    Handle,
+    Inference,
+    MetricSample,
+    NoProcess,
+    Part,
+    Replica,
+    Signal,
+    Unsupported,
+)
 
 INFLIGHT_METRIC = "sre_gateway_replica_inflight"
 FAULT_LABEL = "sre.dev/fault"
@@ -46,8 +56,8 @@ class KubernetesPlatform:
 
     @property
     def reference(self) -> Mapping[str, Any]:
-        stated = {name: value for name, value in asdict(self._settings).items() if value is not None}
-        return {"platform": self.driver, "state_dir": str(self._state_dir), "kubernetes": stated}
+        """What is unset is stated as well: whoever undoes must not fill it in from another environment."""
+        return {"platform": self.driver, "state_dir": str(self._state_dir), "kubernetes": asdict(self._settings)}
 
     @property
     def state_dir(self) -> Path:
@@ -94,7 +104,7 @@ class KubernetesPlatform:
         name = inside.SERVER_NAME if part == "server" else inside.STUB_NAME
         found = json.loads(self._run(replica, container, inside.command(inside.FIND, name)))
         if not found:
-            raise PlatformError(f"pod {replica}: no process {name} in container {container}: name its container")
+            raise NoProcess(f"pod {replica}: no process {name} in container {container}: name its container")
         return {"pod": replica, "uid": pod["metadata"]["uid"], "container": container, "part": part, **found[0]}
 
     def signal(self, handle: Handle, signal: Signal) -> bool:
@@ -218,6 +228,13 @@ class KubernetesPlatform:
             raise PlatformError(f"node {node} of {replica} runs no pod with {selector}: deploy dcgm-exporter there")
         return str(found[0]["metadata"]["name"]), server_container(found[0], None)
 
+    def has_dcgm_pod(self, handles: Handle) -> bool:
+        """Whether the DCGM pod of `handles` still is there."""
+        if self._settings.dcgm_selector is None:
+            return False
+        pods = self._api.pods(self._settings.dcgm_selector, namespace=self._dcgm_namespace())
+        return any(pod["metadata"]["name"] == handles["dcgm_pod"] and state_of(pod) != "stopped" for pod in pods)
+
     def run_dcgm(self, handles: Handle, command: list[str]) -> str:
         """Run a command in the DCGM pod of `handles` (`dcgm_pod`, `container`)."""
         return self._api.exec(
@@ -249,7 +266,9 @@ class KubernetesPlatform:
 
     def _is_there(self, handle: Handle) -> bool:
         pod = self._api.pod(str(handle["pod"]))
-        return pod is not None and pod["metadata"]["uid"] == handle["uid"]
+        if pod is None or pod["metadata"]["uid"] != handle["uid"]:
+            return False
+        return state_of(pod) != "stopped"  # one that was evicted, or ran to its end, stays listed and runs nothing
 
     def _pod(self, name: str) -> Pod:
         pod = self._api.pod(name)

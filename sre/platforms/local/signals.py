@@ -8,7 +8,7 @@ from types import MappingProxyType
 import psutil
 
 from sre.errors import PlatformError
-from sre.platforms.model import Condition, Handle, Part, Signal
+from sre.platforms.model import Condition, Handle, NoProcess, Part, Signal
 from sre.platforms.processes import ProcessRef, birth_of, find, find_born
 from sre.platforms.state import LocalState, ReplicaEntry
 
@@ -18,7 +18,7 @@ _SHOWN = 15  # the kernel cuts a process's name after so many characters
 
 
 def process_behind(state: LocalState, part: Part, replica: ReplicaEntry | None) -> psutil.Process:
-    """The live process of a part. Raises PlatformError when there is none."""
+    """The live process of a part. Raises NoProcess when there is none."""
     if part in ("server", "stub"):
         if replica is None:
             raise PlatformError(f"{part}: of which replica? name one")
@@ -70,15 +70,17 @@ def condition_of(handle: Handle) -> Condition:
 def _alive(who: str, ref: ProcessRef | None) -> psutil.Process:
     process = find(ref)
     if process is None:
-        raise PlatformError(f"{who} has no running process: see `sre status`")
+        raise NoProcess(f"{who} has no running process: see `sre status`")
     return process
 
 
 def _stub(server: psutil.Process, name: str) -> psutil.Process:
     try:
         stubs = [child for child in server.children() if child.name()[:_SHOWN] == STUB_NAME[:_SHOWN]]
+    except psutil.NoSuchProcess as error:
+        raise NoProcess(f"replica {name} has no running process: see `sre status`") from error
     except psutil.Error as error:
         raise PlatformError(f"replica {name}: its children cannot be seen ({error})") from error
     if not stubs:
-        raise PlatformError(f"replica {name} has no model process: its model is not loaded")
+        raise NoProcess(f"replica {name} has no model process: its model is not loaded")
     return stubs[0]

@@ -16,7 +16,7 @@ from sre.chaos.ledger import Ledger, fault_windows
 from sre.chaos.model import BlastRadius
 from sre.chaos.records import Run, run_begin
 from sre.errors import PlatformError
-from sre.platforms.model import Inference, MetricSample, Replica
+from sre.platforms.model import Inference, MetricSample, NoProcess, Replica
 from sre.platforms.processes import ProcessRef
 from sre.platforms.state import NotUp
 
@@ -114,7 +114,7 @@ class FakePlatform:
         for pid, row in self._table.items():
             if (row.part, row.replica) == (part, replica) and row.condition != "gone":
                 return {"pid": pid, "created": 1.0}
-        raise PlatformError(f"{replica or part} has no running process: see `sre status`")
+        raise NoProcess(f"{replica or part} has no running process: see `sre status`")
 
     def signal(self, handle, signal):
         row = self._table.get(handle["pid"])

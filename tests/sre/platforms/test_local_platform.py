@@ -114,7 +114,7 @@ def test_a_frozen_process_is_stopped_until_it_is_continued(world, platform):
 
 def test_a_recycled_pid_gets_no_signal(world, platform):
     child = world.add("llm-0")
-    handle = {**platform.process("server", "llm-0"), "created": 1.0}
+    handle = {**platform.process("server", "llm-0"), "created": 1.0, "born": "another-boot:1"}
     assert (platform.signal(handle, "kill"), platform.condition(handle)) == (False, "gone")
     assert child.poll() is None
 
@@ -231,7 +231,7 @@ class serving:  # noqa: N801  (reads as a context: "with serving(page)")
 class Triton(http.server.BaseHTTPRequestHandler):
     """Speaks as the model `llm` does: an event a token, an error for what holds the word `bad`."""
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         tokens = json.loads(request["sampling_parameters"])["max_tokens"]
         self.send_response(500 if "bad" in request["text_input"] else 200)

@@ -1,14 +1,20 @@
 """Faults that only a cluster has: what they create, what they leave behind (nothing), undone from the lease alone."""
 
+import json
+
 import pytest
 
 from sre.chaos.faults.kubernetes import DcgmXid, DnsFailure, PodPartition
 from sre.chaos.faults.model import Lease, NotProven
+from sre.chaos.faults.replica import ReplicaHang, StubCrash
 from sre.errors import PlatformError, SreError
+from sre.platforms.select import select_platform
+
+LABEL = "sre.dev/fault-f-1234abcd"
 
 
-def lease_of(fault, cluster):
-    return Lease("f-1234abcd", fault.name, fault.plan(cluster), deadline_at=2e9)
+def lease_of(fault, cluster, fault_id="f-1234abcd"):
+    return Lease(fault_id, fault.name, fault.plan(cluster), deadline_at=2e9)
 
 
 @pytest.fixture(autouse=True)
@@ -21,14 +27,14 @@ def test_a_partition_singles_one_pod_out_by_a_label(api, cluster):
     assert api.calls == []
     PodPartition.apply(cluster, lease)
     (policy,) = api.policies.values()
-    assert policy["spec"]["podSelector"]["matchLabels"] == {"sre.dev/fault": "f-1234abcd"}
+    assert policy["spec"]["podSelector"]["matchLabels"] == {LABEL: ""}
     assert policy["spec"] | {"podSelector": 0} == {
         "podSelector": 0,
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [],
         "egress": [],
     }
-    carrying = [name for name, pod in api.pods.items() if "sre.dev/fault" in pod["metadata"]["labels"]]
+    carrying = [name for name, pod in api.pods.items() if LABEL in pod["metadata"]["labels"]]
     assert carrying == ["llm-1"]
 
 
@@ -56,9 +62,20 @@ def test_the_undo_leaves_nothing_and_can_be_repeated(api, cluster, fault):
     for _ in range(2):
         type(fault).undo(cluster, lease)
         assert api.policies == {}
-        assert "sre.dev/fault" not in api.pods["llm-1"]["metadata"]["labels"]
+        assert LABEL not in api.pods["llm-1"]["metadata"]["labels"]
     del api.pods["llm-1"]
     type(fault).undo(cluster, lease)
+
+
+def test_of_two_faults_of_one_pod_each_undo_takes_back_its_own(api, cluster):
+    cut, deaf = PodPartition(replica="llm-1"), DnsFailure(replica="llm-1")
+    first, second = lease_of(cut, cluster), lease_of(deaf, cluster, "f-2")
+    cut.apply(cluster, first)
+    deaf.apply(cluster, second)
+    assert {LABEL, "sre.dev/fault-f-2"} <= set(api.pods["llm-1"]["metadata"]["labels"])
+    cut.undo(cluster, first)
+    assert set(api.policies) == {"sre-f-2"}
+    assert set(api.pods["llm-1"]["metadata"]["labels"]) == {"app", "sre.dev/fault-f-2"}
 
 
 def test_without_dns_every_other_port_stays_open(api, cluster):
@@ -101,6 +118,47 @@ def test_an_xid_goes_through_the_dcgm_pod_of_the_replicas_node(api, cluster):
     assert said[-1][-1] == "0"
     with pytest.raises(NotProven):
         DcgmXid.prove(cluster, lease)
+
+
+def test_an_xid_is_gone_with_the_dcgm_pod_that_reported_it(api, cluster):
+    api.pods["dcgm-a"] = api.pod("dcgm-a", labels={"app": "dcgm-exporter"})
+    lease = lease_of(DcgmXid(replica="llm-1"), cluster)
+    del api.pods["dcgm-a"]
+    api.pods["dcgm-b"] = api.pod("dcgm-b", labels={"app": "dcgm-exporter"})
+        "metadata": {**api.pod("dcgm-b")["metadata"], "labels": {"app": "dcgm-exporter"}}
+    }
+    api.calls.clear()
+    DcgmXid.undo(cluster, lease)
+    assert api.calls == []
+
+
+@pytest.mark.parametrize("fault", [ReplicaHang(replica="llm-1"), StubCrash(replica="llm-1")])
+def test_a_pod_that_was_evicted_has_nothing_to_undo(api, cluster, fault, server):
+    api.exec_answer = lambda command: '[{"pid": 7, "started": 1}]'
+    lease = lease_of(fault, cluster)
+    api.pods["llm-1"] = api.pod("llm-1", ready=False, phase="Failed")
+    api.exec_answer = lambda command: pytest.fail("nothing runs in it")
+    api.calls.clear()
+    type(fault).undo(cluster, lease)
+    assert api.calls == []
+
+
+def test_a_pod_that_nobody_could_look_into_is_not_killed(api, cluster):
+    api.exec_answer = lambda command: '[{"pid": 7, "started": 1}]'
+    lease = lease_of(StubCrash(replica="llm-1"), cluster)
+    api.rights = api.rights - {("create", "pods/exec"), ("get", "pods/exec")}
+    with pytest.raises(
+        PlatformError, match="pod llm-1: Handshake status 403 Forbidden: grant it as in"
+    ):
+        StubCrash.undo(cluster, lease)
+    assert [call for call in api.calls if call[0] == "delete"] == []
+
+
+def test_who_undoes_has_the_cluster_from_the_lease_alone(cluster, monkeypatch):
+    monkeypatch.setenv("SRE_KUBE_CONTAINER", "another")
+    monkeypatch.setenv("SRE_KUBE_DCGM_NAMESPACE", "elsewhere")
+    found = select_platform(json.loads(json.dumps(cluster.reference)))
+    assert found.settings == cluster.settings
 
 
 def test_a_node_without_dcgm_is_refused_before_anything_is_touched(api, cluster):
