@@ -135,6 +135,7 @@ def test_nothing_starts_without_a_platform(toys, told, monkeypatch):
             raise PlatformError("no platform is up here: start one with `sre up`")
 
     monkeypatch.setattr(playing, "select_platform", lambda _: Down())
+    (toys / "e.yaml").write_text("title: e\n")
     with pytest.raises(PlatformError, match="sre up"):
         play(toys / "e.yaml", state_dir=toys, files=files_of(toys, toys / "journal.json"), progress=told)
     assert not (toys / "logs").exists()
