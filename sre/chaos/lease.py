@@ -126,7 +126,10 @@ def _require_time(ledger: Ledger, lease: Lease, now: Clock) -> None:
 
 
 def _is_open(ledger: Ledger, lease: Lease) -> bool:
-    windows = fault_windows(ledger.salvage().records)
+    found = ledger.salvage()
+    if found.unread:  # that is not to say that it was undone
+        raise PlatformError(found.damage[0])
+    windows = fault_windows(found.records)
     return any(fault.is_open for fault in windows if fault.fault_id == lease.fault_id)
 
 

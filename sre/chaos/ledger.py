@@ -70,10 +70,14 @@ class NotWritten(PlatformError):  # noqa: N818  (reads as a sentence)
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """What a ledger says, damaged or not: the records that can be read, and a line for each that cannot."""
+    """What a ledger says, damaged or not: the records that can be read, and a line for each that cannot.
+
+    `unread`: the file is there and could not be read at all, so nobody knows what it holds.
+    """
 
     records: tuple[LedgerRecord, ...]
     damage: tuple[str, ...] = ()
+    unread: bool = False
 
 
 class Ledger:
@@ -141,14 +145,15 @@ def salvage_ledger(path: Path) -> Salvage:
     except FileNotFoundError:
         return Salvage(())
     except OSError as error:
-        return Salvage((), (f"{path}: cannot be read ({error.strerror}): restore it, or remove it with `sre down`",))
+        why = f"{path}: cannot be read ({error.strerror}): restore it, or remove it with `sre down`"
+        return Salvage((), (why,), unread=True)
     records, damage = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             records.append(_record(json.loads(line)))
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, RecursionError) as error:
             if number < len(lines):
                 damage.append(f"{path}:{number}: no ledger record ({type(error).__name__}: {error}): remove the line")
     return Salvage(tuple(records), tuple(damage))

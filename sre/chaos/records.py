@@ -111,7 +111,7 @@ def misfits(records: Iterable[LedgerRecord]) -> tuple[str, ...]:
 def _understood(read: Callable[[LedgerRecord], T], record: LedgerRecord) -> T | None:
     try:
         return read(record)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 

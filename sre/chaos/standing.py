@@ -20,7 +20,7 @@ from sre.platforms.processes import find
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`unended` are undone, and nobody has said yet that their effect is over. `damage` has a line for each record that
-    cannot be understood.
+    cannot be understood; `unread`: the ledger could not be read at all.
     """
 
     open: tuple[Lease, ...] = ()
@@ -28,6 +28,7 @@ class Standing:
     runs: tuple[Run, ...] = ()
     faults: tuple[LedgerFault, ...] = ()
     damage: tuple[str, ...] = ()
+    unread: bool = False
 
     def fault(self, lease: Lease) -> LedgerFault:
         """What became of it."""
@@ -62,6 +63,7 @@ def standing_of(found: Salvage) -> Standing:
         runs=open_runs(found.records),
         faults=tuple(faults.values()),
         damage=(*found.damage, *misfits(found.records)),
+        unread=found.unread,
     )
 
 

@@ -56,6 +56,8 @@ class Watch:
         self._monotonic = monotonic
         self._mark: tuple[int, int, int] | None = None
         self._standing = Standing()
+        self._unread = False
+        self._told: tuple[str, ...] = ()
         self._runs: tuple[Run, ...] = ()
         self._known: dict[str, _Known] = {}
         self._recoveries: dict[str, threading.Thread] = {}
@@ -70,7 +72,7 @@ class Watch:
         self._see_through()
         self._runs = tuple(run for run in self._runs if find(run.process) is not None)
         recovering = any(thread.is_alive() for thread in self._recoveries.values())
-        return bool(self._standing.open) or bool(self._runs) or recovering
+        return self._unread or bool(self._standing.open) or bool(self._runs) or recovering
 
     def heal_all(self, why: str) -> bool:
         """Undo everything that is open, overdue or not; whether nothing remains."""
@@ -78,7 +80,7 @@ class Watch:
         for lease in reversed(self._standing.open):
             self._heal(lease, why)
         self._read()
-        return not self._standing.open
+        return not self._unread and not self._standing.open
 
     def _read(self) -> None:
         try:
@@ -88,12 +90,14 @@ class Watch:
             mark = (0, 0, 0)
         if mark == self._mark:
             return
-        self._mark, before = mark, self._standing.damage
-        self._standing = standing(self._platform.state_dir)
-        self._runs = self._standing.runs
-        for line in self._standing.damage:
-            if line not in before:
+        found = standing(self._platform.state_dir)
+        for line in found.damage:
+            if line not in self._told:
                 logger.error("%s", line)
+        self._told, self._unread = found.damage, found.unread
+        if found.unread:  # what was known goes on; no file left to open, say, passes
+            return
+        self._mark, self._standing, self._runs = mark, found, found.runs
         for lease in self._standing.open:
             if lease.fault_id not in self._known:
                 self._meet(lease)
@@ -127,8 +131,9 @@ class Watch:
             fresh = undone is not None and self._now() - undone < RECOVERY_S
             if fresh and lease.fault_id not in self._recoveries and not self._standing.run_lives(lease):
                 thread = threading.Thread(target=self._recover, args=(lease,), daemon=True)
-                self._recoveries[lease.fault_id] = thread
-                thread.start()
+                with contextlib.suppress(RuntimeError):  # no thread to be had now: at the next look
+                    thread.start()
+                    self._recoveries[lease.fault_id] = thread
 
     def _recover(self, lease: Lease) -> None:
         try:

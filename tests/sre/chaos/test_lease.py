@@ -272,3 +272,17 @@ def test_two_who_heal_at_once_undo_once(platform, run, clock):
         healer.join()
     assert sorted(said) == [False, False, False, True]
     assert platform.told.count(("llm-1", {})) == 1
+
+
+def test_a_ledger_that_cannot_be_read_does_not_say_that_it_was_undone(platform, run, clock, monkeypatch):
+    lease = inject(platform, Ill(), lease_s=60, run=run, now=clock).lease
+
+    def no_file_left(_path):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as moment:
+        moment.setattr("pathlib.Path.read_bytes", no_file_left)
+        with pytest.raises(PlatformError, match="cannot be read"):
+            heal(platform, lease, by="watchdog", now=clock)
+    assert heal(platform, lease, by="watchdog", now=clock)
+    assert ill(platform) == []

@@ -1,5 +1,7 @@
 """The watchdog's looks, one by one, by a fake clock: what is due is undone, and one fault is not another's hostage."""
 
+import errno
+import os
 import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -208,6 +210,49 @@ def test_a_damaged_line_keeps_nobody(watching, broken, platform, clock, ticks):
     assert ill(platform) == []
 
 
+@pytest.mark.parametrize("met_before", [True, False])
+def test_a_ledger_that_cannot_be_read_for_a_moment_is_not_an_empty_one(
+    watching, broken, platform, clock, ticks, monkeypatch, met_before
+):
+    broken()
+    if met_before:
+        watching.step()
+    with monkeypatch.context() as moment:
+        moment.setattr("pathlib.Path.read_bytes", no_file_left)
+        os.utime(platform.state_dir / "chaos.jsonl", (1, 1))
+        assert watching.step()
+        assert not watching.heal_all("asked to leave") or met_before
+    pass_by(clock, ticks, 60)
+    watching.step()
+    assert ill(platform) == []
+
+
+def await_end(watching, platform):
+    deadline = time.monotonic() + 10
+    while fault_windows(Ledger(platform.state_dir).read())[0].end is None:
+        assert time.monotonic() < deadline
+        watching.step()
+
+
+def no_file_left(_path):
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_machine_without_a_free_thread_ends_no_watchdog(watching, broken, platform, run, monkeypatch):
+    broken(of=replace(run, process=GONE))
+
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as moment:
+        moment.setattr("threading.Thread.start", start)
+        watching.step()
+        watching.step()
+    assert ill(platform) == []
+    watching.step()
+    await_end(watching, platform)
+
+
 def test_on_a_full_disk_it_is_undone_and_written_down_later(watching, broken, platform, clock, ticks, monkeypatch):
     def full(ledger, record):
         raise NotWritten("No space left on device")
@@ -226,11 +271,7 @@ def test_on_a_full_disk_it_is_undone_and_written_down_later(watching, broken, pl
 
 def test_the_end_is_written_down_when_the_target_is_well_and_the_run_cannot_say_so(watching, broken, platform, run):
     broken(of=replace(run, process=GONE))
-    watching.step()
-    deadline = time.monotonic() + 10
-    while fault_windows(Ledger(platform.state_dir).read())[0].end is None:
-        assert time.monotonic() < deadline
-        watching.step()
+    await_end(watching, platform)
 
 
 def test_a_run_that_lives_says_itself_when_all_is_well(watching, broken, platform, clock, ticks):

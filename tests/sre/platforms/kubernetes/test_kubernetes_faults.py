@@ -125,8 +125,6 @@ def test_an_xid_is_gone_with_the_dcgm_pod_that_reported_it(api, cluster):
     lease = lease_of(DcgmXid(replica="llm-1"), cluster)
     del api.pods["dcgm-a"]
     api.pods["dcgm-b"] = api.pod("dcgm-b", labels={"app": "dcgm-exporter"})
-        "metadata": {**api.pod("dcgm-b")["metadata"], "labels": {"app": "dcgm-exporter"}}
-    }
     api.calls.clear()
     DcgmXid.undo(cluster, lease)
     assert api.calls == []
@@ -147,9 +145,7 @@ def test_a_pod_that_nobody_could_look_into_is_not_killed(api, cluster):
     api.exec_answer = lambda command: '[{"pid": 7, "started": 1}]'
     lease = lease_of(StubCrash(replica="llm-1"), cluster)
     api.rights = api.rights - {("create", "pods/exec"), ("get", "pods/exec")}
-    with pytest.raises(
-        PlatformError, match="pod llm-1: Handshake status 403 Forbidden: grant it as in"
-    ):
+    with pytest.raises(PlatformError, match="pod llm-1: Handshake status 403 Forbidden: grant it as in"):
         StubCrash.undo(cluster, lease)
     assert [call for call in api.calls if call[0] == "delete"] == []
 
