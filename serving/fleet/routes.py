@@ -7,6 +7,7 @@ takes nobody else's away, and it ends by itself at its deadline: with its owner 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -75,21 +76,30 @@ class Routes:
         now = self._now()
         for info in self._journal.state.routable():
             if info.route is not None and now >= info.route.until:
-                await self._change(info, None)
+                with contextlib.suppress(OSError):  # a full disk: at the next look
+                    await self._change(info, None)
 
     async def _change(self, info: Routed, route: Route | None) -> None:
+        """Raises OSError when it cannot be written down; it is as before then, so that it can be asked again."""
         before, info.route = info.route, route
+        changed = [route for route in (before, route) if route is not None]
+        try:
+            if any(route.metrics_url is not None for route in changed):
+                self._on_targets()
+            self._note(info)
+        except OSError:
+            info.route = before
+            raise
+        if any(route.grpc_address is not None for route in changed):
+            await self._tell_gateway()
+
+    def _note(self, info: Routed) -> None:
         replica = info.name if isinstance(info, ReplicaInfo) else None
         self._journal.event(
             "replica_rerouted" if replica else "gateway_rerouted",
             replica=replica,
-            route=None if route is None else asdict(route),
+            route=None if info.route is None else asdict(info.route),
         )
-        changed = [route for route in (before, route) if route is not None]
-        if any(route.grpc_address is not None for route in changed):
-            await self._tell_gateway()
-        if any(route.metrics_url is not None for route in changed):
-            self._on_targets()
 
     def _find(self, name: str) -> Routed:
         if name == GATEWAY:

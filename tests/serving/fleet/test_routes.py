@@ -69,6 +69,27 @@ async def test_a_route_ends_at_its_deadline_though_nobody_asks(world):
     assert where(world)["llm-1"] == own
 
 
+async def test_on_a_full_disk_a_route_stays_until_it_can_be_taken_back(world, monkeypatch):
+    own, world.clock = world.replica("llm-1").grpc_address, 100.0
+    await world.routes.put("llm-1", Route("f-1", 130.0, grpc_address=GRPC))
+    await world.routes.put("gateway", Route("f-2", 130.0, metrics_url=PAGE))
+    scraped = len(world.scraped)
+
+    def full(*_args, **_more):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(world.journal, "event", full)
+        with pytest.raises(OSError, match="No space left"):
+            await world.routes.drop("llm-1", owner="f-1")
+        world.clock = 130.0
+        await world.routes.expire()
+    assert await world.routes.drop("llm-1", owner="f-1")
+    await world.routes.expire()
+    assert (where(world)["llm-1"], world.state.gateway.route) == (own, None)
+    assert len(world.scraped) > scraped
+
+
 async def test_a_gateway_that_missed_the_change_is_told_again(world):
     await world.client.put(world.members.entries())
     world.gateway.fail = True
