@@ -7,17 +7,16 @@ It ends at $SRE_FAULT_DEADLINE_AT, whatever happens. REFERENCE is JSON (`Platfor
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
 from typing import cast
 
+from sre.chaos.lifetime import end_at, own_deadline
 from sre.errors import PlatformError
 from sre.platforms.model import Part, Platform
 from sre.platforms.select import select_platform
 
-DEADLINE_AT = "SRE_FAULT_DEADLINE_AT"
 LOOK_EVERY_S = 0.1
 
 
@@ -40,7 +39,8 @@ def kill_once(platform: Platform, part: Part) -> bool:
 
 def main() -> None:
     reference, part = json.loads(sys.argv[1]), cast("Part", sys.argv[2])
-    deadline_at = float(os.environ[DEADLINE_AT])
+    deadline_at = own_deadline()
+    end_at(deadline_at)
     keep_down(select_platform(reference), part, is_over=lambda: time.time() >= deadline_at, pause=time.sleep)
 
 

@@ -94,6 +94,10 @@ class Platform(Protocol):
         """Current replicas. Raises PlatformError when the platform is not up."""
         ...
 
+    def desired_replicas(self) -> int:
+        """How many there are to be: those that leave are not among them. Raises PlatformError."""
+        ...
+
     def inflight(self) -> Mapping[str, float]:
         """Requests in flight on each replica now, by the gateway's count. Raises PlatformError when it does not say."""
         ...

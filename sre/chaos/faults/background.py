@@ -55,7 +55,9 @@ def background_processes(fault_id: str) -> list[psutil.Process]:
 
 def end_background(lease: Lease) -> None:
     """Kill the helpers of this fault; nothing to do when there are none. Raises PlatformError when one stays."""
-    left = kill_all(background_processes(lease.fault_id), timeout_s=3.0)
+    left: list[psutil.Process] = []
+    while not left and (there := background_processes(lease.fault_id)):  # again: one may fork while it is looked for
+        left = kill_all(there, timeout_s=3.0)
     if left:
         pids = ", ".join(str(process.pid) for process in left)
         raise PlatformError(f"{lease.fault}: its helper processes {pids} cannot be killed: see their state in `ps`")

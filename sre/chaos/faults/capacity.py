@@ -10,6 +10,7 @@ from sre.chaos.faults.background import end_background, start_background
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require, whole
 from sre.chaos.faults.targets import found_by, until
+from sre.chaos.ledger import Ledger
 from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica
 from sre.platforms.spawn import last_lines
@@ -44,15 +45,19 @@ class AutoscalerThrash(Fault):
         )
 
     def plan(self, platform: Platform) -> Plan:
-        there = platform.replicas()
-        if len(there) > self.high:
-            raise PlatformError(f"autoscaler-thrash: {len(there)} replicas run, high is {self.high}: raise it")
+        if any(fault.fault == self.name for fault in Ledger(platform.state_dir).open_faults()):
+            raise PlatformError("autoscaler-thrash: one is under way, so nobody knows the count before: heal it first")
+        there, before = platform.replicas(), platform.desired_replicas()
+        if len(there) != before:  # a count that moves by itself would be taken for the proof
+            raise PlatformError(f"autoscaler-thrash: {len(there)} replicas are there, {before} are wanted: wait")
+        if before > self.high:
+            raise PlatformError(f"autoscaler-thrash: {before} replicas run, high is {self.high}: raise it")
         leaving = youngest(there, len(there) - self.low)
         handles = {
             "low": self.low,
             "high": self.high,
             "period_s": self.period_s,
-            "before": len(there),
+            "before": before,
             "platform": platform_mark(platform),
         }
         return Plan(replicas=leaving, components=("autoscaler",), handles=handles)

@@ -148,10 +148,20 @@ def drawn(there: Sequence[Replica], wanted: int | Sequence[str], *, seed: int) -
 
 
 def bring_back(platform: Platform, names: Sequence[str]) -> None:
-    """Let these replicas serve again where they still belong to the platform. Raises PlatformError; repeatable."""
+    """Let these replicas serve again where they still belong to the platform. Raises PlatformError, when all others are
+    back, for those that are not: one that a scale-in takes is refused until it has left. Repeatable.
+    """
+    refused = []
     with contextlib.suppress(NotUp):  # then nothing of it is away
         for name in _listed(platform, names):
-            platform.undrain(name)
+            try:
+                platform.undrain(name)
+            except NotUp:
+                raise
+            except PlatformError as error:
+                refused.append(str(error))
+    if refused:
+        raise PlatformError("; ".join(refused))
 
 
 def back_in_service(platform: Platform, names: Sequence[str], *, timeout_s: float) -> float:

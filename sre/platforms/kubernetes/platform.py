@@ -90,6 +90,9 @@ class KubernetesPlatform:
             )
         return tuple(replica_of(pod, metrics_port=self._settings.metrics_port) for pod in pods)
 
+    def desired_replicas(self) -> int:
+        return self._api.desired_replicas()
+
     def inflight(self) -> Mapping[str, float]:
         samples = self.metric("gateway", INFLIGHT_METRIC)
         if not samples:

@@ -72,6 +72,10 @@ class LocalPlatform:
     def replicas(self) -> tuple[Replica, ...]:
         return tuple(_replica(entry) for entry in self.state().replicas)
 
+    def desired_replicas(self) -> int:
+        state = self.state()
+        return len(state.replicas) if state.desired_replicas is None else state.desired_replicas
+
     def inflight(self) -> dict[str, float]:
         samples = self._gateway_samples(INFLIGHT_METRIC)
         if not samples:

@@ -53,6 +53,7 @@ class FakePlatform:
     - `up` False: nothing is up, every question about the platform raises.
     - `restart_s`: so long after its death a server (with its stub) or another part runs again; None: never.
     - `kill_fails`: processes survive every signal, and signals claim to have been sent.
+    - `desired`: how many replicas there are to be; None: those that are there.
     - `load`: requests in flight by replica. `serving`: what the gateway says, by replica (True by default).
     - `metrics[(where, name)]`: samples, as {labels: value} pairs or a number; `silent` names pages that do not answer.
     - `engine(replica, prompt, max_tokens)`: what an inference gives; its seconds pass on the fake clock.
@@ -70,6 +71,7 @@ class FakePlatform:
         self.kill_fails = False
         self.restart_s = restart_s
         self.load = inflight or {}
+        self.desired = None
         self.serving = {}
         self.metrics = {}
         self.silent = set()
@@ -101,6 +103,10 @@ class FakePlatform:
     def replicas(self):
         self._require_up()
         return tuple(self._replica(name) for name in self.serving_since)
+
+    def desired_replicas(self):
+        self._require_up()
+        return len(self.serving_since) if self.desired is None else self.desired
 
     def inflight(self):
         self._require_up()

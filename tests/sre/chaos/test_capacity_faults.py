@@ -5,6 +5,8 @@ import pytest
 from sre.chaos.faults import capacity
 from sre.chaos.faults.capacity import AutoscalerThrash, youngest
 from sre.chaos.faults.model import NotProven
+from sre.chaos.ledger import Ledger
+from sre.chaos.records import fault_begin
 from sre.chaos.thrash import thrash
 from sre.errors import PlatformError
 from sre.platforms.model import Replica
@@ -23,6 +25,18 @@ def test_what_leaves_at_the_low_point_counts_as_hit(platform):
     assert (plan.replicas, plan.components) == (("llm-2", "llm-1"), ("autoscaler",))
     assert plan.handles["before"] == 3
     assert AutoscalerThrash(low=3, high=4).plan(platform).replicas == ()
+
+
+def test_a_count_that_moves_already_is_waited_for(platform):
+    platform.desired = 2
+    with pytest.raises(PlatformError, match="3 replicas are there, 2 are wanted: wait"):
+        AutoscalerThrash().plan(platform)
+
+
+def test_a_second_one_is_refused_it_would_go_back_to_a_count_of_the_first(platform, run, lease_for):
+    Ledger(platform.state_dir).append(fault_begin(lease_for(AutoscalerThrash()), params={}))
+    with pytest.raises(PlatformError, match="one is under way"):
+        AutoscalerThrash().plan(platform)
 
 
 def test_those_that_do_not_serve_leave_first():

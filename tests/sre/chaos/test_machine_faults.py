@@ -109,6 +109,24 @@ def test_a_zone_is_lost_at_once_and_stays_away(platform, lease_for):
     assert platform.orders[2:] == [("undrain", "llm-2"), ("undrain", "llm-0")]
 
 
+def test_one_that_a_scale_in_takes_does_not_keep_the_others_away(platform, lease_for, monkeypatch):
+    lease = lease_for(ZoneLoss(replicas=["llm-2", "llm-0"]))
+    ZoneLoss.apply(platform, lease)
+    undrain = platform.undrain
+
+    def refuse(name):
+        if name == "llm-2":
+            raise PlatformError("replica llm-2 is leaving (scale-in)")
+        undrain(name)
+
+    monkeypatch.setattr(platform, "undrain", refuse)
+    with pytest.raises(PlatformError, match="llm-2 is leaving"):
+        ZoneLoss.undo(platform, lease)
+    assert platform.serving == {"llm-2": False, "llm-0": True}
+    del platform.serving_since["llm-2"]
+    ZoneLoss.undo(platform, lease)
+
+
 def test_without_staying_away_the_supervisor_has_its_way(platform, lease_for):
     lease = lease_for(ZoneLoss(replicas=2, stay_away=False))
     ZoneLoss.apply(platform, lease)
