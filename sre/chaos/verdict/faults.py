@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sre.chaos.verdict.activities import causes_fault
 from sre.chaos.verdict.evidence import Group, Reason
 from sre.chaos.verdict.journal import RunJournal
-from sre.chaos.verdict.trail import FaultStory, Trail, claimed_faults
+from sre.chaos.verdict.trail import FaultStory, Trail, claimed_faults, named_fault
 
 FAULT: Group = "fault"
 LEFT_OVER = frozenset({"watchdog", "sre", "sre.chaos.control"})
@@ -26,6 +26,9 @@ def fault_reasons(journal: RunJournal | None, trail: Trail) -> Iterator[Reason]:
         return
     if not trail.faults and journal.method:
         yield Reason("void", _nothing_broken(journal), FAULT)
+    for played in journal.method if trail.faults else ():
+        if causes_fault(played) and played.status == "succeeded" and named_fault(played) is None:
+            yield Reason("void", f"{played.name} succeeded and names no fault: nobody knows what it did", FAULT)
     for unknown in sorted(claimed_faults(journal) - {fault.window.fault_id for fault in trail.faults}):
         if trail.faults:
             yield Reason(
@@ -64,7 +67,9 @@ def _undoing(trail: Trail, fault: FaultStory) -> Iterator[Reason]:
     if window.is_open:
         yield Reason("error", "it is still open: undo it with `sre chaos heal`")
         return
-    if window.undone is not None:
+    if window.undone is None:
+        yield Reason("error", "the ledger says that it is over, and not who undid it: look at its target")
+    else:
         yield from _undone(trail, fault, window.undone, window.undone_by or "somebody")
 
 

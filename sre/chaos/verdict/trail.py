@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sre.chaos.ledger import LedgerFault, LedgerRecord, fault_windows
-from sre.chaos.verdict.journal import AFTER_ROLLBACKS, RunJournal
+from sre.chaos.verdict.journal import AFTER_ROLLBACKS, Played, RunJournal
 
 _SLACK_S = 0.01
 Detail = Mapping[str, Any]
@@ -103,8 +103,13 @@ def _entry(
 
 def claimed_faults(journal: RunJournal) -> set[str]:
     """The faults that actions of the journal say they caused: the surest link to the run."""
-    outputs = (played.output for played in journal.method)
-    return {str(output["fault_id"]) for output in outputs if isinstance(output, Mapping) and "fault_id" in output}
+    return {named for played in journal.method if (named := named_fault(played)) is not None}
+
+
+def named_fault(played: Played) -> str | None:
+    """The fault that an action says it caused."""
+    output = played.output
+    return str(output["fault_id"]) if isinstance(output, Mapping) and "fault_id" in output else None
 
 
 def _runs_of(records: Iterable[LedgerRecord], fault_ids: set[str]) -> set[str]:

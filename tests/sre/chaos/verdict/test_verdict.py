@@ -79,6 +79,19 @@ def test_a_fault_still_open_is_an_error(a):
     expect(a.judged(ledger_=a.ledger(faults=lines)), "error", "still open", "`sre chaos heal`")
 
 
+def test_an_end_without_an_undo_is_an_error(a):
+    expect(a.judged(ledger_=a.ledger(faults=a.fault(undone=None))), "error", "not who undid it")
+
+
+def test_an_action_that_names_no_fault_makes_it_void_beside_one_that_is_proven(a):
+    second = a.activity("crash another", "crash_replica")
+    crash, heal = a.journal()["run"]
+    journal = a.journal(
+        [crash, a.played(second), heal], experiment=a.experiment(method=[a.METHOD[0], second, a.METHOD[1]])
+    )
+    expect(a.judged(journal), "void", "crash another succeeded and names no fault")
+
+
 def test_a_fault_that_was_undone_and_never_recovered_deviates_with_who_and_what(a):
     judgement = a.judged(ledger_=a.ledger(faults=a.fault(end=None)))
     expect(judgement, "deviated", "replica-crash on llm-1", "undone by run", "never seen to recover")
@@ -87,7 +100,8 @@ def test_a_fault_that_was_undone_and_never_recovered_deviates_with_who_and_what(
 @pytest.mark.parametrize("phase", ["method", "rollbacks"])
 def test_a_target_that_recovers_too_late_deviates(a, phase):
     late = {"why": "llm-1 does not serve after 30 s", "start": 113, "end": 118}
-    method = [a.played(a.METHOD[0]), a.failed(a.METHOD[1], **late) if phase == "method" else a.played(a.METHOD[1])]
+    crash = a.played(a.METHOD[0], output={"fault_id": "f-1"})
+    method = [crash, a.failed(a.METHOD[1], **late) if phase == "method" else a.played(a.METHOD[1])]
     rollbacks = [a.failed(a.ROLLBACKS[0], **late)] if phase == "rollbacks" else None
     judgement = a.judged(a.journal(method, rollbacks), a.ledger(faults=a.fault(end=None)))
     expect(judgement, "deviated", "llm-1 does not serve after 30 s")
