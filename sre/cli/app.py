@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sre.cli import autoscale, capacity, chaos, doctor, gameday, key, load, platform, replicas, report, slo
+from sre.cli import autoscale, capacity, chaos, doctor, gameday, key, load, platform, replicas, report, runbook, slo
 from sre.cli.chaos.leftovers import heal_what_was_left
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(chaos.app, name="chaos")
 app.add_typer(report.app, name="report")
+app.add_typer(runbook.app, name="runbook")
 app.add_typer(slo.app, name="slo")
 app.add_typer(key.app, name="key")
 app.add_typer(autoscale.app, name="autoscale")

@@ -239,7 +239,7 @@ def _tool_versions(observed: Observed) -> tuple[tuple[str, str], ...]:
 
 
 def _limits(prepared: Prepared) -> tuple[str, ...]:
-    no_template = f"There is no runbook for it: no template for the failure mode {prepared.drill.failure_mode} yet."
+    no_runbook = f"There is no runbook for it: nothing is known of {prepared.drill.runbook} yet."
     scaled = "" if prepared.spec.time_scale == 1.0 else f", stretched {prepared.spec.time_scale:g} times"
     return (
         f"Triton, gRPC, the gateway and the fault are real; the GPU is not: step times follow profile "
@@ -248,5 +248,5 @@ def _limits(prepared: Prepared) -> tuple[str, ...]:
         f"Samples are {prepared.spec.scrape_interval_s:g} s apart, so alert times are known to that precision.",
         "Replica-seconds are priced as if each emulated GPU were the named one; money is an illustration, not a bill.",
         "Client, gateway and replicas share one machine: latencies include its noise.",
-        *(() if prepared.has_template else (no_template,)),
+        *(() if prepared.has_runbook else (no_runbook,)),
     )

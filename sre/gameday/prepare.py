@@ -17,7 +17,7 @@ from sre.cost.prices import load_book, price_of, shipped_prices
 from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.model import DrillOptions
 from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
-from sre.runbooks.render import has_template
+from sre.runbooks.render import has_page
 from sre.slo.evaluate import check_windows
 from sre.slo.model import DrillClock, Slo
 from sre.slo.openslo import load_slos
@@ -52,9 +52,9 @@ class Prepared:
         return float(self.load["duration_s"])
 
     @property
-    def has_template(self) -> bool:
+    def has_runbook(self) -> bool:
         """Whether a runbook can be rendered from this drill."""
-        return has_template(self.drill.failure_mode)
+        return has_page(self.drill.runbook)
 
     def at(self, now: float) -> Prepared:
         """The same drill, with a report folder of that moment (Unix seconds). Raises SreError when it is taken."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sre.errors import SreError
 from sre.gameday.assemble import Observed, assemble
 from sre.gameday.drive import Driven, drive
 from sre.gameday.evaluate import evaluate_all, prometheus_version, replays, token_counts
@@ -28,9 +27,8 @@ from sre.metrics.prometheus import PrometheusSamples
 from sre.platforms.state import EVENTS_FILE
 from sre.reports.atomic import write_text
 from sre.reports.model import DrillReport
-from sre.reports.runbook_facts import runbook_facts
+from sre.reports.runbook_pages import FOLDER, build_page, read_workspace
 from sre.reports.write import write_report
-from sre.runbooks.render import render_runbook
 
 BASELINE_S = 2.0  # samples this long before the load are kept: the counters' base
 Now = Callable[[], float]
@@ -38,7 +36,7 @@ Now = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class DrillOutcome:
-    """A finished drill: report, path of its HTML, runbook rendered from it (None unless the drill passed)."""
+    """A finished drill: report, path of its HTML, runbook rendered from it (None unless it went as was said)."""
 
     report: DrillReport
     html: Path
@@ -96,7 +94,7 @@ def play(
 
 
 def finish(played: Played, *, progress: Progress, runbooks: bool) -> DrillOutcome:
-    """From the drill's folder to its report; `runbooks`: a passed drill also renders its runbook anew."""
+    """From the drill's folder to its report; `runbooks`: one that went as was said renders its runbook anew."""
     progress.step("report")
     outcome = _write(played.prepared, assemble(played.prepared, played.driven, played.observed), runbooks=runbooks)
     progress.done(str(outcome.html))
@@ -161,21 +159,15 @@ def _write(prepared: Prepared, report: DrillReport, *, runbooks: bool) -> DrillO
     write_text(folder.incident, incident_to_json(report.incident))
     write_text(folder.cost, json.dumps(encode(report.cost), indent=1, allow_nan=False) + "\n")
     html = write_report(report, folder.root)
-    runbook = _write_runbook(prepared, report) if runbooks and prepared.has_template else None
+    runbook = _write_runbook(prepared, report) if runbooks and prepared.has_runbook else None
     return DrillOutcome(report, html, runbook)
 
 
 def _write_runbook(prepared: Prepared, report: DrillReport) -> Path | None:
-    """Only a passed drill may speak for the runbook: a proven page is not replaced by a doubtful one."""
-    if report.verdict != "passed":
+    """A drill that went as was said speaks for its page; a proven page is not replaced by a doubtful one."""
+    if report.verdict != "passed" and not report.is_known:
         return None
-    directory = prepared.options.workspace / "runbooks"
-    try:
-        directory.mkdir(exist_ok=True)
-        path = directory / f"{prepared.drill.failure_mode}.md"
-        write_text(path, render_runbook(runbook_facts(report, failure_mode=prepared.drill.failure_mode)))
-    except OSError as error:
-        raise SreError(
-            f"{directory}: the runbook cannot be written ({error.strerror}): check its permissions"
-        ) from error
-    return path
+    workspace = prepared.options.workspace
+    known = read_workspace(workspace, also=(prepared.drill,), tolerant=True)
+    built = build_page(prepared.drill.runbook, known, [report], workspace / FOLDER)
+    return built.path if report.id in built.drills else None

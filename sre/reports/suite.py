@@ -12,13 +12,13 @@ from sre.errors import BadDocument, EnvironmentLacks
 from sre.incidents.codec import decode, encode
 from sre.reports.atomic import write_text
 from sre.reports.drill_facts import DrillFacts, drill_facts, subject_of
-from sre.reports.json_report import load_report
+from sre.reports.folders import reports_in
 from sre.reports.manifest import write_manifest
 from sre.reports.matrix import Matrix, Played
 from sre.reports.page import Page, page_html, page_markdown
 from sre.reports.suite_model import SuiteReport
 from sre.reports.suite_view import matrix_page, suite_page
-from sre.reports.write import HTML, JSON
+from sre.reports.write import HTML
 
 SCHEMA = 1
 
@@ -63,26 +63,9 @@ def write_matrix(found: Matrix, folder: Path, *, places: dict[str, Path]) -> Pat
 
 def played_in(folders: Sequence[Path]) -> tuple[tuple[Played, ...], dict[str, Path]]:
     """The drills reported in these folders or one level below them, with their places. Raises BadDocument."""
-    found, places, faults = [], {}, []
-    for folder in dict.fromkeys(place for given in folders for place in _report_folders(given)):
-        try:
-            report = load_report(folder / JSON)
-        except BadDocument as error:
-            faults += error.faults
-            continue
-        found.append(Played(subject_of(report), report.title, drill_facts(report)))
-        places[report.id] = folder
-    if faults:
-        raise BadDocument(faults)
-    return tuple(found), places
-
-
-def _report_folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise BadDocument([f"{folder}: no such folder: give reports/, or the folders of drills"])
-    if (folder / JSON).is_file():
-        return [folder]
-    return sorted(path for path in folder.iterdir() if (path / JSON).is_file())
+    reports = reports_in(folders)
+    found = tuple(Played(subject_of(report), report.title, drill_facts(report)) for report in reports.values())
+    return found, {report.id: folder for folder, report in reports.items()}
 
 
 def _write(page: Page, document: dict[str, Any], folder: Path, name: str) -> Path:

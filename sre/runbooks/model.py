@@ -1,11 +1,62 @@
-"""The facts a runbook is rendered from: what the last drill of its failure mode measured, and what commands need.
+"""The facts a runbook is rendered from: its experiments, their faults, the SLOs and what drills measured.
 
-Everything that can change the text is in here, so that a hash of the facts tells whether a runbook is stale.
+Everything measured is in here, so that a hash of the facts tells whether a runbook is stale.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Proof = Literal["passed", "known", "deviated"]
+"""`known`: it deviated as the weakness it names says."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierFact:
+    """When an SLO alerts; windows in production seconds."""
+
+    name: str
+    severity: str
+    factor: float
+    long_s: float
+    short_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SloFact:
+    """An SLO that experiments of this page are about."""
+
+    name: str
+    title: str
+    target: float
+    tiers: tuple[TierFact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultFact:
+    """What an experiment injects, in the fault's own words."""
+
+    name: str
+    summary: str
+    protects: str
+    undo: str
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentFact:
+    """An experiment that shows this failure mode. `radius` is what it may hit, `weakness` why it may not pass."""
+
+    id: str
+    file: str
+    title: str
+    description: str
+    hypothesis: str
+    radius: str
+    faults: tuple[FaultFact, ...]
+    risk: str = ""
+    weakness: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +71,12 @@ class ObjectiveFact:
 
 @dataclass(frozen=True, slots=True)
 class AlertFact:
-    """An alert of this failure mode; times are after the fault began, windows in production seconds."""
+    """An alert that fired in a drill; times are seconds after the fault began."""
 
     objective: str
     tier: str
     severity: str
-    factor: float
-    long_s: float
-    short_s: float
-    fired_after_s: float | None
+    fired_after_s: float
     reset_after_s: float | None
 
 
@@ -57,32 +105,33 @@ class MeasureFact:
 
 @dataclass(frozen=True, slots=True)
 class DrillFact:
-    """The drill that last proved this runbook. `date` is ISO, UTC."""
+    """What one drill of an experiment measured. `at` is Unix time, `date` the same as ISO, UTC; `failed` of `requests`
+    counts the whole drill. Costs are texts with their currency, "" where unknown. `proof` is what was seen of the
+    fault, `undone_after_s` when the drill took it away, `alert` whether alerts did what they should.
+    """
 
+    experiment: str
     report_id: str
-    title: str
+    at: float
     date: str
-    verdict: str
+    outcome: Proof
+    reasons: tuple[str, ...]
+    proof: str
     source: str
     clock_factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class RunbookFacts:
-    """One failure mode. `example_replica` is the one the commands are shown with: the replica the drill hit."""
-
-    failure_mode: str
     service: str
-    gateway_url: str
-    state_dir: str
     replicas: tuple[str, ...]
-    example_replica: str
-    startup_s: float | None
+    target: str
     objectives: tuple[ObjectiveFact, ...]
     alerts: tuple[AlertFact, ...]
     impact: ImpactFact
     measures: tuple[MeasureFact, ...]
-    drill: DrillFact
+    requests: int
+    failed: int
+    cost: str
+    incident_cost: str
+    alert: str = "not judged"
+    undone_after_s: float | None = None
 
     def measure(self, name: str) -> MeasureFact:
         """The measure called `name`; one without a value when the drill did not take it."""
@@ -90,3 +139,58 @@ class RunbookFacts:
             if measure.name == name:
                 return measure
         return MeasureFact(name, None, "not measured by the last drill")
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether it says what to expect: a drill that surprised does not."""
+        return self.outcome in ("passed", "known")
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookFacts:
+    """One page. `drills` holds at most one for each experiment."""
+
+    page: str
+    experiments: tuple[ExperimentFact, ...]
+    slos: tuple[SloFact, ...]
+    drills: tuple[DrillFact, ...] = ()
+    gateway_url: str = "http://127.0.0.1:8400"
+    state_dir: str = ".sre"
+
+    def drill_of(self, experiment: str) -> DrillFact | None:
+        return next((drill for drill in self.drills if drill.experiment == experiment), None)
+
+    @property
+    def faults(self) -> tuple[FaultFact, ...]:
+        """Those of all experiments, each once."""
+        return tuple(dict.fromkeys(fault for experiment in self.experiments for fault in experiment.faults))
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every experiment of the page has a drill that went as was said."""
+        proven = {drill.experiment for drill in self.drills if drill.is_proof}
+        return bool(self.experiments) and all(experiment.id in proven for experiment in self.experiments)
+
+    def drill_title(self, drill: DrillFact) -> str:
+        """What the experiment of a drill is called."""
+        return next((one.title for one in self.experiments if one.id == drill.experiment), drill.experiment)
+
+    def alerts_of(self, slo: SloFact) -> tuple[AlertFact, ...]:
+        """Those of an SLO that fired in the drills."""
+        return tuple(alert for drill in self.drills for alert in drill.alerts if alert.objective == slo.name)
+
+    def other_alerts(self) -> tuple[AlertFact, ...]:
+        """Those that fired for SLOs the page is not about."""
+        about = {slo.name for slo in self.slos}
+        return tuple(alert for drill in self.drills for alert in drill.alerts if alert.objective not in about)
+
+    def has_alerted(self) -> bool:
+        """Whether anything fired in the drills."""
+        return any(drill.alerts for drill in self.drills)
+
+    def alert_words(self, slo: SloFact) -> str:
+        """What became of an SLO's alerts, in words."""
+        if not self.drills:
+            return "n/a (no drill)"
+        fired = [f"{alert.tier} after {alert.fired_after_s:.3g} s" for alert in self.alerts_of(slo)]
+        return ", ".join(fired) or "silent"

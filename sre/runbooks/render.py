@@ -1,4 +1,4 @@
-"""Facts to a runbook in Markdown, and the check whether a runbook still says what the facts say.
+"""Facts and knowledge to a runbook in Markdown, and the check whether a runbook still says what the facts say.
 
 The hash covers the facts, not the wording: better wording does not make a tested runbook stale, a new measurement does.
 """
@@ -8,37 +8,58 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sre.errors import BadDocument
+from sre.runbooks.knowledge import Page, shipped_knowledge
+from sre.runbooks.knowledge.reader import REFERENCE
 from sre.runbooks.model import MeasureFact, RunbookFacts
 
-FAILURE_MODES = ("replica-crash",)
 _EVIDENCE = re.compile(r"^Evidence: `sha256:([0-9a-f]{64})`", re.MULTILINE)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "REPLICA": "the replica in question, such as llm-1: the steps below find it",
+        "NS": "its namespace",
+        "SELECTOR": "what its pods are labelled with, such as app.kubernetes.io/name=llm",
+        "WORKLOAD": "what makes its pods, such as deployment/llm",
+        "POD": "the pod in question, from step K1",
+        "NODE": "its node, from step K1",
+    }
+)
+"""What a reader fills in once, so that commands can be pasted as they are. Empty at first on purpose: a command that
+would change something refuses to run without, instead of hitting an example.
+"""
 
 
-def render_runbook(facts: RunbookFacts) -> str:
-    """The runbook of `facts.failure_mode`; raises BadDocument when there is no template for it."""
-    require_template(facts.failure_mode)
-    template = _environment().get_template(f"{facts.failure_mode}.md.j2")
-    text = template.render(facts=facts, drill=facts.drill, impact=facts.impact, evidence=evidence_hash(facts))
+def render_runbook(facts: RunbookFacts, knowledge: Mapping[str, Page] | None = None) -> str:
+    """The page `facts.page`; raises BadDocument when nothing is known of it."""
+    page = page_of(facts.page, knowledge)
+    text = (
+        _environment(page)
+        .get_template("runbook.md.j2")
+        .render(facts=facts, page=page, evidence=evidence_hash(facts), variables=VARIABLES, uses=_uses(page))
+    )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def has_template(failure_mode: str) -> bool:
-    """Whether a runbook can be rendered for this failure mode."""
-    return failure_mode in FAILURE_MODES
+def has_page(page: str) -> bool:
+    """Whether a runbook of this name can be rendered."""
+    return page in shipped_knowledge()
 
 
-def require_template(failure_mode: str) -> None:
-    """Raises BadDocument, naming those there are, when no runbook can be rendered for this failure mode."""
-    if not has_template(failure_mode):
-        known = ", ".join(FAILURE_MODES)
-        raise BadDocument([f"no runbook template for failure mode '{failure_mode}'; there are: {known}"])
+def page_of(page: str, knowledge: Mapping[str, Page] | None = None) -> Page:
+    """What is known; raises BadDocument, naming the pages there are."""
+    known = shipped_knowledge() if knowledge is None else knowledge
+    if page not in known:
+        raise BadDocument(
+            [f"nothing is known of a runbook '{page}': write it into sre/runbooks/knowledge, or use {', '.join(known)}"]
+        )
+    return known[page]
 
 
 def evidence_hash(facts: RunbookFacts) -> str:
@@ -58,27 +79,45 @@ def is_stale(text: str, facts: RunbookFacts) -> bool:
     return evidence_in(text) != evidence_hash(facts)
 
 
-def _environment() -> Environment:
+def _uses(page: Page) -> Mapping[str, bool]:
+    """Which variables the page's commands need."""
+    text = "\n".join(f"{part.run}\n{getattr(part, 'back', '')}" for part in page.commands)
+    return {name: re.search(rf"\$\{{?{name}\b", text) is not None for name in VARIABLES}
+
+
+def _environment(page: Page) -> Environment:
     environment = Environment(
         loader=PackageLoader("sre.runbooks"),
-        autoescape=False,  # noqa: S701  (this is not HTML; `md` and `sh` escape what comes from outside)
+        autoescape=False,  # noqa: S701  (this is not HTML; `md` and `code` escape what comes from outside)
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    names = page.names
+
+    def said(text: str) -> str:
+        """A text of the knowledge on one line, its references resolved."""
+        return REFERENCE.sub(lambda match: names.get(match.group(1), match.group(0)), " ".join(text.split()))
+
     environment.filters.update(
-        md=_markdown, sh=_shell, code=_code, measured=_measured, elapsed=_elapsed, window=_window
+        md=_markdown,
+        code=_code,
+        said=said,
+        sentence=lambda text: _capital(said(text)),
+        cell=lambda text: re.sub(r"(?<!\\)\|", r"\\|", said(text)),
+        measured=_measured,
+        elapsed=_elapsed,
+        window=_window,
     )
     return environment
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _markdown(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _shell(text: str) -> str:
-    """One shell word that cannot leave its line or its code fence."""
-    return shlex.quote(_code(text))
 
 
 def _code(text: str) -> str:

@@ -47,7 +47,7 @@ def run(
         bool, typer.Option("--strict", help="In a suite: a known weakness counts as deviated in the exit code.")
     ] = False,
     runbooks: Annotated[
-        bool, typer.Option("--runbooks", help="In a suite: passed drills rewrite their runbooks, as a single one does.")
+        bool, typer.Option("--runbooks", help="In a suite: drills that go as was said rewrite their runbooks.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -155,11 +155,6 @@ def _print(outcome: DrillOutcome) -> None:
 
 
 def _runbook(outcome: DrillOutcome) -> str:
-    from sre.runbooks.render import has_template
-
     if outcome.runbook is not None:
         return short(outcome.runbook)
-    subject = outcome.report.subject
-    if subject is not None and not has_template(subject.failure_mode):
-        return f"none: no template for {subject.failure_mode} yet"
-    return "unchanged: only a passed drill rewrites it"
+    return "unchanged: only a drill that goes as was said rewrites it"

@@ -143,10 +143,10 @@ def test_a_drill_clock_too_fast_for_the_scrapes_is_refused_before_the_drill(work
         prepare(options(workspace), now=0.0)
 
 
-def test_a_failure_mode_without_a_runbook_template_runs_without_a_runbook(workspace):
-    assert prepare(options(workspace), now=0.0).has_template
+def test_a_failure_mode_nobody_knows_runs_without_a_runbook(workspace):
+    assert prepare(options(workspace), now=0.0).has_runbook
     edit(workspace / "experiments" / "replica-crash.yaml", "failure_mode: replica-crash", "failure_mode: meteor")
-    assert not prepare(options(workspace), now=0.0).has_template
+    assert not prepare(options(workspace), now=0.0).has_runbook
 
 
 def test_the_platform_is_what_the_experiment_needs_unless_the_command_line_says_otherwise(workspace):

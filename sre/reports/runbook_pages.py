@@ -1,0 +1,159 @@
+"""Runbook pages of a workspace: written from drills, and kept as long as nothing better is known.
+
+A page carries what it was rendered from, so that it can be rendered again (other words, another experiment of the same
+failure) without the reports, which are not kept for ever. A drill that went as was said is never replaced by one that
+did not; one that tested nothing (void, aborted, interrupted, error) says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sre.chaos.experiment import load_drill
+from sre.chaos.model import Drill
+from sre.errors import BadDocument, EnvironmentLacks
+from sre.incidents.codec import decode, encode
+from sre.reports.atomic import write_text
+from sre.reports.drill_facts import subject_of
+from sre.reports.model import DrillReport
+from sre.reports.runbook_facts import drill_fact, experiment_fact, slo_fact
+from sre.runbooks.model import DrillFact, RunbookFacts
+from sre.runbooks.render import render_runbook
+from sre.slo.model import Slo
+from sre.slo.openslo import load_slos
+
+FOLDER = "runbooks"
+_BEGIN, _END = "<!-- drills: what `sre runbook build` renders this page from", "-->"
+Done = Literal["written", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltPage:
+    """A page as it is now. `kept` are drills that were not taken, each with the reason; `drills` those it rests on."""
+
+    page: str
+    path: Path
+    done: Done
+    is_proven: bool
+    drills: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What pages are made of beside drills. `drills` are the experiments, `slos` the objectives they may name."""
+
+    drills: tuple[Drill, ...]
+    slos: tuple[Slo, ...]
+
+    def experiments_of(self, page: str) -> tuple[Drill, ...]:
+        """Those whose runbook it is, by id."""
+        return tuple(sorted((drill for drill in self.drills if drill.runbook == page), key=lambda drill: drill.id))
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        return tuple(sorted({drill.runbook for drill in self.drills}))
+
+    def experiment_of(self, report: DrillReport) -> Drill | None:
+        """The experiment a report is about; None when the workspace has none such."""
+        id_ = subject_of(report).id
+        found = (drill for drill in self.drills if (drill.id == id_ if id_ else drill.path.name == report.experiment))
+        return next(found, None)
+
+
+def read_workspace(folder: Path, *, also: Sequence[Drill] = (), tolerant: bool = False) -> Workspace:
+    """Experiments and SLOs; `also` were read before. Raises BadDocument with every fault of every experiment, unless
+    `tolerant`: then those with faults are left out, because a drill that is over must not end in another file's fault.
+    """
+    known = {drill.path.resolve(): drill for drill in also}
+    drills, faults = list(also), []
+    for path in sorted((folder / "experiments").glob("*.yaml")):
+        if path.resolve() not in known:
+            try:
+                drills.append(load_drill(path))
+            except BadDocument as error:
+                faults += error.faults
+    if faults and not tolerant:
+        raise BadDocument(faults)
+    slos = load_slos(folder / "slo") if (folder / "slo").is_dir() else ()
+    return Workspace(tuple(drills), tuple(slos))
+
+
+def build_page(page: str, workspace: Workspace, reports: Iterable[DrillReport], folder: Path) -> BuiltPage:
+    """Write the page into `folder` unless it says so already. Raises BadDocument, also when nothing is known of it."""
+    path = folder / f"{page}.md"
+    there = path.read_text(encoding="utf-8") if path.is_file() else ""
+    drills, kept = _best([*recorded_drills(there, str(path)), *_told_by(reports, workspace)])
+    facts = page_facts(page, workspace, drills)
+    text = page_text(facts)
+    if text != there:
+        _write(path, text)
+    taken = tuple(drill.report_id for drill in facts.drills)
+    return BuiltPage(page, path, "unchanged" if text == there else "written", facts.is_proven, taken, kept)
+
+
+def page_facts(page: str, workspace: Workspace, drills: Sequence[DrillFact]) -> RunbookFacts:
+    """The facts of a page: its experiments, their SLOs, and of the drills those that are theirs."""
+    experiments = workspace.experiments_of(page)
+    names = {name for drill in experiments for name in drill.slos}
+    ids = [drill.id for drill in experiments]
+    return RunbookFacts(
+        page=page,
+        experiments=tuple(experiment_fact(drill) for drill in experiments),
+        slos=tuple(slo_fact(slo) for slo in workspace.slos if slo.name in names),
+        drills=tuple(sorted((d for d in drills if d.experiment in ids), key=lambda d: ids.index(d.experiment))),
+    )
+
+
+def page_text(facts: RunbookFacts) -> str:
+    """The page, with what it was rendered from at its end."""
+    rows = ",\n".join(json.dumps(encode(drill), allow_nan=False) for drill in facts.drills)
+    record = f"[\n{rows}\n]".replace(">", "\\u003e")
+    return f"{render_runbook(facts)}\n{_BEGIN}\n{record}\n{_END}\n"
+
+
+def recorded_drills(text: str, where: str) -> tuple[DrillFact, ...]:
+    """The drills a page rests on; none for a page without. Raises BadDocument when they cannot be read."""
+    _, found, rest = text.partition(_BEGIN)
+    if not found:
+        return ()
+    mend = "restore it from the history, or delete it and build it from reports"
+    try:
+        rows = json.loads(rest.partition(_END)[0])
+        return tuple(decode(DrillFact, row, where) for row in rows)
+    except (ValueError, TypeError) as error:
+        raise BadDocument([f"{where}: its drills are not JSON ({error}): {mend}"]) from error
+
+
+def _told_by(reports: Iterable[DrillReport], workspace: Workspace) -> Iterator[DrillFact]:
+    for report in reports:
+        experiment = workspace.experiment_of(report)
+        fact = None if experiment is None else drill_fact(report, experiment=experiment.id)
+        if fact is not None:
+            yield fact
+
+
+def _best(drills: Sequence[DrillFact]) -> tuple[tuple[DrillFact, ...], tuple[str, ...]]:
+    """For each experiment the newest of those that went as was said, else the newest; and why others were not taken."""
+    ranked = sorted(drills, key=lambda drill: (drill.is_proof, drill.at))
+    chosen = {drill.experiment: drill for drill in ranked}
+    kept = tuple(
+        f"{drill.report_id} is {drill.outcome}: {chosen[drill.experiment].report_id} stays"
+        for drill in drills
+        if drill.at > chosen[drill.experiment].at
+    )
+    return tuple(chosen.values()), kept
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"{path.parent}: no folder can be made there ({error.strerror}): choose another"
+        ) from error
+    write_text(path, text)
