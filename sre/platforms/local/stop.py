@@ -24,6 +24,8 @@ from sre.platforms.state import STATE_FILE, LocalState, NotUp, read_state
 STALE_FILES = (STATE_FILE, "spec.json", "gateway.json", "recorder.json", "control.json", "autoscale.json")
 LOCK_FILE = "up.lock"
 SUPERVISOR_MODULE = "serving.fleet"
+WATCHDOG_MODULE = "sre.chaos.watchdog"
+WATCHDOG_LEAVES_S = 10.0
 _SAFE_ID = re.compile(r"[A-Za-z0-9]{6,32}")
 _ROUNDS = 5
 
@@ -38,6 +40,7 @@ def down(state_dir: Path, *, timeout_s: float = 20.0) -> DownReport:
     platform_id = None if state is None else state.platform_id
     found = marked(state_dir, platform_id)
     ids = {p.platform_id for p in found} | ({platform_id} if platform_id else set())
+    _dismiss([p.process for p in found if _runs(p.process, WATCHDOG_MODULE)])
     supervisors = _supervisors(state, found)
     notes.extend(_stop_orderly(supervisors, timeout_s=timeout_s))
     orphans = _kill_marked(state_dir, platform_id)
@@ -69,15 +72,28 @@ def _supervisors(state: LocalState | None, found: list[MarkedProcess]) -> list[p
     noted = find(state.supervisor) if state is not None else None
     if noted is not None:
         return [noted]
-    return [p.process for p in found if _runs_supervisor(p.process)]
+    return [p.process for p in found if _runs(p.process, SUPERVISOR_MODULE)]
 
 
-def _runs_supervisor(process: psutil.Process) -> bool:
+def _runs(process: psutil.Process, module: str) -> bool:
     try:
         argv = process.cmdline()
     except psutil.Error:
         return False
-    return any(pair == ("-m", SUPERVISOR_MODULE) for pair in itertools.pairwise(argv))
+    return any(pair == ("-m", module) for pair in itertools.pairwise(argv))
+
+
+def _dismiss(watchdogs: list[psutil.Process]) -> None:
+    """Ask them to leave while the platform is still there: they undo first what is open. Who stays is an orphan."""
+    for process in watchdogs:
+        try:
+            process.terminate()
+        except psutil.Error:
+            continue
+    deadline = time.monotonic() + WATCHDOG_LEAVES_S
+    for process in watchdogs:
+        wait_gone(process, timeout_s=max(0.0, deadline - time.monotonic()))
+        _collect(process.pid)
 
 
 def _stop_orderly(supervisors: list[psutil.Process], *, timeout_s: float) -> list[str]:

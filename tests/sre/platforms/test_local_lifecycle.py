@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from serving.fleet.model import PlatformSpec
+from sre.chaos.watchdog import start_watchdog, watches
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.local import down, start, up
 from sre.platforms.processes import kill_all, marked
@@ -67,6 +68,17 @@ def test_down_ends_everything_and_can_be_repeated(state_dir, bystander):
     assert (report.was_up, report.orphans, alive(pids)) == (True, (), [])
     again = down(state_dir)
     assert (again.was_up, again.orphans, again.segments) == (False, (), ())
+
+
+def test_down_lets_the_watchdog_leave_by_itself(state_dir):
+    platform = up(SPEC, state_dir)
+    start_watchdog(platform)
+    until = time.monotonic() + 20
+    while not watches(state_dir):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert down(state_dir).orphans == ()
+    assert not watches(state_dir)
 
 
 def test_down_without_a_platform_does_nothing(tmp_path):
