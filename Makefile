@@ -67,6 +67,7 @@ lint: $(VENV)/.ready-dev
 # The fault table of docs/chaos.md and the index of experiments; a test keeps them true.
 docs: $(VENV)/.ready
 	@$(BIN)/python -m sre.chaos.tables
+	@$(BIN)/sre runbook build
 
 down:
 	@$(BIN)/sre down

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sre.chaos.ledger import LEDGER_FILE, LedgerRecord, fault_windows, read_ledger
+from sre.chaos.leases.ledger import LEDGER_FILE, LedgerRecord, fault_windows, read_ledger
 from sre.errors import BadDocument
 from sre.slo.backtest.model import Label
 

@@ -1,10 +1,10 @@
-"""The faults of a drill's ledger as an incident knows them: one reader of the ledger, `sre.chaos.ledger`, for all."""
+"""The faults of a drill's ledger as an incident knows them: one reader of the ledger, `sre.chaos.leases.ledger`, for all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sre.chaos.ledger import LedgerFault, LedgerRecord, fault_windows
+from sre.chaos.leases.ledger import LedgerFault, LedgerRecord, fault_windows
 from sre.incidents.model import FaultWindow
 
 

@@ -100,7 +100,8 @@ def without_places(text: str) -> str:
 def _fault(name: str) -> FaultFact:
     cls = fault_class(name)
     drivers = [driver for driver in ("local", "kubernetes") if driver in fault_class(name, driver).platforms]
-    return FaultFact(name, cls.summary, cls.protects, WORDS[name].undo, tuple(drivers))
+    undo = WORDS[name].undo
+    return FaultFact(name, cls.summary, cls.protects, undo, tuple(drivers), heals=undo.startswith("nothing to do"))
 
 
 def _radius(radius: BlastRadius) -> str:

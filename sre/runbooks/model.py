@@ -35,13 +35,14 @@ class SloFact:
 
 @dataclass(frozen=True, slots=True)
 class FaultFact:
-    """What an experiment injects, in the fault's own words."""
+    """What an experiment injects, in the fault's own words. `heals`: there is nothing to undo, the platform does it."""
 
     name: str
     summary: str
     protects: str
     undo: str
     platforms: tuple[str, ...]
+    heals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class ExperimentFact:
     faults: tuple[FaultFact, ...]
     risk: str = ""
     weakness: str = ""
+
+    @property
+    def command(self) -> str:
+        """What plays it: a whole drill where this kit can start the platform."""
+        is_local = all("local" in fault.platforms for fault in self.faults)
+        return "sre gameday run " if is_local else "SRE_PLATFORM=kubernetes chaos run "
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +201,13 @@ class RunbookFacts:
             return "n/a (no drill)"
         fired = [f"{alert.tier} after {alert.fired_after_s:.3g} s" for alert in self.alerts_of(slo)]
         return ", ".join(fired) or "silent"
+
+    def healed(self, drill: DrillFact) -> bool:
+        """Whether all was well again without anybody's doing."""
+        faults = [fault for one in self.experiments if one.id == drill.experiment for fault in one.faults]
+        return all(fault.heals for fault in faults) and drill.measure("time to recover").seconds is not None
+
+    def has_shown(self, mitigation: str) -> bool:
+        """Whether the drills ended in this way: by themselves (`wait`), or because the fault was undone (`heal`)."""
+        healed = [self.healed(drill) for drill in self.drills]
+        return self.is_proven and ((mitigation == "wait" and all(healed)) or (mitigation == "heal" and not all(healed)))

@@ -17,9 +17,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Mitigation:
-    """Something that changes the platform. `run` may be empty: then there is nothing to type. `drilled`: drills of this
-    page end in just this way, so that a passed one proves it.
-    """
+    """Something that changes the platform. `run` may be empty: then there is nothing to type."""
 
     name: str
     title: str
@@ -30,7 +28,6 @@ class Mitigation:
     approval: str
     run: str = ""
     back: str = ""
-    drilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sre.errors import BadDocument
 from sre.runbooks.knowledge.model import Check, Mitigation, Page, Sign
@@ -25,7 +25,7 @@ _WRITE = "write text"
 _PAGE = ("title", "meaning", "clients", "checks", "signs", "mitigations", "never", "over", "after", "kubernetes")
 _CLUSTER = ("checks", "mitigations")
 _LISTS = ("never", "over", "after")
-_OPTIONAL = ("run", "back", "drilled", "page")
+_OPTIONAL = ("run", "back")
 Part = TypeVar("Part", Check, Mitigation)
 
 
@@ -150,11 +150,9 @@ class _File:
             name = self.faults.one_of(used, tuple(known), f"use one of {', '.join(sorted(known))}")
             base = known.get(name)
             given = {"name": Node(used.path, used.line, name), **((base and base.fields) or {}), **given}
-        values: dict[str, Any] = {}
+        values: dict[str, str] = {}
         for key in names:
-            if key == "drilled":
-                values[key] = self.faults.boolean(given.get(key), "write true or false")
-            elif key in given or key not in _OPTIONAL or kind is Check:
+            if key in given or key not in _OPTIONAL or kind is Check:
                 child = given.get(key)
                 if child is None and used is None:
                     self.faults.add(item, f"missing: {_WRITE}", key=key)

@@ -176,5 +176,5 @@ def test_the_pages_of_this_repository_name_no_place_of_another_machine_and_link_
         assert not re.search(r"/(?:tmp|home|root|work)/|127\.0\.0\.1:(?!8400)", text), page
         for link in re.findall(r"\]\(([^)]+\.md)\)", text):
             assert (ROOT / "runbooks" / link).is_file(), f"{page}: {link}"
-        for experiment in re.findall(r"`sre gameday run (experiments/\S+)`", text):
+        for experiment in re.findall(r"(?:gameday|chaos) run (experiments/\S+)`", text):
             assert (ROOT / experiment).is_file(), f"{page}: {experiment}"

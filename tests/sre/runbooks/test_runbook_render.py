@@ -122,7 +122,7 @@ def test_measured_numbers_are_quoted(text):
     assert "**6** of 38 requests in flight during the 6.45 s of the fault failed (15.8 %)" in section(text, "Impact")
     last = section(text, "Last drill")
     assert "| detected after | 0.21 s ± 0.2 s |" in last
-    assert "| well again after | 6.4 s |" in last
+    assert "| what was hit serves again after | 6.4 s |" in last
     assert "| the drill took the fault away after | 6 s; a real one lasts" in last
     assert "| failed requests | 7 of 380 in the whole drill |" in last
     assert "| cost | $0.18, of it the incident n/a |" in last
@@ -134,7 +134,7 @@ def test_a_missing_number_prints_na_with_the_reason(text):
     assert "Goodput (objective 95 %): n/a (no samples)" in text
     bare = replace(DRILL, measures=(), impact=replace(DRILL.impact, window_s=None), alerts=())
     unknown = render_runbook(replace(FACTS, drills=(bare,)))
-    assert "| well again after | n/a (not measured by the last drill) |" in unknown
+    assert "| what was hit serves again after | n/a (not measured by the last drill) |" in unknown
     assert "n/a (no request was in flight during the fault)" in unknown
     assert "No alert fired: do not wait for one" in unknown
 
@@ -170,9 +170,25 @@ def test_a_known_weakness_stands_at_the_top():
     assert "| verdict | known weakness |" in text
 
 
+def proven(text: str) -> list[str]:
+    parts = re.split(r"^### [A-Z]\. ", section(text, "Mitigation"), flags=re.MULTILINE)[1:]
+    return [part.partition("\n")[0] for part in parts if "**Proven**: yes" in part]
+
+
 def test_only_what_the_drill_itself_did_counts_as_proven(text):
-    proven = re.findall(r"^### [A-Z]\. (.+?)\n(?:(?!^### ).)*?\*\*Proven\*\*: yes", text, re.MULTILINE | re.DOTALL)
-    assert proven == ["End the drill", "Let it heal itself"]
+    assert proven(text) == ["End the drill"]
+    heals = replace(EXPERIMENT, faults=(replace(EXPERIMENT.faults[0], heals=True),))
+    itself = render_runbook(replace(FACTS, experiments=(heals,)))
+    assert proven(itself) == ["Let it heal itself"]
+    assert "| healed | by itself: there was nothing to undo |" in itself
+    assert proven(render_runbook(replace(FACTS, drills=(SURPRISE,)))) == []
+
+
+def test_an_experiment_for_a_cluster_is_played_there():
+    cluster = replace(EXPERIMENT, faults=(replace(EXPERIMENT.faults[0], platforms=("kubernetes",)),))
+    text = render_runbook(replace(FACTS, experiments=(cluster,), drills=()))
+    assert "| play it | `SRE_PLATFORM=kubernetes chaos run experiments/replica-crash.yaml` |" in text
+    assert "| play it again | `sre gameday run experiments/replica-crash.yaml` |" in render_runbook(FACTS)
 
 
 def test_the_same_facts_give_the_same_bytes_and_carry_their_hash(text):
