@@ -15,13 +15,13 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from sre.chaos.faults.catalogue import fault_class
-from sre.chaos.healing import heal_each, require_healed
-from sre.chaos.lease import inject
-from sre.chaos.ledger import Ledger
-from sre.chaos.records import Run, open_runs
-from sre.chaos.recovery import end_when_well
-from sre.chaos.standing import standing
-from sre.chaos.watchdog import ensure_watchdog
+from sre.chaos.leases.healing import heal_each, require_healed
+from sre.chaos.leases.lease import inject
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.records import Run, open_runs
+from sre.chaos.leases.recovery import end_when_well
+from sre.chaos.leases.standing import standing
+from sre.chaos.leases.watchdog import ensure_watchdog
 from sre.errors import PlatformError, SreError
 from sre.platforms.model import Platform, Unsupported
 from sre.platforms.select import select_platform

@@ -15,12 +15,12 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 
-from sre.chaos.admission import Admitted, admit
-from sre.chaos.failing import fail
 from sre.chaos.guard.starting import guard_of
 from sre.chaos.guard.watching import Guard
-from sre.chaos.leaving import leave_on_sigterm
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.chaos.runs.admission import Admitted, admit
+from sre.chaos.runs.failing import fail
+from sre.chaos.runs.leaving import leave_on_sigterm
 from sre.errors import SreError
 from sre.platforms.select import select_platform
 
@@ -100,7 +100,7 @@ def after_experiment_control(
         return
     run, journal = _in_hand.pop(), {} if state is None else state
     try:
-        from sre.chaos.aftermath import Aftermath  # the guard's thread has loaded it while the method was played
+        from sre.chaos.runs.aftermath import Aftermath  # the guard's thread has loaded it while the method was played
 
         Aftermath(run.admitted, run.guard, context, configuration or {}, secrets or {}).conclude(journal)
     except BaseException as error:  # noqa: BLE001  (a signal that left from here would cost the journal)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sre.chaos.faults.model import Family
 from sre.chaos.gate.model import GateSettings
 from sre.chaos.guard.model import GuardSettings
-from sre.chaos.ledger import LedgerFault
+from sre.chaos.leases.ledger import LedgerFault
 
 Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error"]
 """`passed`: the steady state held before and after a proven fault. `deviated`: it did not hold after.

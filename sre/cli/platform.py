@@ -159,7 +159,7 @@ def down(state_dir: StateDir = DEFAULT_STATE_DIR, as_json: Json = False) -> None
 
 def _heal_first(state_dir: Path, progress: Progress) -> None:
     """A stopped process or a full disk must not be in the way of an orderly stop, nor outlive it."""
-    from sre.chaos.healing import heal_all, may_have_leftovers
+    from sre.chaos.leases.healing import heal_all, may_have_leftovers
     from sre.platforms.local import LocalPlatform
 
     if may_have_leftovers(state_dir):

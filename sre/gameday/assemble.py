@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sre.chaos.experiment import missing_controls
-from sre.chaos.ledger import read_ledger
+from sre.chaos.leases.ledger import read_ledger
 from sre.chaos.model import Drill, Judgement
 from sre.chaos.verdict import Evidence, judge
 from sre.cost.allocation import cost_report, replica_use

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sre.chaos.ledger import Ledger
-from sre.chaos.run import run_chaos
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.runs.run import run_chaos
 from sre.errors import PlatformError
 from sre.gameday.evaluate import watched_targets
 from sre.gameday.load import RunningLoad, load_running

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from sre.chaos.healing import heal_leftovers
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.healing import heal_leftovers
+from sre.chaos.leases.ledger import Ledger
 from sre.errors import SreError
 from sre.gameday.running import RunningPlatform
 from sre.platforms.local import LocalPlatform

@@ -7,9 +7,10 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sre.errors import BadDocument
 from sre.gameday.assemble import Observed, assemble
 from sre.gameday.drive import Driven, drive
 from sre.gameday.evaluate import evaluate_all, prometheus_version, replays, token_counts
@@ -96,9 +97,15 @@ def play(
 def finish(played: Played, *, progress: Progress, runbooks: bool) -> DrillOutcome:
     """From the drill's folder to its report; `runbooks`: one that went as was said renders its runbook anew."""
     progress.step("report")
-    outcome = _write(played.prepared, assemble(played.prepared, played.driven, played.observed), runbooks=runbooks)
+    outcome = _write(played.prepared, assemble(played.prepared, played.driven, played.observed))
     progress.done(str(outcome.html))
-    return outcome
+    if not runbooks or not played.prepared.has_runbook:
+        return outcome
+    try:
+        return replace(outcome, runbook=_write_runbook(played.prepared, outcome.report))
+    except BadDocument as error:  # of a page or experiment that is not this drill's doing
+        progress.note(f"the runbook stays as it is: {error}")
+        return outcome
 
 
 @contextlib.contextmanager
@@ -154,13 +161,12 @@ def _observe(prepared: Prepared, driven: Driven) -> Observed:
     )
 
 
-def _write(prepared: Prepared, report: DrillReport, *, runbooks: bool) -> DrillOutcome:
+def _write(prepared: Prepared, report: DrillReport) -> DrillOutcome:
     folder = DrillFolder(prepared.folder)
     write_text(folder.incident, incident_to_json(report.incident))
     write_text(folder.cost, json.dumps(encode(report.cost), indent=1, allow_nan=False) + "\n")
     html = write_report(report, folder.root)
-    runbook = _write_runbook(prepared, report) if runbooks and prepared.has_runbook else None
-    return DrillOutcome(report, html, runbook)
+    return DrillOutcome(report, html, None)
 
 
 def _write_runbook(prepared: Prepared, report: DrillReport) -> Path | None:

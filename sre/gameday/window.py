@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
 from sre.incidents.evidence import read_jsonl
 from sre.reports.atomic import write_text
 

@@ -1,4 +1,4 @@
-"""The faults of a drill's ledger as an incident knows them: one reader of the ledger, `sre.chaos.leases.ledger`, for all."""
+"""The faults of a drill's ledger as an incident knows them: one reader of it for all, `sre.chaos.leases.ledger`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ async def proxied(tmp_path):
     """(address of an echo server, address of a transparent proxy before it, the proxy's pid)."""
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port, state = server.sockets[0].getsockname()[1], tmp_path / "state.json"
-    argv = [sys.executable, "-m", "sre.chaos.proxy", "--target", f"127.0.0.1:{port}"]
+    argv = [sys.executable, "-m", "sre.chaos.processes.proxy", "--target", f"127.0.0.1:{port}"]
     argv += ["--rules", str(tmp_path / "rules.json"), "--state", str(state)]
     child = subprocess.Popen(argv, env={**os.environ, "SRE_FAULT_DEADLINE_AT": repr(time.time() + 100)})
     while not state.exists():

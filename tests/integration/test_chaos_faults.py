@@ -17,10 +17,10 @@ from sre.chaos.faults.engine import GpuError, KvExhaustion, ReplicaSlow
 from sre.chaos.faults.engine_start import BadRollout, ColdStart, ModelLoadFailure
 from sre.chaos.faults.poison import PoisonRequest
 from sre.chaos.faults.replica import ReplicaCrash, ReplicaHang, StubCrash
-from sre.chaos.lease import heal, inject
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.lease import heal, inject
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.records import Run, open_leases, run_begin
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run, open_leases, run_begin
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.local import LocalPlatform, down, platform_spec, server_description, up
 from sre.platforms.processes import ProcessRef, marked

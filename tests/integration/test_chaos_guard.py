@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from sre.chaos.gate.budget import slos_named
-from sre.chaos.ledger import Ledger, fault_windows
-from sre.chaos.lock import holder
-from sre.chaos.watchdog import LOCK_FILE
+from sre.chaos.leases.ledger import Ledger, fault_windows
+from sre.chaos.leases.lock import holder
+from sre.chaos.leases.watchdog import LOCK_FILE
 from sre.errors import EnvironmentLacks
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import Selector

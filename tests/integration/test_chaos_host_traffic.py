@@ -18,10 +18,10 @@ from sre.chaos.faults.disk import DiskFull
 from sre.chaos.faults.host import ClockSkew, CpuPressure, MemoryPressure
 from sre.chaos.faults.machines import SpotPreemption, ZoneLoss
 from sre.chaos.faults.traffic import DisconnectStorm, LongPromptFlood, RetryStorm, TrafficSurge
-from sre.chaos.lease import heal, inject
-from sre.chaos.ledger import Ledger, fault_windows
+from sre.chaos.leases.lease import heal, inject
+from sre.chaos.leases.ledger import Ledger, fault_windows
+from sre.chaos.leases.records import Run, run_begin
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run, run_begin
 from sre.errors import EnvironmentLacks
 from sre.platforms.local import down, platform_spec, server_description, start_load, up
 from sre.platforms.processes import ProcessRef
@@ -104,8 +104,8 @@ def proven(platform, run):
 def heal_elsewhere(platform):
     """As the watchdog would: another process, with nothing but the ledger."""
     code = (
-        "import sys; from sre.chaos.lease import heal; from sre.chaos.ledger import Ledger\n"
-        "from sre.chaos.records import open_leases; from sre.platforms.select import select_platform\n"
+        "import sys; from sre.chaos.leases.lease import heal; from sre.chaos.leases.ledger import Ledger\n"
+        "from sre.chaos.leases.records import open_leases; from sre.platforms.select import select_platform\n"
         "platform = select_platform({'state_dir': sys.argv[1]})\n"
         "for lease in open_leases(Ledger(platform.state_dir).read()): heal(platform, lease, by='watchdog')\n"
     )

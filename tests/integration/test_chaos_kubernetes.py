@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 FAKE_API = ROOT / "tests" / "sre" / "platforms" / "kubernetes" / "fake_api.py"
@@ -116,7 +116,7 @@ def world(tmp_path, api, prometheus):
 def end_watchdog(state_dir):
     for status in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if f"sre.chaos.watchdog\0{state_dir}" in status.read_text():
+            if f"sre.chaos.leases.watchdog\0{state_dir}" in status.read_text():
                 os.kill(int(status.parent.name), signal.SIGTERM)
 
 

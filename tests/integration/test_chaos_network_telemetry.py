@@ -20,10 +20,10 @@ from sre.chaos.faults.network import NetworkBandwidth, NetworkLatency, NetworkLo
 from sre.chaos.faults.partition import NetworkPartition, why_no_packet_filter
 from sre.chaos.faults.proxies import proxy_facts
 from sre.chaos.faults.telemetry import MetricsDown, MetricsStale
-from sre.chaos.lease import heal, inject
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.lease import heal, inject
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.records import Run, open_leases, run_begin
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run, open_leases, run_begin
 from sre.errors import EnvironmentLacks
 from sre.platforms.local import down, platform_spec, server_description, up
 from sre.platforms.processes import ProcessRef, marked

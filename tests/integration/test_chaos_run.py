@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from sre.chaos.experiment import missing_controls
-from sre.chaos.ledger import Ledger
-from sre.chaos.run import run_chaos
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.runs.run import run_chaos
 from sre.chaos.verdict import Evidence, judge
 from sre.errors import EnvironmentLacks
 from sre.platforms.local import down, platform_spec, server_description, start_load, up

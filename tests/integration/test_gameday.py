@@ -99,7 +99,7 @@ def test_a_drill_ends_with_a_verified_report_and_nothing_running(workspace):
     assert sre("report", "verify", folder, cwd=workspace).returncode == 0
     (folder / "requests.jsonl").write_text("")
     assert sre("report", "verify", folder, cwd=workspace).returncode == 1
-    assert "time to recover" in (workspace / "runbooks" / "replica-crash.md").read_text().lower()
+    assert "Shown by drill: EXP-001" in (workspace / "runbooks" / "replica-crash.md").read_text()
     assert marked(workspace) == []
 
 

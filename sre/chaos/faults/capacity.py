@@ -10,7 +10,7 @@ from sre.chaos.faults.background import end_background, start_background
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require, whole
 from sre.chaos.faults.targets import found_by, until
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.ledger import Ledger
 from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica
 from sre.platforms.spawn import last_lines
@@ -66,7 +66,7 @@ class AutoscalerThrash(Fault):
     def apply(platform: Platform, lease: Lease) -> None:
         plan = lease.plan.handles
         arguments = (found_by(platform), str(plan["low"]), str(plan["high"]), str(plan["period_s"]))
-        start_background(platform, lease, "sre.chaos.thrash", arguments)
+        start_background(platform, lease, "sre.chaos.processes.thrash", arguments)
 
     @staticmethod
     def prove(platform: Platform, lease: Lease) -> str:

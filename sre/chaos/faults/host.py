@@ -16,12 +16,12 @@ from sre.chaos.faults.memory import MIB, Memory, memory_now
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, require, whole
 from sre.chaos.faults.targets import chosen, until
-from sre.chaos.pressure import HOLDS
+from sre.chaos.processes.pressure import HOLDS
 from sre.errors import PlatformError, SreError
 from sre.platforms.model import Platform
 from sre.platforms.spawn import last_lines
 
-PRESSURE = "sre.chaos.pressure"
+PRESSURE = "sre.chaos.processes.pressure"
 SKEW_KEY = "clock_skew_s"
 PROMPT = "what time is it"
 _ENOUGH_CPU_S = 0.5

@@ -60,7 +60,7 @@ class SpotPreemption(Fault):
         if gone_at >= lease.deadline_at:
             raise PlatformError(f"spot-preemption: undone before its notice of {notice_s:g} s ends: lengthen lease_s")
         arguments = (found_by(platform), json.dumps(lease.plan.handles["process"]), repr(gone_at))
-        start_background(platform, lease, "sre.chaos.preemption", arguments)
+        start_background(platform, lease, "sre.chaos.processes.preemption", arguments)
         platform.drain(lease.plan.target, grace_s=notice_s, force=True)  # the blast radius guards the last one
 
     @staticmethod

@@ -20,8 +20,8 @@ from sre.chaos.faults.parameters import number, one_of, require, whole
 from sre.chaos.faults.proxies import arm, proxy_facts, start_proxy, take_out
 from sre.chaos.faults.serving import serving_again
 from sre.chaos.faults.targets import chosen, until
-from sre.chaos.proxy.h2 import handshake_s
-from sre.chaos.proxy.rules import MOST_LOSS
+from sre.chaos.processes.proxy.h2 import handshake_s
+from sre.chaos.processes.proxy.rules import MOST_LOSS
 from sre.errors import PlatformError
 from sre.platforms.model import Platform, Replica, Unsupported
 
@@ -52,7 +52,7 @@ class ProxiedFault(Fault):
 
     @abstractmethod
     def rules(self) -> Mapping[str, Any]:
-        """As `sre.chaos.proxy.rules` reads them."""
+        """As `sre.chaos.processes.proxy.rules` reads them."""
 
     def plan(self, platform: Platform) -> Plan:
         target = target_of(platform, self.name, self.replica, self.seed)

@@ -21,7 +21,7 @@ from sre.chaos.faults.network import DIRECTIONS, SEEN_S, ProxiedFault, target_of
 from sre.chaos.faults.parameters import one_of, require
 from sre.chaos.faults.proxies import proxy_facts, take_out
 from sre.chaos.faults.targets import until
-from sre.chaos.proxy.h2 import handshake_s
+from sre.chaos.processes.proxy.h2 import handshake_s
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.model import Platform
 

@@ -23,7 +23,7 @@ from sre.errors import PlatformError
 from sre.platforms.model import Platform
 from sre.platforms.processes import kill_all
 
-MODULE = "sre.chaos.proxy"
+MODULE = "sre.chaos.processes.proxy"
 START_S = 6.0
 OBEYS_S = 2.0
 

@@ -14,7 +14,7 @@ from sre.chaos.faults.http_status import is_loopback
 from sre.chaos.faults.model import Family, Fault, Lease, NotProven, Plan
 from sre.chaos.faults.parameters import number, whole
 from sre.chaos.faults.targets import until
-from sre.chaos.storm.model import Counts, Kind, StormPlan, read_counts
+from sre.chaos.processes.storm.model import Counts, Kind, StormPlan, read_counts
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 from sre.platforms.spawn import last_lines
@@ -36,7 +36,7 @@ class Storm(Fault):
     @staticmethod
     def apply(platform: Platform, lease: Lease) -> None:
         arguments = (json.dumps(lease.plan.handles["storm"]), str(counts_file(platform, lease)))
-        start_background(platform, lease, "sre.chaos.storm", arguments)
+        start_background(platform, lease, "sre.chaos.processes.storm", arguments)
 
     @staticmethod
     def prove(platform: Platform, lease: Lease) -> str:

@@ -26,7 +26,7 @@ from sre.chaos.faults.targets import require_not_stopped, until
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 
-KEEPER = "sre.chaos.keep_down"
+KEEPER = "sre.chaos.processes.keep_down"
 OBSERVERS = ("recorder", "prometheus")
 GONE_S = 5.0
 SEEN_S = 8.0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sre.chaos.gate.model import GateSettings
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.chaos.sight import Sight
 from sre.errors import NoData, SreError
 from sre.metrics.following import FollowingSamples

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sre.chaos.gate.incidents import INCIDENTS_FILE, open_incidents
-from sre.chaos.healing import heal_leftovers
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.healing import heal_leftovers
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.radius import healthy
+from sre.chaos.leases.standing import standing
 from sre.chaos.model import BlastRadius
-from sre.chaos.radius import healthy
 from sre.chaos.section.terms import Terms
 from sre.chaos.sight import Sight
-from sre.chaos.standing import standing
 from sre.errors import SreError
 from sre.platforms.model import Platform
 

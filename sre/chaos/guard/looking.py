@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sre.chaos.guard.model import Count, GuardSettings, Look
-from sre.chaos.radius import healthy
+from sre.chaos.leases.radius import healthy
 from sre.errors import NoData, SreError
 from sre.metrics.model import Matcher, SampleSource, Selector
 from sre.platforms.model import Platform

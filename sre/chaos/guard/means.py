@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sre.chaos.guard.model import GuardSettings, Look
-from sre.chaos.healing import heal_each
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.healing import heal_each
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.standing import standing
+from sre.chaos.leases.watchdog import ensure_watchdog
 from sre.chaos.sight import Sight
-from sre.chaos.standing import standing
-from sre.chaos.watchdog import ensure_watchdog
 from sre.errors import SreError
 from sre.platforms.model import Platform
 
@@ -84,7 +84,7 @@ class RunMeans:
 
         What the run's end needs is imported here as well, while nobody waits for it.
         """
-        importlib.import_module("sre.chaos.aftermath")
+        importlib.import_module("sre.chaos.runs.aftermath")
         from sre.chaos.gate.budget import slos_named
         from sre.chaos.guard.looking import Looker
 

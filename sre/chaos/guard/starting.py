@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sre.chaos.admission import Admitted
 from sre.chaos.guard.means import RunMeans
 from sre.chaos.guard.watching import Guard
+from sre.chaos.runs.admission import Admitted
 from sre.errors import SreError
 
 RECORDER_FILE = "recorder.json"

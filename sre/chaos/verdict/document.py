@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sre.chaos.exit_codes import exit_code
-from sre.chaos.ledger import LedgerFault
+from sre.chaos.leases.ledger import LedgerFault
 from sre.chaos.verdict.check_list import check_list
 from sre.chaos.verdict.judging import Examination
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.chaos.model import Verdict
 
 SEVERITY: tuple[Verdict, ...] = ("error", "aborted", "interrupted", "void", "deviated")

@@ -8,7 +8,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from sre.chaos.ledger import salvage_ledger
+from sre.chaos.leases.ledger import salvage_ledger
 from sre.chaos.verdict.evidence import Evidence
 from sre.errors import BadDocument
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sre.chaos.failing import OURS
+from sre.chaos.runs.failing import OURS
 
 Json = Mapping[str, Any]
 CONTINUOUS = frozenset({"continuously", "continously", "during-method-only"})

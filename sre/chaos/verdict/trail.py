@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sre.chaos.ledger import LedgerFault, LedgerRecord, fault_windows
+from sre.chaos.leases.ledger import LedgerFault, LedgerRecord, fault_windows
 from sre.chaos.verdict.journal import AFTER_ROLLBACKS, Played, RunJournal
 
 _SLACK_S = 0.01

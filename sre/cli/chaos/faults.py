@@ -20,7 +20,7 @@ def faults(
     """
     from dataclasses import asdict
 
-    from sre.chaos.overview import overview
+    from sre.chaos.leases.overview import overview
     from sre.console import print_json
 
     seen = overview(state_dir.resolve(), everything=everything)

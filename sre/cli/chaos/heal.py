@@ -10,7 +10,7 @@ import typer
 from sre.cli.options import DEFAULT_STATE_DIR, Json, StateDir
 
 if TYPE_CHECKING:
-    from sre.chaos.healing import Healed
+    from sre.chaos.leases.healing import Healed
 
 
 def heal(
@@ -23,7 +23,7 @@ def heal(
     as_json: Json = False,
 ) -> None:
     """Undo every open fault, or those named. Exit 0 when nothing remains, 1 when something stays or is not well."""
-    from sre.chaos.healing import heal_all
+    from sre.chaos.leases.healing import heal_all
     from sre.console import print_json
     from sre.platforms.local import LocalPlatform
 
@@ -41,7 +41,7 @@ def heal(
 
 def _known(state_dir: Path, ids: list[str]) -> frozenset[str] | None:
     """The ids, checked. Raises SreError for one that the ledger does not have."""
-    from sre.chaos.standing import standing
+    from sre.chaos.leases.standing import standing
     from sre.errors import SreError
 
     known = {fault.fault_id for fault in standing(state_dir).faults}
@@ -54,8 +54,8 @@ def _wait(platform: Any, timeout_s: float) -> list[str]:
     """What did not recover, a line each."""
     import time
 
-    from sre.chaos.recovery import end_when_well
-    from sre.chaos.standing import standing
+    from sre.chaos.leases.recovery import end_when_well
+    from sre.chaos.leases.standing import standing
     from sre.errors import SreError
 
     deadline, ill = time.monotonic() + timeout_s, []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from sre.chaos.ledger import LedgerFault
+    from sre.chaos.leases.ledger import LedgerFault
     from sre.chaos.verdict import Examination
 
 Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the verdict to this file, as JUnit XML.")]

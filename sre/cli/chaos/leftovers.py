@@ -24,7 +24,7 @@ def heal_what_was_left(arguments: Sequence[str]) -> None:
     state_dir = named_state_dir(arguments)
     if tuple(arguments[:2]) == ("chaos", "heal") or not (state_dir / LEDGER_FILE).exists():
         return
-    from sre.chaos.healing import may_have_leftovers
+    from sre.chaos.leases.healing import may_have_leftovers
 
     if may_have_leftovers(state_dir):
         for line in _heal(state_dir.resolve()):
@@ -43,9 +43,9 @@ def named_state_dir(arguments: Sequence[str]) -> Path:
 
 
 def _heal(state_dir: Path) -> list[str]:
-    from sre.chaos.healing import heal_leftovers
-    from sre.chaos.standing import standing
-    from sre.chaos.watchdog import start_watchdog, watches
+    from sre.chaos.leases.healing import heal_leftovers
+    from sre.chaos.leases.standing import standing
+    from sre.chaos.leases.watchdog import start_watchdog, watches
     from sre.errors import SreError
     from sre.platforms.local import LocalPlatform
 

@@ -33,7 +33,7 @@ def run(
 
     if dry_run:
         _rehearse(experiment, state_dir, as_json=as_json)
-    from sre.chaos.play import files_of, play
+    from sre.chaos.runs.play import files_of, play
     from sre.cli.chaos.judged import check_junit, tell
     from sre.console import Progress
 
@@ -54,7 +54,7 @@ def _rehearse(experiment: Path, state_dir: Path, *, as_json: bool) -> NoReturn:
     """Exit 0 when every fault would be injected, 1 when one would be refused."""
     from dataclasses import asdict
 
-    from sre.chaos.rehearsal import rehearse
+    from sre.chaos.runs.rehearsal import rehearse
     from sre.console import print_json
 
     steps = rehearse(experiment, state_dir=state_dir.resolve())

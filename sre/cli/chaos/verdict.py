@@ -24,7 +24,7 @@ def verdict(
 
     Exit 0 passed, 1 deviated, 2 wrong use, 4 void, 5 aborted, 6 interrupted, 7 error.
     """
-    from sre.chaos.ledger import LEDGER_FILE
+    from sre.chaos.leases.ledger import LEDGER_FILE
     from sre.chaos.verdict import examine
     from sre.chaos.verdict.files import evidence_of
     from sre.cli.chaos.judged import check_junit, tell

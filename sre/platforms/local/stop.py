@@ -24,7 +24,7 @@ from sre.platforms.state import STATE_FILE, LocalState, NotUp, read_state
 STALE_FILES = (STATE_FILE, "spec.json", "gateway.json", "recorder.json", "control.json", "autoscale.json")
 LOCK_FILE = "up.lock"
 SUPERVISOR_MODULE = "serving.fleet"
-WATCHDOG_MODULE = "sre.chaos.watchdog"
+WATCHDOG_MODULE = "sre.chaos.leases.watchdog"
 WATCHDOG_LEAVES_S = 10.0
 _SAFE_ID = re.compile(r"[A-Za-z0-9]{6,32}")
 _ROUNDS = 5

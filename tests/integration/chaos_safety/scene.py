@@ -18,9 +18,9 @@ from pathlib import Path
 import psutil
 
 from sre.chaos.faults.background import background_processes
-from sre.chaos.ledger import Ledger, fault_windows
-from sre.chaos.lock import holder
-from sre.chaos.run import chaos_command
+from sre.chaos.leases.ledger import Ledger, fault_windows
+from sre.chaos.leases.lock import holder
+from sre.chaos.runs.run import chaos_command
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from sre.chaos.faults.model import Lease
-from sre.chaos.ledger import Ledger, fault_windows
+from sre.chaos.leases.ledger import Ledger, fault_windows
+from sre.chaos.leases.records import Run, run_begin
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run, run_begin
 from sre.errors import PlatformError
 from sre.platforms.model import Inference, MetricSample, NoProcess, Replica
 from sre.platforms.processes import ProcessRef

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
-from sre.chaos import acting, recovery
+from sre.chaos import acting
 from sre.chaos.acting import healed, injected
 from sre.chaos.actions import crash_replica, heal_faults
-from sre.chaos.ledger import Ledger, LedgerRecord
-from sre.chaos.records import run_begin
+from sre.chaos.leases import recovery
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.records import run_begin
 from sre.platforms.processes import ProcessRef
 
 

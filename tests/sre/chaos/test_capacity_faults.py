@@ -5,9 +5,9 @@ import pytest
 from sre.chaos.faults import capacity
 from sre.chaos.faults.capacity import AutoscalerThrash, youngest
 from sre.chaos.faults.model import NotProven
-from sre.chaos.ledger import Ledger
-from sre.chaos.records import fault_begin
-from sre.chaos.thrash import thrash
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.records import fault_begin
+from sre.chaos.processes.thrash import thrash
 from sre.errors import PlatformError
 from sre.platforms.model import Replica
 
@@ -54,7 +54,7 @@ def test_it_is_proven_by_a_count_that_moved_and_undone_to_the_count_before(platf
     lease = lease_for(AutoscalerThrash(low=2, high=4, period_s=1))
     AutoscalerThrash.apply(platform, lease)
     ((module, (_, *numbers)),) = helper
-    assert (module, numbers) == ("sre.chaos.thrash", ["2", "4", "1"])
+    assert (module, numbers) == ("sre.chaos.processes.thrash", ["2", "4", "1"])
     with pytest.raises(NotProven, match=r"still 3 replicas after 0.4 s: it said nothing"):
         AutoscalerThrash.prove(platform, lease)
     platform.serving_since["llm-3"] = float("inf")
@@ -96,7 +96,7 @@ def test_out_and_in_again_and_what_is_refused_is_written_down(platform, monkeypa
             raise PlatformError("9 replicas: this platform runs 1 to 4")
         platform.orders.append((replicas, reason))
 
-    monkeypatch.setattr("sre.chaos.thrash.time.sleep", nap)
+    monkeypatch.setattr("sre.chaos.processes.thrash.time.sleep", nap)
     monkeypatch.setattr(platform, "scale", scale)
     with pytest.raises(KeyboardInterrupt):
         thrash(platform, 1, 9, period_s=7, reason="fault f-1")

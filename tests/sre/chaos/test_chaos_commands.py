@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from sre.chaos.faults.model import Lease, Plan
-from sre.chaos.lease import note
-from sre.chaos.ledger import Ledger, fault_windows
-from sre.chaos.lock import holder
+from sre.chaos.leases.lease import note
+from sre.chaos.leases.ledger import Ledger, fault_windows
+from sre.chaos.leases.lock import holder
+from sre.chaos.leases.records import Run, fault_begin, run_begin
+from sre.chaos.leases.watchdog import START_LOG
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run, fault_begin, run_begin
-from sre.chaos.watchdog import START_LOG
 from sre.cli.chaos.leftovers import named_state_dir
 from sre.platforms.processes import ProcessRef
 

@@ -6,13 +6,14 @@ import time
 import pytest
 from chaoslib.exceptions import InterruptExecution
 
-from sre.chaos import admission, control
+from sre.chaos import control
 from sre.chaos.acting import heal_run
 from sre.chaos.faults.replica import ReplicaCrash
 from sre.chaos.guard.model import Look
-from sre.chaos.lease import inject
-from sre.chaos.ledger import Ledger
-from sre.chaos.records import open_leases, open_runs
+from sre.chaos.leases.lease import inject
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.records import open_leases, open_runs
+from sre.chaos.runs import admission
 from sre.chaos.verdict import Evidence, judge
 from sre.errors import PlatformError
 
@@ -284,7 +285,7 @@ def test_the_look_after_the_rollbacks_can_be_interrupted(watched, quiet_guard, m
     def ctrl_c(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sre.chaos.steady.run_activity", ctrl_c)
+    monkeypatch.setattr("sre.chaos.runs.steady.run_activity", ctrl_c)
     journal = played(watched, experiment())
     assert journal["steady_after_rollbacks"]["interrupted"]
     assert journal["status"] == "failed"
@@ -295,7 +296,7 @@ def test_ctrl_c_at_the_end_costs_neither_the_journal_nor_the_other_steps(watched
     def ctrl_c(self, _):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sre.chaos.aftermath.Aftermath._stop_guard", ctrl_c)
+    monkeypatch.setattr("sre.chaos.runs.aftermath.Aftermath._stop_guard", ctrl_c)
     journal = played(watched, experiment(), rollbacks=False)
     assert journal["status"] == "failed"
     assert "was interrupted" in journal["llm-gameday"]["problems"][0]

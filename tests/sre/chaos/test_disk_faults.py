@@ -14,10 +14,10 @@ import pytest
 from sre.chaos.faults import disk
 from sre.chaos.faults.disk import DiskFull, require_small_and_own
 from sre.chaos.faults.model import NotProven
-from sre.chaos.lease import heal, inject
-from sre.chaos.ledger import Ledger, fault_windows
+from sre.chaos.leases.lease import heal, inject
+from sre.chaos.leases.ledger import Ledger, fault_windows
+from sre.chaos.leases.records import Run
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run
 from sre.errors import PlatformError
 from sre.platforms.processes import ProcessRef
 

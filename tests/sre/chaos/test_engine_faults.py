@@ -10,10 +10,10 @@ from sre.chaos.faults.engine import GpuError, KvExhaustion, ReplicaSlow
 from sre.chaos.faults.engine_start import BAD_OUTPUT, BadRollout, ColdStart, ModelLoadFailure
 from sre.chaos.faults.model import NotProven
 from sre.chaos.faults.poison import PoisonRequest
-from sre.chaos.lease import heal, inject
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.lease import heal, inject
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.records import open_leases
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import open_leases
 from sre.errors import PlatformError, SreError
 from sre.platforms.model import Inference
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from sre.chaos import admission
-from sre.chaos.admission import admit
 from sre.chaos.faults.replica import ReplicaCrash
 from sre.chaos.gate.checks import radius_refusal
 from sre.chaos.gate.incidents import OpenIncident, open_incidents
 from sre.chaos.gate.lock import take_lock
-from sre.chaos.lease import inject
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.lease import inject
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.records import open_leases
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import open_leases
+from sre.chaos.runs import admission
+from sre.chaos.runs.admission import admit
 from sre.chaos.section.terms import terms_of
 from sre.chaos.sight import Sight
 from sre.errors import BadDocument, PlatformError

@@ -13,9 +13,9 @@ from sre.chaos.guard.means import RunMeans
 from sre.chaos.guard.model import Count, GuardSettings, Look
 from sre.chaos.guard.starting import scrape_interval_s
 from sre.chaos.guard.watching import Guard
-from sre.chaos.lease import inject
-from sre.chaos.ledger import Ledger, NotWritten
-from sre.chaos.records import open_leases
+from sre.chaos.leases.lease import inject
+from sre.chaos.leases.ledger import Ledger, NotWritten
+from sre.chaos.leases.records import open_leases
 from sre.chaos.sight import Sight
 from sre.errors import EnvironmentLacks, PlatformError
 
@@ -207,8 +207,8 @@ class Switch(Fault):
 @pytest.fixture
 def broken(platform, run, clock, monkeypatch):
     """An open fault of a registered run."""
-    monkeypatch.setattr("sre.chaos.lease.fault_class", lambda name, driver: Switch)
-    monkeypatch.setattr("sre.chaos.lease.asdict", lambda fault: {})
+    monkeypatch.setattr("sre.chaos.leases.lease.fault_class", lambda name, driver: Switch)
+    monkeypatch.setattr("sre.chaos.leases.lease.asdict", lambda fault: {})
     inject(platform, Switch(), lease_s=60, run=run, now=clock)
     assert (platform.state_dir / "broken").exists()
     return platform

@@ -62,7 +62,7 @@ def test_all_cores_by_default_and_never_more(platform):
 @pytest.mark.parametrize("eater", [("cpu", "2", "5"), ("memory", "1")])
 def test_an_eater_ends_at_its_deadline_when_nobody_is_left_to_end_it(eater):
     env = {**os.environ, FAULT_ID: "f-alone", DEADLINE_AT: repr(time.time() + 1.5)}
-    process = subprocess.Popen([sys.executable, "-m", "sre.chaos.pressure", *eater], env=env)
+    process = subprocess.Popen([sys.executable, "-m", "sre.chaos.processes.pressure", *eater], env=env)
     try:
         assert process.wait(10) == -14  # the kernel's alarm
         assert wait_for_end("f-alone", 2.0)
@@ -73,7 +73,7 @@ def test_an_eater_ends_at_its_deadline_when_nobody_is_left_to_end_it(eater):
 def test_an_eater_that_starts_after_its_deadline_ends_at_once():
     env = {**os.environ, FAULT_ID: "f-late", DEADLINE_AT: repr(time.time() - 60)}
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "sre.chaos.pressure", "memory", "1"], env=env, check=False)
+    done = subprocess.run([sys.executable, "-m", "sre.chaos.processes.pressure", "memory", "1"], env=env, check=False)
     assert done.returncode == -14
     assert time.monotonic() - began < 5
 

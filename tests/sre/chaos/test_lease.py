@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import pytest
 
-from sre.chaos import lease as life
 from sre.chaos.faults import catalogue
 from sre.chaos.faults.model import Fault, NotProven, Plan
-from sre.chaos.lease import heal, inject
-from sre.chaos.ledger import Ledger, NotWritten
+from sre.chaos.leases import lease as life
+from sre.chaos.leases.lease import heal, inject
+from sre.chaos.leases.ledger import Ledger, NotWritten
+from sre.chaos.leases.records import open_leases
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import open_leases
 from sre.errors import PlatformError, SreError
 from sre.platforms.state import NotUp
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from chaoslib.exit import exit_signals
 
-from sre.chaos.leaving import leave_on_sigterm
+from sre.chaos.runs.leaving import leave_on_sigterm
 
 
 def test_inside_the_toolkit_sigterm_asks_to_leave_with_rollbacks():

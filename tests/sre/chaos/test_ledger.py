@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sre.chaos.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, since
+from sre.chaos.leases.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, since
 from sre.errors import BadDocument
 
 
@@ -87,7 +87,7 @@ def test_a_directory_that_is_not_there_takes_no_record(tmp_path):
 
 
 def test_a_writer_stopped_in_the_middle_keeps_nobody_for_ever(ledger, monkeypatch):
-    monkeypatch.setattr("sre.chaos.ledger._LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr("sre.chaos.leases.ledger._LOCK_WAIT_S", 0.1)
     ledger.append(record("fault_begin", 1.0))
     with ledger.path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -7,14 +7,14 @@ import threading
 
 import pytest
 
-from sre.chaos import lock
-from sre.chaos.lock import LOCK_FILE, alone, holder
+from sre.chaos.leases import lock
+from sre.chaos.leases.lock import LOCK_FILE, alone, holder
 from sre.errors import PlatformError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sre.chaos.lock import alone
+from sre.chaos.leases.lock import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

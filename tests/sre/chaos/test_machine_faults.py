@@ -9,7 +9,7 @@ import pytest
 from sre.chaos.faults import machines
 from sre.chaos.faults.machines import SpotPreemption, ZoneLoss, drawn
 from sre.chaos.faults.model import NotProven
-from sre.chaos.preemption import main
+from sre.chaos.processes.preemption import main
 from sre.errors import PlatformError
 from sre.platforms.model import Replica
 
@@ -39,7 +39,7 @@ def test_notice_is_a_drain_with_a_kill_at_its_end(platform, lease_for, started, 
     SpotPreemption.apply(platform, lease)
     assert platform.orders == [("drain", "llm-1", 20.0, False, True)]
     ((module, (found_by, handle, at)),) = started
-    assert module == "sre.chaos.preemption"
+    assert module == "sre.chaos.processes.preemption"
     assert str(platform.state_dir) in found_by
     assert str(lease.plan.handles["process"]["pid"]) in handle
     assert float(at) == pytest.approx(lease.begin + 20)
@@ -91,8 +91,8 @@ def test_a_replica_that_left_the_platform_is_not_asked_for(platform, lease_for, 
 def test_at_the_end_of_the_notice_the_very_process_is_killed(platform, monkeypatch):
     handle = platform.process("server", "llm-1")
     monkeypatch.setenv("SRE_FAULT_DEADLINE_AT", repr(time.time() + 60))
-    monkeypatch.setattr("sre.chaos.preemption.select_platform", lambda _: platform)
-    monkeypatch.setattr("sre.chaos.preemption.end_at", lambda _: None)
+    monkeypatch.setattr("sre.chaos.processes.preemption.select_platform", lambda _: platform)
+    monkeypatch.setattr("sre.chaos.processes.preemption.end_at", lambda _: None)
     monkeypatch.setattr(sys, "argv", ["preemption", "{}", json.dumps(handle), repr(time.time())])
     main()
     assert platform.condition(handle) == "gone"

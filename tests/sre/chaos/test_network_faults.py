@@ -21,7 +21,7 @@ from sre.chaos.faults.model import NotProven
 from sre.chaos.faults.network import NetworkBandwidth, NetworkLatency, NetworkLoss, NetworkReset
 from sre.chaos.faults.partition import NetworkPartition
 from sre.chaos.faults.targets import until
-from sre.chaos.proxy.h2 import handshake_s
+from sre.chaos.processes.proxy.h2 import handshake_s
 from sre.errors import EnvironmentLacks, PlatformError, SreError
 from sre.platforms.model import Unsupported
 

@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sre.chaos import lease as life
-from sre.chaos import ledger as book
-from sre.chaos import standing, watch
 from sre.chaos.faults.model import Fault, Plan
-from sre.chaos.healing import heal_all, heal_each, heal_leftovers
-from sre.chaos.lease import inject
-from sre.chaos.ledger import Ledger, NotWritten, fault_windows
+from sre.chaos.leases import lease as life
+from sre.chaos.leases import ledger as book
+from sre.chaos.leases import standing, watch
+from sre.chaos.leases.healing import heal_all, heal_each, heal_leftovers
+from sre.chaos.leases.lease import inject
+from sre.chaos.leases.ledger import Ledger, NotWritten, fault_windows
+from sre.chaos.leases.records import Run, leases, run_begin
+from sre.chaos.leases.watch import Watch
 from sre.chaos.model import BlastRadius
-from sre.chaos.records import Run, leases, run_begin
-from sre.chaos.watch import Watch
 from sre.errors import PlatformError, SreError
 from sre.platforms.model import Replica
 from sre.platforms.processes import ProcessRef

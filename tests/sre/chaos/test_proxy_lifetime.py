@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sre.chaos.proxy.lifetime import LEAST_LINGER_S, LINGER_S, SILENT_S, Lifetime
+from sre.chaos.processes.proxy.lifetime import LEAST_LINGER_S, LINGER_S, SILENT_S, Lifetime
 from sre.errors import SreError
 
 DEADLINE = 100.0

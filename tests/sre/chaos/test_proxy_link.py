@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sre.chaos.proxy.link import FIRST_RTO_S, SEGMENT_BYTES, Link, LinkCounts
-from sre.chaos.proxy.rules import LinkRules, ResetRule, Rules, parse_rules
+from sre.chaos.processes.proxy.link import FIRST_RTO_S, SEGMENT_BYTES, Link, LinkCounts
+from sre.chaos.processes.proxy.rules import LinkRules, ResetRule, Rules, parse_rules
 from sre.errors import SreError
 
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from sre.chaos.proxy.page import FalsePage, parse_page_rules, scaled
+from sre.chaos.processes.proxy.page import FalsePage, parse_page_rules, scaled
 from sre.errors import SreError
 
 PAGE = """# HELP sre_gateway_requests_total Requests.

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from sre.chaos.proxy.__main__ import main
-from sre.chaos.proxy.server import FaultProxy
+from sre.chaos.processes.proxy.__main__ import main
+from sre.chaos.processes.proxy.server import FaultProxy
 
 WITHIN_S = 10.0
 
@@ -285,7 +285,7 @@ async def test_any_rules_in_any_order_that_end_transparent_lose_no_byte(seed):
 class Process:
     def __init__(self, tmp_path, port, *, deadline_s=60.0):
         self.rules, self.state = tmp_path / "rules.json", tmp_path / "state.json"
-        self.argv = [sys.executable, "-m", "sre.chaos.proxy", "--target", f"127.0.0.1:{port}"]
+        self.argv = [sys.executable, "-m", "sre.chaos.processes.proxy", "--target", f"127.0.0.1:{port}"]
         self.argv += ["--rules", str(self.rules), "--state", str(self.state)]
         self.env = {**os.environ, "SRE_FAULT_DEADLINE_AT": repr(time.time() + deadline_s)}
 

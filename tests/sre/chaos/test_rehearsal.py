@@ -7,8 +7,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sre.chaos import rehearsal
-from sre.chaos.rehearsal import configuration_of, rehearse
+from sre.chaos.runs import rehearsal
+from sre.chaos.runs.rehearsal import configuration_of, rehearse
 from sre.cli.app import app
 from sre.errors import BadDocument
 

@@ -10,9 +10,9 @@ from aiohttp import web
 from sre.chaos.faults.model import NotProven
 from sre.chaos.faults.storms import Storm, counts_file
 from sre.chaos.faults.traffic import DisconnectStorm, LongPromptFlood, RetryStorm, TrafficSurge
-from sre.chaos.storm.__main__ import storm
-from sre.chaos.storm.client import prompt
-from sre.chaos.storm.model import Counts, StormPlan, read_counts
+from sre.chaos.processes.storm.__main__ import storm
+from sre.chaos.processes.storm.client import prompt
+from sre.chaos.processes.storm.model import Counts, StormPlan, read_counts
 from sre.errors import PlatformError
 
 
@@ -97,20 +97,20 @@ def test_a_prompt_is_a_pure_function_of_seed_and_number():
 
 
 async def test_a_factor_multiplies_the_traffic_that_is_there(gateway, tmp_path, monkeypatch):
-    monkeypatch.setattr("sre.chaos.storm.__main__.MEASURE_S", 0.5)
+    monkeypatch.setattr("sre.chaos.processes.storm.__main__.MEASURE_S", 0.5)
     seen = iter([0, 10])  # 10 requests in half a second: 20 a second
 
     async def requests(session, url):
         return next(seen)
 
-    monkeypatch.setattr("sre.chaos.storm.__main__._requests", requests)
+    monkeypatch.setattr("sre.chaos.processes.storm.__main__._requests", requests)
     counts = await blow(plan_of(gateway, "surge", factor=3.0), tmp_path, for_s=1.5)
     assert counts.rate_rps == pytest.approx(40, rel=0.1)
     assert counts.sent > 15
 
 
 async def test_nothing_cannot_be_multiplied(gateway, tmp_path, monkeypatch):
-    monkeypatch.setattr("sre.chaos.storm.__main__.MEASURE_S", 0.1)
+    monkeypatch.setattr("sre.chaos.processes.storm.__main__.MEASURE_S", 0.1)
     counts = await blow(plan_of(gateway, "surge", factor=3.0), tmp_path, for_s=1.0)
     assert counts.sent == 0
     assert "give rate_rps" in counts.note

@@ -20,7 +20,7 @@ from sre.chaos.faults.pages import series
 from sre.chaos.faults.proxies import arm
 from sre.chaos.faults.targets import until
 from sre.chaos.faults.telemetry import MetricsDown, MetricsStale
-from sre.chaos.keep_down import keep_down
+from sre.chaos.processes.keep_down import keep_down
 from sre.errors import PlatformError, SreError
 
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import pytest
 
-from sre.chaos import lease as life
-from sre.chaos import recovery, watch
 from sre.chaos.faults.model import Fault, NotProven, Plan
-from sre.chaos.lease import inject
-from sre.chaos.ledger import Ledger, LedgerRecord, NotWritten, fault_windows
-from sre.chaos.watch import Watch
+from sre.chaos.leases import lease as life
+from sre.chaos.leases import recovery, watch
+from sre.chaos.leases.lease import inject
+from sre.chaos.leases.ledger import Ledger, LedgerRecord, NotWritten, fault_windows
+from sre.chaos.leases.watch import Watch
 from sre.errors import PlatformError
 from sre.platforms.processes import ProcessRef
 

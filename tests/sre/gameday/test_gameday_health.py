@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
 from sre.errors import PlatformError
 from sre.gameday.health import ailments, await_calm
 from sre.gameday.running import RunningPlatform

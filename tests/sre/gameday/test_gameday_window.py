@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
 from sre.gameday.rotation import rotation_events
 from sre.gameday.window import own_events, own_records, write_own_events, write_own_ledger
 from sre.metrics.model import Series, SeriesId

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from serving.fleet.model import PlatformSpec
-from sre.chaos.watchdog import start_watchdog, watches
+from sre.chaos.leases.watchdog import start_watchdog, watches
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.local import down, start, up
 from sre.platforms.processes import kill_all, marked

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.cost.model import CostReport, Price
 from sre.incidents.build import build_incident
 from sre.incidents.evidence import parse_client_records, parse_journal, parse_platform_events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.reports.ledger_faults import incident_faults
 
 

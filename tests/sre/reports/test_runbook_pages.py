@@ -162,12 +162,11 @@ def test_every_experiment_has_its_page_and_every_page_an_experiment(here):
 
 
 def test_the_pages_of_this_repository_are_as_built(here):
-    """Mend it with `sre runbook build`, which renders each page anew from the drills it holds."""
     for page in here.pages:
         text = (ROOT / "runbooks" / f"{page}.md").read_text()
         facts = page_facts(page, here, recorded_drills(text, page))
-        assert evidence_in(text) == evidence_hash(facts), page
-        assert text == page_text(facts), page
+        assert evidence_in(text) == evidence_hash(facts), f"{page}: run `make docs`"
+        assert text == page_text(facts), f"{page}: run `make docs`"
 
 
 def test_the_pages_of_this_repository_name_no_place_of_another_machine_and_link_to_what_is_there(here):

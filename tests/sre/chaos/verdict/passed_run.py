@@ -5,7 +5,7 @@ It begins at 100 s and ends at 120 s; its fault is begun at 102, proven at 103, 
 
 from datetime import UTC, datetime
 
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.chaos.verdict import Evidence, examine, judge
 
 TITLE = "A replica crash loses no request"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sre.chaos import play as playing
-from sre.chaos.play import files_of, play
+from sre.chaos.runs import play as playing
+from sre.chaos.runs.play import files_of, play
 from sre.errors import BadDocument, EnvironmentLacks, PlatformError
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.chaos.verdict import Evidence, examine, judge
 
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sre.chaos.exit_codes import ExitCode, exit_code
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.ledger import Ledger
 from sre.chaos.model import Verdict
 from sre.chaos.verdict.files import absent_controls, read_journal
 from sre.cli.app import app

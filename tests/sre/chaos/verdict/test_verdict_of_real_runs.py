@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sre.chaos.run import leave, run_chaos
+from sre.chaos.runs.run import leave, run_chaos
 from sre.chaos.verdict import Evidence, judge
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sre.chaos.exit_codes import exit_code
-from sre.chaos.ledger import LedgerRecord
+from sre.chaos.leases.ledger import LedgerRecord
 from sre.chaos.model import Verdict
 from sre.chaos.verdict import Evidence, examine
 from sre.chaos.verdict.document import to_document

@@ -10,8 +10,8 @@ from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGUSR2
 
 from sre.chaos.experiment import missing_controls
-from sre.chaos.ledger import read_ledger
-from sre.chaos.run import chaos_command
+from sre.chaos.leases.ledger import read_ledger
+from sre.chaos.runs.run import chaos_command
 from sre.chaos.verdict import Evidence, examine
 
 AT_A_TIME = 3  # a start costs a second of CPU

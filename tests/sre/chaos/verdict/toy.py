@@ -6,7 +6,7 @@ import pathlib
 import threading
 import time
 
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
 
 RUN = "r-toy"
 

@@ -1,8 +1,8 @@
 """The process beside a run that undoes faults at their deadline, or when the run's process is gone.
 
-`python -m sre.chaos.watchdog STATE_DIR`, one for each state directory, started before the first fault. It needs nothing
-from the run that started it: the ledger tells what to undo and until when. Asked to leave (SIGTERM), it undoes all
-that is open first.
+`python -m sre.chaos.leases.watchdog STATE_DIR`, one for each state directory, started before the first fault. It needs
+nothing from the run that started it: the ledger tells what to undo and until when. Asked to leave (SIGTERM), it undoes
+all that is open first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from sre.chaos.lock import holder, is_stopped
+from sre.chaos.leases.lock import holder, is_stopped
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.model import Platform
 from sre.platforms.processes import PLATFORM_ID, STATE_DIR, kill_all
@@ -35,7 +35,7 @@ ON_ITS_WAY_S = 1.5
 LEAVE_TIMEOUT_S = 5.0
 _LOCK_WAIT_S = 0.5  # those who look whether it lives take the lock for an instant
 
-logger = logging.getLogger("sre.chaos.watchdog")
+logger = logging.getLogger("sre.chaos.leases.watchdog")
 
 
 def ensure_watchdog(platform: Platform) -> None:
@@ -58,7 +58,7 @@ def start_watchdog(platform: Platform) -> None:
         platform_id = getattr(platform, "platform_id", None)  # only the local driver has marks of its own
         if platform_id is not None:
             marks[PLATFORM_ID] = str(platform_id)
-    argv = (sys.executable, "-m", "sre.chaos.watchdog", str(platform.state_dir))
+    argv = (sys.executable, "-m", "sre.chaos.leases.watchdog", str(platform.state_dir))
     try:
         process = spawn(argv, env={**os.environ, **marks}, log=platform.state_dir / START_LOG, dies_with_us=None)
     except OSError as error:
@@ -84,7 +84,7 @@ def watches(state_dir: Path) -> bool:
 
 def watch(platform: Platform, leaving: Leaving) -> None:
     """Undo what is due until nothing is left to watch for `LINGER_S`, or until it is asked to leave."""
-    from sre.chaos.watch import Watch
+    from sre.chaos.leases.watch import Watch
 
     watching = Watch(platform)
     idle_since = time.monotonic()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from sre.chaos.proxy.link import Link, LinkCounts
-from sre.chaos.proxy.rules import Rules
+from sre.chaos.processes.proxy.link import Link, LinkCounts
+from sre.chaos.processes.proxy.rules import Rules
 
 MOST_QUEUED_BYTES = 256 * 1024  # more is left with the sender, as a full receive window would
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: close sends RST

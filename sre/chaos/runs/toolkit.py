@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from sre.chaos.run import LEAVE, leave
+from sre.chaos.runs.run import LEAVE, leave
 
 CHAOS_GRACE_S = 45.0
 CHAOS_LIMIT_S = 1800.0

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from sre.chaos.proxy.relay import Counts, End, Relay
-from sre.chaos.proxy.rules import TRANSPARENT, Rules, parse_rules
+from sre.chaos.processes.proxy.relay import Counts, End, Relay
+from sre.chaos.processes.proxy.rules import TRANSPARENT, Rules, parse_rules
 
 HOST = "127.0.0.1"
 BACKLOG = 1024

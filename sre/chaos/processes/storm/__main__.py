@@ -1,4 +1,4 @@
-"""`python -m sre.chaos.storm PLAN COUNTS`: one storm, from now to its fault's deadline.
+"""`python -m sre.chaos.processes.storm PLAN COUNTS`: one storm, from now to its fault's deadline.
 
 PLAN is a `StormPlan` as JSON, COUNTS the file that tells twice a second what was done.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import aiohttp
 
-from sre.chaos.lifetime import end_at, own_deadline
-from sre.chaos.storm.client import StormClient
-from sre.chaos.storm.model import Counts, StormPlan
-from sre.chaos.storm.weather import at_rate, by_clients
+from sre.chaos.processes.lifetime import end_at, own_deadline
+from sre.chaos.processes.storm.client import StormClient
+from sre.chaos.processes.storm.model import Counts, StormPlan
+from sre.chaos.processes.storm.weather import at_rate, by_clients
 
 WRITE_EVERY_S = 0.5
 MEASURE_S = 4.0

@@ -8,7 +8,7 @@ from typing import Literal
 
 import aiohttp
 
-from sre.chaos.storm.model import Counts, StormPlan
+from sre.chaos.processes.storm.model import Counts, StormPlan
 
 Ending = Literal["ok", "rejected", "denied", "invalid", "failed", "timeout", "hung_up"]
 _WORDS = "the of and to in is that for it as was with be by on not he his but at are this have from or had an they"

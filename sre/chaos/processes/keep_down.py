@@ -1,4 +1,4 @@
-"""`python -m sre.chaos.keep_down REFERENCE PART`: kills whatever process runs a part of the platform, again and again.
+"""`python -m sre.chaos.processes.keep_down REFERENCE PART`: kills what runs a part of the platform, again and again.
 
 The supervisor starts observers again within seconds; a monitoring system that crash-loops is the fault that is meant.
 It ends at $SRE_FAULT_DEADLINE_AT, whatever happens. REFERENCE is JSON (`Platform.reference`).
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from sre.chaos.lifetime import end_at, own_deadline
+from sre.chaos.processes.lifetime import end_at, own_deadline
 from sre.errors import PlatformError
 from sre.platforms.model import Part, Platform
 from sre.platforms.select import select_platform

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sre.chaos.faults.model import Lease, Plan
-from sre.chaos.ledger import LedgerRecord, fault_windows
+from sre.chaos.leases.ledger import LedgerRecord, fault_windows
 from sre.chaos.model import BlastRadius
 from sre.platforms.processes import ProcessRef
 

@@ -17,10 +17,10 @@ import psutil
 
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.model import Fault, Lease
-from sre.chaos.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, new_fault_id
-from sre.chaos.lock import alone
-from sre.chaos.radius import require_within
-from sre.chaos.records import Run, fault_begin, open_leases
+from sre.chaos.leases.ledger import Ledger, LedgerRecord, NotWritten, fault_windows, new_fault_id
+from sre.chaos.leases.lock import alone
+from sre.chaos.leases.radius import require_within
+from sre.chaos.leases.records import Run, fault_begin, open_leases
 from sre.errors import PlatformError, SreError
 from sre.platforms.interrupts import interrupts_deferred
 from sre.platforms.model import Platform
@@ -29,7 +29,7 @@ from sre.platforms.select import select_platform
 from sre.platforms.state import NotUp
 
 Clock = Callable[[], float]
-_BESIDE = frozenset({"chaostoolkit", "sre.chaos.watchdog"})
+_BESIDE = frozenset({"chaostoolkit", "sre.chaos.leases.watchdog"})
 
 
 @dataclass(frozen=True, slots=True)

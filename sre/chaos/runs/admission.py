@@ -17,12 +17,12 @@ import psutil
 
 from sre.chaos.gate.checks import Gate
 from sre.chaos.gate.lock import RunLock, take_lock
-from sre.chaos.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.records import Run, run_begin
+from sre.chaos.leases.watchdog import start_watchdog, watches
 from sre.chaos.probes import slo_directory
-from sre.chaos.records import Run, run_begin
 from sre.chaos.section.terms import Terms, terms_of
 from sre.chaos.sight import Sight, sight_of
-from sre.chaos.watchdog import start_watchdog, watches
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 from sre.platforms.processes import ProcessRef

@@ -16,11 +16,11 @@ from types import FrameType
 
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.model import Lease
-from sre.chaos.lease import heal
-from sre.chaos.ledger import LEDGER_FILE
-from sre.chaos.records import Run
-from sre.chaos.recovery import end_when_well
-from sre.chaos.standing import Standing, standing
+from sre.chaos.leases.lease import heal
+from sre.chaos.leases.ledger import LEDGER_FILE
+from sre.chaos.leases.records import Run
+from sre.chaos.leases.recovery import end_when_well
+from sre.chaos.leases.standing import Standing, standing
 from sre.errors import SreError
 from sre.platforms.model import Platform
 from sre.platforms.processes import find
@@ -30,7 +30,7 @@ HEAL_LIMIT_S = 25.0
 RECOVERY_S = 120.0
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 10.0
 
-logger = logging.getLogger("sre.chaos.watchdog")
+logger = logging.getLogger("sre.chaos.leases.watchdog")
 Clock = Callable[[], float]
 
 

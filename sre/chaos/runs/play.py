@@ -9,10 +9,10 @@ from pathlib import Path
 from subprocess import Popen
 
 from sre.chaos.experiment import load_drill, missing_controls
-from sre.chaos.ledger import LEDGER_FILE, fault_windows, salvage_ledger
-from sre.chaos.rehearsal import configuration_of
-from sre.chaos.run import run_chaos
-from sre.chaos.toolkit import Notes, follow, uncoloured
+from sre.chaos.leases.ledger import LEDGER_FILE, fault_windows, salvage_ledger
+from sre.chaos.runs.rehearsal import configuration_of
+from sre.chaos.runs.run import run_chaos
+from sre.chaos.runs.toolkit import Notes, follow, uncoloured
 from sre.chaos.verdict import Evidence, Examination, examine
 from sre.chaos.verdict.files import read_journal
 from sre.errors import BadDocument, EnvironmentLacks

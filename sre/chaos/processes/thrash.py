@@ -1,4 +1,4 @@
-"""`python -m sre.chaos.thrash PLATFORM LOW HIGH PERIOD_S`: scales out and in again, until its fault's deadline.
+"""`python -m sre.chaos.processes.thrash PLATFORM LOW HIGH PERIOD_S`: scales out and in, until its fault's deadline.
 
 PLATFORM is a configuration that finds the platform, as JSON. What was asked for, and what was refused, goes to the
 log, one line a change.
@@ -13,7 +13,7 @@ import sys
 import time
 
 from sre.chaos.faults.background import FAULT_ID
-from sre.chaos.lifetime import end_at, own_deadline
+from sre.chaos.processes.lifetime import end_at, own_deadline
 from sre.errors import SreError
 from sre.platforms.model import Platform
 from sre.platforms.select import select_platform

@@ -6,8 +6,8 @@ import time
 
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.faults.model import Lease
-from sre.chaos.lease import note, platform_of
-from sre.chaos.ledger import Ledger, fault_windows
+from sre.chaos.leases.lease import note, platform_of
+from sre.chaos.leases.ledger import Ledger, fault_windows
 from sre.platforms.model import Platform
 
 

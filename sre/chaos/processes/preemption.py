@@ -1,4 +1,4 @@
-"""`python -m sre.chaos.preemption PLATFORM HANDLE AT`: when a spot notice ends (Unix time AT), the machine is gone.
+"""`python -m sre.chaos.processes.preemption PLATFORM HANDLE AT`: at Unix time AT the machine of a spot notice is gone.
 
 PLATFORM is a configuration that finds the platform, HANDLE its handle of the replica's server, both JSON. Whatever
 still runs behind the handle then is killed.
@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from sre.chaos.lifetime import end_at, own_deadline
+from sre.chaos.processes.lifetime import end_at, own_deadline
 from sre.platforms.select import select_platform
 
 

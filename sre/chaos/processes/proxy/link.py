@@ -18,7 +18,7 @@ import random
 from collections import deque
 from dataclasses import dataclass
 
-from sre.chaos.proxy.rules import LinkRules
+from sre.chaos.processes.proxy.rules import LinkRules
 
 SEGMENT_BYTES = 1460  # what an Ethernet frame carries of a TCP stream over IPv4 without options
 FIRST_RTO_S = 0.2

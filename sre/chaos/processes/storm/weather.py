@@ -6,8 +6,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from sre.chaos.storm.client import Ending
-from sre.chaos.storm.model import Counts, StormPlan
+from sre.chaos.processes.storm.client import Ending
+from sre.chaos.processes.storm.model import Counts, StormPlan
 
 MOST_INFLIGHT = 2000
 RETRY_FLOOR_S = 0.01

@@ -12,14 +12,14 @@ from chaoslib.exceptions import InvalidExperiment
 
 from sre.chaos.experiment import load_drill
 from sre.chaos.faults.catalogue import fault_class
-from sre.chaos.ledger import Ledger
+from sre.chaos.leases.ledger import Ledger
+from sre.chaos.leases.radius import require_within
+from sre.chaos.leases.records import open_leases
 from sre.chaos.lint.document import read_experiment
 from sre.chaos.lint.scope import scope_of
 from sre.chaos.lint.steps import Step, steps_of
 from sre.chaos.lint.tree import field, plain, text
 from sre.chaos.model import BlastRadius
-from sre.chaos.radius import require_within
-from sre.chaos.records import open_leases
 from sre.errors import BadDocument, SreError
 from sre.platforms.model import Platform, Replica
 from sre.platforms.select import select_platform

@@ -1,7 +1,8 @@
 """Helper processes that take CPU or memory away from the platform, until their fault's deadline.
 
-`python -m sre.chaos.pressure cpu WORKERS LOAD_PERCENT` or `... memory MEMORY_MB`. The kernel's timer and a limit of
-their own end them even when nothing else of us is left, and the kernel's out-of-memory killer takes the eater first.
+`python -m sre.chaos.processes.pressure cpu WORKERS LOAD_PERCENT` or `... memory MEMORY_MB`. The kernel's timer and a
+limit of their own end them even when nothing else of us is left, and the kernel's out-of-memory killer takes the eater
+first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 
 from sre.chaos.faults.memory import MIB, memory_now
-from sre.chaos.lifetime import end_at, own_deadline
+from sre.chaos.processes.lifetime import end_at, own_deadline
 
 PERIOD_S = 0.1
 CHUNK_MB = 64

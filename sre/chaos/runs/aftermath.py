@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sre.chaos.admission import Admitted
-from sre.chaos.failing import Journal, fail
 from sre.chaos.guard.watching import Guard
-from sre.chaos.healing import heal_each, require_healed
-from sre.chaos.ledger import Ledger, LedgerRecord
-from sre.chaos.standing import standing
-from sre.chaos.steady import steady_again
+from sre.chaos.leases.healing import heal_each, require_healed
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.chaos.leases.standing import standing
+from sre.chaos.runs.admission import Admitted
+from sre.chaos.runs.failing import Journal, fail
+from sre.chaos.runs.steady import steady_again
 from sre.chaos.verdict import Evidence, judge
 from sre.chaos.verdict.journal import AFTER_ROLLBACKS
 from sre.errors import SreError

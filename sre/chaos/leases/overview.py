@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from sre.chaos.faults.model import Lease
-from sre.chaos.ledger import Ledger, LedgerFault
-from sre.chaos.records import leases
-from sre.chaos.standing import Standing, standing_of
-from sre.chaos.watchdog import watches
+from sre.chaos.leases.ledger import Ledger, LedgerFault
+from sre.chaos.leases.records import leases
+from sre.chaos.leases.standing import Standing, standing_of
+from sre.chaos.leases.watchdog import watches
 
 State = Literal["open", "overdue", "undone", "over"]
 HEAD = ("id", "fault", "target", "state", "since", "left", "run", "proof")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sre.chaos.faults.model import Lease
-from sre.chaos.lease import heal
-from sre.chaos.ledger import LEDGER_FILE
-from sre.chaos.standing import standing
+from sre.chaos.leases.lease import heal
+from sre.chaos.leases.ledger import LEDGER_FILE
+from sre.chaos.leases.standing import standing
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 

@@ -1,4 +1,4 @@
-"""`python -m sre.chaos.proxy --target 127.0.0.1:8001 --rules rules.json --state state.json`
+"""`python -m sre.chaos.processes.proxy --target 127.0.0.1:8001 --rules rules.json --state state.json`
 
 `--page URL` instead of `--target`: in front of a metrics page, to falsify it.
 """
@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sre.chaos.proxy.lifetime import Lifetime
-from sre.chaos.proxy.server import FaultProxy
+from sre.chaos.processes.proxy.lifetime import Lifetime
+from sre.chaos.processes.proxy.server import FaultProxy
 from sre.errors import SreError
 
 DEADLINE_AT = "SRE_FAULT_DEADLINE_AT"
@@ -50,7 +50,7 @@ async def serve_target(target: tuple[str, int], rules: Path, state: Path, deadli
 
 
 async def serve_page(url: str, rules: Path, state: Path, deadline_at: float) -> None:
-    from sre.chaos.proxy.page import FalsePage
+    from sre.chaos.processes.proxy.page import FalsePage
 
     page = FalsePage(url)
     listen = await page.listen()
@@ -61,7 +61,7 @@ async def serve_page(url: str, rules: Path, state: Path, deadline_at: float) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m sre.chaos.proxy", description="A fault in front of a port.")
+    parser = argparse.ArgumentParser(prog="python -m sre.chaos.processes.proxy", description="A fault before a port.")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--target", help="host:port on this machine, any TCP")
     where.add_argument("--page", help="http://host:port/metrics on this machine")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sre.chaos.faults.model import Lease
-from sre.chaos.ledger import Ledger, LedgerFault, Salvage, fault_windows
-from sre.chaos.records import Run, leases, misfits, open_runs
+from sre.chaos.leases.ledger import Ledger, LedgerFault, Salvage, fault_windows
+from sre.chaos.leases.records import Run, leases, misfits, open_runs
 from sre.platforms.processes import find
 
 
