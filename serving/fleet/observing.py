@@ -7,12 +7,10 @@ ending. Only while the platform starts is an end a reason to give up: the instal
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from serving.backoff import Backoff
 from serving.fleet import observers
@@ -86,7 +84,7 @@ class Observing:
                 self._dead = self._children[info.name]
             await asyncio.sleep(backoff.next_delay(served_s=self.now() - began))
             await self._begin(info, argv)
-            self._note("observer_restarted", pid=info.pid, process=info.name)
+            self.journal.event("observer_restarted", pid=info.pid, process=info.name)
 
     async def _begin(self, info: ProcessInfo, argv: Sequence[str]) -> None:
         child = self._children[info.name] = await self.spawn(info.name, argv)
@@ -96,12 +94,7 @@ class Observing:
         child = self._children[info.name]
         returncode = await child.wait()
         info.state, info.pid, info.created = "backoff", None, None
-        self._note("observer_exited", pid=child.pid, process=info.name, returncode=returncode)
-
-    def _note(self, event: str, *, pid: int | None, **detail: Any) -> None:
-        """A full disk takes the record of it, not the keeping."""
-        with contextlib.suppress(OSError):
-            self.journal.event(event, pid=pid, **detail)
+        self.journal.event("observer_exited", pid=child.pid, process=info.name, returncode=returncode)
 
     async def _keep_autoscaler(self, info: AutoscalerInfo) -> None:
         config = self.files.root / "autoscale.json"
@@ -110,7 +103,7 @@ class Observing:
         while True:
             began = self.now()
             await self._begin(info, (sys.executable, "-m", "serving.autoscale", "--config", str(config)))
-            self._note("autoscaler_started", pid=info.pid, policy=info.policy)
+            self.journal.event("autoscaler_started", pid=info.pid, policy=info.policy)
             await self._until_end(info)
             await asyncio.sleep(backoff.next_delay(served_s=self.now() - began))
             info.restarts += 1

@@ -55,6 +55,7 @@ class RotationWatch:
 
     async def look(self) -> None:
         """One comparison."""
+        self.journal.catch_up()
         try:
             seen = {view.name: view for view in await self.gateway.replicas()}
         except GatewaySilent:

@@ -98,6 +98,7 @@ class Routes:
         self._journal.event(
             "replica_rerouted" if replica else "gateway_rerouted",
             replica=replica,
+            must=True,
             route=None if info.route is None else asdict(info.route),
         )
 

@@ -179,7 +179,7 @@ def _prove_fatal(platform: Platform, lease: Lease) -> str:
     if silence is None:
         raise NotProven(f"{name}: its engine died of XID {xid}, and an inference succeeds")
     page = "its page is gone" if shown is None else f"its page says XID {shown}"
-    return f"{name}: its model process is gone, {page}; an inference: {silence}"
+    return f"{name}: its model process is gone since XID {xid}, {page}; an inference: {silence}"
 
 
 def _prove_contained(platform: Platform, lease: Lease) -> str:

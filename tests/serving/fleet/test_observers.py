@@ -139,7 +139,7 @@ async def test_a_full_disk_does_not_keep_an_observer_from_being_restarted(world,
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(world.journal, "event", full)
+    monkeypatch.setattr("serving.fleet.journal._append", full)
     os.kill(first, signal.SIGKILL)
     await eventually(lambda: recorder.pid not in (None, first))
     monkeypatch.undo()
