@@ -97,7 +97,7 @@ def test_a_crash_under_load_is_proven_and_healed(platform, short_experiment, tmp
     after = {r.name: r.pid for r in platform.replicas()}
     assert after[fault.target] not in (None, before[fault.target])
     assert [name for name in before if before[name] != after[name]] == [fault.target]
-    assert journal["run"][0]["output"]["replica"] == fault.target
+    assert journal["run"][0]["output"]["target"] == fault.target
     assert Ledger(platform.state_dir).open_faults() == ()
 
 
