@@ -12,6 +12,7 @@ from typing import Any
 from sre.chaos.experiment import missing_controls
 from sre.chaos.leases.ledger import read_ledger
 from sre.chaos.model import Drill, Judgement
+from sre.chaos.runs.toolkit import uncoloured
 from sre.chaos.verdict import Evidence, judge
 from sre.cost.allocation import cost_report, replica_use
 from sre.cost.model import CostReport
@@ -22,7 +23,6 @@ from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared
 from sre.gameday.records import latency_summaries, request_points
 from sre.gameday.spans import replica_spans
-from sre.gameday.toolkit import uncoloured
 from sre.gameday.weakness import deviates_as_known
 from sre.incidents.build import build_incident
 from sre.incidents.evidence import (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sre.chaos.leases.ledger import Ledger
 from sre.chaos.runs.run import run_chaos
+from sre.chaos.runs.toolkit import follow
 from sre.errors import PlatformError
 from sre.gameday.evaluate import watched_targets
 from sre.gameday.load import RunningLoad, load_running
@@ -20,7 +21,6 @@ from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared, write_plan
 from sre.gameday.progress import POLL_S, Progress
 from sre.gameday.running import RunningPlatform
-from sre.gameday.toolkit import follow
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import SampleSource
 from sre.metrics.prometheus import PrometheusSamples

@@ -1,6 +1,6 @@
 """What a person sees of the chaos child: whole lines, once each, without the toolkit's dressing."""
 
-from sre.gameday.toolkit import note_new
+from sre.chaos.runs.toolkit import note_new
 
 
 class Told:
