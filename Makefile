@@ -47,7 +47,7 @@ gameday: $(VENV)/.ready
 	@$(BIN)/sre gameday run experiments/replica-crash.yaml
 
 test: $(VENV)/.ready-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python tests/run.py
 
 test-vllm: $(VENV)/.ready-dev $(VLLM_VENV)/.ready
 	@$(BIN)/python -m pytest tests/integration -m vllm
