@@ -5,6 +5,7 @@ Costs one `stat` where no fault was ever injected, and imports nothing then.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ def heal_what_was_left(arguments: Sequence[str]) -> None:
 def named_state_dir(arguments: Sequence[str]) -> Path:
     """The last `--state-dir` of the command line, else $SRE_STATE_DIR, else `.sre`."""
     named = os.environ.get("SRE_STATE_DIR") or str(DEFAULT_STATE_DIR)
-    for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, value in itertools.pairwise((*arguments, "")):
         if argument == OPTION:
             named = value
         elif argument.startswith(f"{OPTION}="):

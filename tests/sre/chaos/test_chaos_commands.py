@@ -190,6 +190,7 @@ def test_sre_down_undoes_first(tmp_path, ledger, hung):
 @pytest.mark.parametrize(
     ("arguments", "directory"),
     [
+        ([], ".sre"),
         (["status"], ".sre"),
         (["status", "--state-dir", "a"], "a"),
         (["status", "--state-dir=a", "--json"], "a"),
