@@ -3,6 +3,7 @@
 Other runs' faults are undone by other processes, so every undo here gets the lease as the ledger has it.
 """
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from sre.chaos.leases.records import Run, open_leases, run_begin
 from sre.chaos.model import BlastRadius
 from sre.errors import EnvironmentLacks, PlatformError
 from sre.platforms.local import LocalPlatform, down, platform_spec, server_description, up
+from sre.platforms.model import NoProcess
 from sre.platforms.processes import ProcessRef, marked
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -114,11 +116,21 @@ def test_another_process_undoes_it_with_the_ledger_alone(platform, run):
     assert_well(platform)
 
 
+def successor_of(platform, server, name):
+    deadline = time.monotonic() + RECOVERED_WITHIN_S
+    while True:
+        with contextlib.suppress(NoProcess):
+            if (now := platform.process("server", name))["pid"] != server["pid"]:
+                return now
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_replica_that_was_replaced_meanwhile_is_left_alone(platform, run):
     done = inject(platform, StubCrash(replica="llm-0"), lease_s=60.0, run=run)
     platform.signal(done.lease.plan.handles["server"], "kill")  # as the supervisor does with an unhealthy one
+    successor = successor_of(platform, done.lease.plan.handles["server"], "llm-0")
     platform.wait_ready("llm-0", timeout_s=RECOVERED_WITHIN_S)
-    successor = platform.process("server", "llm-0")
     heal(platform, done.lease, by="another process")
     assert platform.process("server", "llm-0") == successor
     assert_well(platform)

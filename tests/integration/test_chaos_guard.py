@@ -173,7 +173,8 @@ def first_burning_sample(platform, since, *, max_burn, window_s, min_bad):
 def test_a_burn_aborts_the_run_and_the_fault_is_gone_within_two_scrape_intervals(platform, tmp_path):
     began = time.time()
     limit = {"max_burn": 100, "window_s": 10, "min_bad": 10}
-    with playing(platform, tmp_path / "run", slow_for_a_minute(factor=1.5, slos={"availability": limit})) as played:
+    burning = slow_for_a_minute(factor=1.5, max_failed_share=1, slos={"availability": limit})
+    with playing(platform, tmp_path / "run", burning) as played:
         eventually(lambda: proven_since(platform, began))
         fail_requests(platform, 30)
         assert played.end() == 1
