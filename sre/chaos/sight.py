@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sre.metrics.opening import OpenSource
 
 SAMPLES = "samples"
+RECORDER_FILE = "recorder.json"
+USUAL_INTERVAL_S = 1.0
 PROMETHEUS_URL = "SRE_PROMETHEUS_URL"
 SCRAPE_INTERVAL_S = "SRE_SCRAPE_INTERVAL_S"
 USUAL_PROMETHEUS_S = 15.0
@@ -99,3 +101,13 @@ def sight_of(configuration: Mapping[str, Any] | None, *, state_dir: Path | None 
     if not 0 < interval_s < float("inf"):
         raise SreError(f"scrape_interval_s is {stated!r}: write seconds, above 0")
     return Sight(samples, url, interval_s)
+
+
+def scrape_interval_s(state_dir: Path) -> float:
+    """How often samples come, as the recorder was told; a platform whose recorder is not ours scrapes as usual."""
+    from sre.metrics.targets import read_config
+
+    try:
+        return read_config(state_dir / RECORDER_FILE).interval_s
+    except SreError:
+        return USUAL_INTERVAL_S

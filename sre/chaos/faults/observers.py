@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from sre.chaos.faults.targets import until
+from sre.chaos.sight import SAMPLES, scrape_interval_s
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 
-SAMPLES = "samples"
-CONFIG = "recorder.json"
 LATE_SCRAPES = 2
 _ANY_METRIC = "prometheus_build_info"
 
@@ -50,11 +48,3 @@ def wait_fresh(platform: Platform, observers: Iterable[str], *, timeout_s: float
 def newest_sample_age_s(samples: Path) -> float:
     """Seconds since the recorder last wrote; infinite when it never did."""
     return time.time() - max((path.stat().st_mtime for path in samples.glob("*.jsonl")), default=float("-inf"))
-
-
-def scrape_interval_s(state_dir: Path) -> float:
-    """As the recorder is told; 1 where nobody tells it."""
-    try:
-        return float(json.loads((state_dir / CONFIG).read_text("utf-8")).get("interval_s", 1.0))
-    except (OSError, ValueError, AttributeError):
-        return 1.0

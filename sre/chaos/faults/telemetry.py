@@ -16,13 +16,13 @@ from sre.chaos.faults.observers import (
     is_fresh,
     newest_sample_age_s,
     observers_of,
-    scrape_interval_s,
     wait_fresh,
 )
 from sre.chaos.faults.pages import fetch, page_of, route_page
 from sre.chaos.faults.parameters import one_of, require
 from sre.chaos.faults.proxies import arm, proxy_facts, start_proxy, take_out
 from sre.chaos.faults.targets import require_not_stopped, until
+from sre.chaos.sight import scrape_interval_s
 from sre.errors import PlatformError
 from sre.platforms.model import Platform
 

@@ -11,12 +11,11 @@ from sre.chaos.faults.model import Fault, Plan
 from sre.chaos.guard import means as means_module
 from sre.chaos.guard.means import RunMeans
 from sre.chaos.guard.model import Count, GuardSettings, Look
-from sre.chaos.guard.starting import scrape_interval_s
 from sre.chaos.guard.watching import Guard
 from sre.chaos.leases.lease import inject
 from sre.chaos.leases.ledger import Ledger, NotWritten
 from sre.chaos.leases.records import open_leases
-from sre.chaos.sight import Sight
+from sre.chaos.sight import Sight, scrape_interval_s
 from sre.errors import EnvironmentLacks, PlatformError
 
 GOOD = Look(0.0, 0.01, requests=Count(0, 60))
