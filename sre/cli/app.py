@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from sre.cli import autoscale, capacity, chaos, doctor, gameday, key, load, platform, replicas, report, runbook, slo
+from sre.cli import (
+    autoscale,
+    capacity,
+    chaos,
+    cost,
+    doctor,
+    gameday,
+    key,
+    load,
+    platform,
+    replicas,
+    report,
+    runbook,
+    slo,
+)
 from sre.cli.chaos.leftovers import heal_what_was_left
 
 app = typer.Typer(
@@ -33,6 +47,7 @@ app.add_typer(runbook.app, name="runbook")
 app.add_typer(slo.app, name="slo")
 app.add_typer(key.app, name="key")
 app.add_typer(autoscale.app, name="autoscale")
+app.add_typer(cost.app, name="cost")
 
 
 def _print_version(asked: bool) -> None:

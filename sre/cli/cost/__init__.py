@@ -1,0 +1,14 @@
+"""`sre cost ...`: prices, and what the platform, an incident or a drill cost.
+
+One module a verb. A module here imports nothing heavy at its top, so that `sre --help` stays fast: what computes is
+imported inside the command.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from sre.cli.cost.prices import prices
+
+app = typer.Typer(help="Prices, what serving cost and what for, billing exports.", no_args_is_help=True)
+app.command("prices")(prices)
