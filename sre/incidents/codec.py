@@ -40,6 +40,8 @@ def encode(value: Any) -> Any:
         return int(value)
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         return [_encode_float(item) for item in value.tolist()]
     if isinstance(value, Decimal):
@@ -79,6 +81,8 @@ def _decoder(kind: Any) -> Decoder:
         return _SCALARS[kind]
     if origin is tuple:
         return _tuple_decoder(get_args(kind))
+    if origin is Mapping:
+        return _mapping_decoder(_decoder(get_args(kind)[1]))
     if origin is np.ndarray:
         return _decode_array
     if origin is Literal:
@@ -130,6 +134,15 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
         return tuple(p(item, f"{path}[{i}]", faults) for i, (p, item) in enumerate(zip(parts, value, strict=True)))
 
     return decode_tuple
+
+
+def _mapping_decoder(part: Decoder) -> Decoder:
+    def decode_mapping(value: Any, path: str, faults: Faults) -> Any:
+        if not isinstance(value, Mapping):
+            return _complain(value, path, faults, "an object")
+        return types.MappingProxyType({key: part(item, f"{path}.{key}", faults) for key, item in value.items()})
+
+    return decode_mapping
 
 
 def _union_decoder(arguments: tuple[Any, ...]) -> Decoder:

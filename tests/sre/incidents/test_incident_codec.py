@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -142,3 +143,20 @@ def test_a_bad_union_time_or_zone_is_told_with_its_path(field, value, said):
     with pytest.raises(BadDocument) as caught:
         decode(Drawing, record, "x")
     assert caught.value.faults[0].startswith(said)
+
+
+@dataclass(frozen=True)
+class Named:
+    figures: Mapping[str, str]
+
+
+def test_a_mapping_goes_there_and_back_and_cannot_be_changed():
+    named = decode(Named, json.loads(json.dumps(encode(Named({"requests_failed": "3"})))), "x")
+    assert named == Named({"requests_failed": "3"})
+    assert not hasattr(named.figures, "__setitem__")
+
+
+def test_every_fault_of_a_mapping_is_named():
+    with pytest.raises(BadDocument) as error:
+        decode(Named, {"figures": {"a": 1, "b": "2", "c": None}}, "x")
+    assert [fault.split(":")[0] for fault in error.value.faults] == ["x.figures.a", "x.figures.c"]
