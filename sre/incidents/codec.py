@@ -44,6 +44,10 @@ def encode(value: Any) -> Any:
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         return [_encode_float(item) for item in value.tolist()]
+    return _encode_as_text(value)
+
+
+def _encode_as_text(value: Any) -> str:
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, datetime):
