@@ -32,5 +32,6 @@ def _changes(replica: str, serving: dict[float, bool], source: str) -> Iterator[
     before = True
     for at in sorted(serving):
         if serving[at] != before:
-            yield PlatformEvent(at, IN_ROTATION if serving[at] else OUT_OF_ROTATION, replica, source=source)
+            event = IN_ROTATION if serving[at] else OUT_OF_ROTATION
+            yield PlatformEvent(at, event, replica, source=source, evidence=f'{STATE}{{replica="{replica}"}}')
         before = serving[at]

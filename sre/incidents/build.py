@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sre.errors import BadDocument
 from sre.incidents.codec import decode, encode
+from sre.incidents.durations import durations
 from sre.incidents.impact import measure
-from sre.incidents.milestones import durations, milestones, no_fault
+from sre.incidents.milestones import milestones, no_fault
 from sre.incidents.model import (
     ClientRecord,
     FaultWindow,
@@ -20,6 +21,7 @@ from sre.incidents.model import (
     Observation,
     PlatformEvent,
 )
+from sre.incidents.older import renamed
 from sre.incidents.timeline import timeline
 from sre.slo.model import SloResult
 
@@ -82,7 +84,7 @@ def incident_from_json(text: str, where: str = "incident.json") -> Incident:
         raise BadDocument([f"{where}: not JSON ({error}); build the report again"]) from error
     if not isinstance(document, dict) or document.pop("schema", None) != 1:
         raise BadDocument([f"{where}: not an incident of schema 1; build the report again"])
-    return decode(Incident, document, where)
+    return renamed(decode(Incident, document, where))
 
 
 def load_incident(path: Path) -> Incident:

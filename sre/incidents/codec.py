@@ -100,7 +100,8 @@ def _decoder(kind: Any) -> Decoder:
 
 def _record_decoder(kind: type) -> Decoder:
     hints = get_type_hints(kind)
-    required = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    unset = dataclasses.MISSING
+    required = {f.name for f in dataclasses.fields(kind) if f.default is unset and f.default_factory is unset}
     fields = [(name, _decoder(hints[name])) for name in _field_names(kind)]
     known = frozenset(_field_names(kind))
 

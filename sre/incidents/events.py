@@ -8,7 +8,7 @@ tamper-evident chain. Times are Unix seconds, UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
@@ -146,7 +146,7 @@ class Measured:
     """
 
     figures: Mapping[str, str]
-    reasons: Mapping[str, str] = MappingProxyType({})
+    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 Payload = (

@@ -19,10 +19,21 @@ from sre.incidents.model import ChaosStep, ClientRecord, Journal, PlatformEvent
 Record = Mapping[str, Any]
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
+class Line(dict[str, Any]):
+    """An object of a JSON Lines file that knows its line, counted from 1: what is made of it can point back there."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, value: Record, number: int) -> None:
+        super().__init__(value)
+        self.number = number
+
+
+def read_jsonl(path: Path) -> list[Line]:
     """The objects of a JSON Lines file. A cut last line is ignored; any other bad line raises BadDocument."""
     lines = _text_of(path).split("\n")
-    records, faults = [], []
+    records: list[Line] = []
+    faults: list[str] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -33,7 +44,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
                 faults.append(f"{path}:{number}: not JSON")
             continue
         if isinstance(value, dict):
-            records.append(value)
+            records.append(Line(value, number))
         else:
             faults.append(f"{path}:{number}: expected an object")
     if faults:
@@ -62,7 +73,7 @@ def _text_of(path: Path) -> str:
 
 
 def parse_platform_events(records: Sequence[Record], where: str = "events.jsonl") -> tuple[PlatformEvent, ...]:
-    """The supervisor's records, in order of time."""
+    """The supervisor's records, in order of time, each with the line it stands in."""
     reader = _Reader(where)
     events = [
         PlatformEvent(
@@ -70,6 +81,7 @@ def parse_platform_events(records: Sequence[Record], where: str = "events.jsonl"
             event=reader.text(record, index, "event"),
             replica=record.get("replica"),
             note=_words(record.get("detail")),
+            evidence=f"{where}:{_line(record, index)}",
         )
         for index, record in enumerate(records)
     ]
@@ -92,12 +104,17 @@ def parse_journal(journal: Record, where: str = "journal.json") -> Journal:
     states = journal.get("steady_states") or {}
     before, after = states.get("before") or {}, states.get("after") or {}
     groups = (
-        ("before", before.get("probes")),
-        ("method", journal.get("run")),
-        ("after", after.get("probes")),
-        ("rollback", journal.get("rollbacks")),
+        ("before", "steady_states/before/probes", before.get("probes")),
+        ("method", "run", journal.get("run")),
+        ("after", "steady_states/after/probes", after.get("probes")),
+        ("rollback", "rollbacks", journal.get("rollbacks")),
     )
-    steps = (_step(phase, run) for phase, runs in groups for run in runs or () if run.get("start"))
+    steps = (
+        _step(phase, run, f"{where}#/{pointer}/{index}")
+        for phase, pointer, runs in groups
+        for index, run in enumerate(runs or ())
+        if run.get("start")
+    )
     return Journal(
         status=str(journal["status"]),
         deviated=bool(journal.get("deviated")),
@@ -118,14 +135,14 @@ class _Reader:
         value = record.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
-        self._faults.append(f"{self._where}:{index + 1}: {name} must be a number, found {value!r:.40}")
+        self._faults.append(f"{self._where}:{_line(record, index)}: {name} must be a number, found {value!r:.40}")
         return 0.0
 
     def text(self, record: Record, index: int, name: str) -> str:
         value = record.get(name)
         if isinstance(value, str):
             return value
-        self._faults.append(f"{self._where}:{index + 1}: {name} must be text, found {value!r:.40}")
+        self._faults.append(f"{self._where}:{_line(record, index)}: {name} must be text, found {value!r:.40}")
         return ""
 
     def done(self) -> None:
@@ -147,10 +164,16 @@ def _client_record(reader: _Reader, record: Record, index: int) -> ClientRecord:
         max_gap_s=record.get("max_gap_s"),
         outcome=reader.text(record, index, "outcome"),
         replicas=tuple(record.get("replicas") or ()),
+        line=_line(record, index),
     )
 
 
-def _step(phase: str, run: Record) -> ChaosStep:
+def _line(record: Record, index: int) -> int:
+    """Where it stood in its file; records that were never in one are counted."""
+    return record.number if isinstance(record, Line) else index + 1
+
+
+def _step(phase: str, run: Record, evidence: str) -> ChaosStep:
     activity = run.get("activity") or {}
     start = _unix(run["start"])
     return ChaosStep(
@@ -161,6 +184,7 @@ def _step(phase: str, run: Record) -> ChaosStep:
         start=start,
         end=_unix(run["end"]) if run.get("end") else start,
         tolerance_met=cast("bool | None", run.get("tolerance_met")),
+        evidence=evidence,
     )
 
 

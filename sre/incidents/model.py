@@ -17,6 +17,16 @@ FAILED_OUTCOMES = frozenset({"error", "truncated", "rejected", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerLines:
+    """Which lines of `chaos.jsonl` tell a fault's story, counted from 1; None where the ledger has no such record."""
+
+    begin: int | None = None
+    proven: int | None = None
+    undone: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FaultWindow:
     """A labelled fault: [begin, end) in which its effect lasted; `end` None when it outlived the observation.
 
@@ -37,6 +47,7 @@ class FaultWindow:
     components: tuple[str, ...] = ()
     undone_at: float | None = None
     undone_by: str | None = None
+    lines: LedgerLines = LedgerLines()
 
     @property
     def hit(self) -> tuple[str, ...]:
@@ -46,18 +57,23 @@ class FaultWindow:
 
 @dataclass(frozen=True, slots=True)
 class PlatformEvent:
-    """One thing the platform did or noticed; `note` is its detail in words (`returncode=-9`), `source` who tells."""
+    """One thing the platform did or noticed; `note` is its detail in words (`returncode=-9`), `source` who tells,
+    `evidence` where exactly: the line of a file, or a metric with its labels.
+    """
 
     at: float
     event: str
     replica: str | None
     note: str = ""
     source: str = "events.jsonl"
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChaosStep:
-    """One activity of a Chaos Toolkit journal. `phase` is where it ran: `before`, `method`, `after`, `rollback`."""
+    """One activity of a Chaos Toolkit journal. `phase` is where it ran: `before`, `method`, `after`, `rollback`;
+    `evidence` is the JSON pointer to it (`journal.json#/run/0`).
+    """
 
     phase: str
     name: str
@@ -66,6 +82,7 @@ class ChaosStep:
     start: float
     end: float
     tolerance_met: bool | None = None
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +98,9 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """One line of the load generator's `requests.jsonl`: the client's own view. Times not reached are None."""
+    """One line of the load generator's `requests.jsonl`: the client's own view. Times not reached are None; `line` is
+    its number in the file, from 1.
+    """
 
     id: str
     scheduled_at: float
@@ -94,6 +113,12 @@ class ClientRecord:
     max_gap_s: float | None
     outcome: str
     replicas: tuple[str, ...]
+    line: int | None = None
+
+    @property
+    def evidence(self) -> str:
+        """Where it can be looked at; "" when the line is not known."""
+        return "" if self.line is None else f"requests.jsonl:{self.line}"
 
     @property
     def failed(self) -> bool:
@@ -127,34 +152,49 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One fact. `source` names the file it was read from, or the sample source an alert was computed from."""
+    """One fact. `source` names the file it was read from, or the sample source an alert was computed from; `evidence`
+    says where in it: `chaos.jsonl:3`, `journal.json#/run/0`, or the metric with its labels. "" in older records.
+    """
 
     at: float
     kind: EventKind
     text: str
     source: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """A named instant, or n/a (`at` None) with the reason. `uncertainty_s` is how coarse the observation is."""
+    """A named instant, or n/a (`at` None) with the reason. `uncertainty_s` is how coarse the observation is;
+    `evidence` is the record it was read from, as in `TimelineEvent`.
+    """
 
     name: str
     at: float | None
     source: str
     reason: str | None = None
     uncertainty_s: float = 0.0
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """`start` to `end` are milestone names. `seconds` is None, with a reason, when either is missing."""
+    """`start` to `end` are milestone names. `seconds` is None, with a reason, when either is missing.
+
+    `flag` says what is odd about a known one: it is negative. Such a figure is kept as it was observed, never clipped.
+    """
 
     name: str
     start: str
     end: str
     seconds: float | None
     reason: str | None = None
+    flag: str = ""
+
+    @property
+    def from_to(self) -> str:
+        """What it is called in full: `fault_injected to detected`."""
+        return f"{self.start} to {self.end}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every fact of a drill as one sorted list, each row with the file it was read from.
+"""Every fact of a drill as one sorted list, each row with the file it was read from and the record in it.
 
 Rows are sorted by time, then by kind in causal order (a fault before what it caused), text and source, so that the same
 facts give the same timeline whatever order the files were read in.
@@ -7,10 +7,10 @@ facts give the same timeline whatever order the files were read in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import get_args
+from typing import cast, get_args
 
 from sre.incidents.impact import degraded_at
-from sre.incidents.milestones import IN_ROTATION, OUT_OF_ROTATION
+from sre.incidents.milestones import CLIENTS, IN_ROTATION, LEDGER, OUT_OF_ROTATION, ledger_line, sli_evidence
 from sre.incidents.model import (
     ClientRecord,
     EventKind,
@@ -55,20 +55,20 @@ def timeline(
         *_alert_rows(results),
         *_client_rows(records, faults, observation),
     ]
-    return tuple(sorted(rows, key=lambda row: (row.at, _RANK[row.kind], row.text, row.source)))
+    return tuple(sorted(rows, key=lambda row: (row.at, _RANK[row.kind], row.text, row.source, row.evidence)))
 
 
 def _fault_rows(faults: Sequence[FaultWindow]) -> Iterator[TimelineEvent]:
     for fault in faults:
-        yield TimelineEvent(fault.begin, "fault", f"{fault.fault} begins on {fault.target}", "chaos.jsonl")
-        if fault.proven_at is not None:
-            yield TimelineEvent(fault.proven_at, "fault", f"{fault.fault} proven: {fault.proof}", "chaos.jsonl")
-        if fault.undone_at is not None:
-            yield TimelineEvent(
-                fault.undone_at, "recovery", f"{fault.fault} undone by {fault.undone_by}", "chaos.jsonl"
-            )
-        if fault.end is not None:
-            yield TimelineEvent(fault.end, "recovery", f"{fault.fault} on {fault.target} is over", "chaos.jsonl")
+        told = (
+            (fault.begin, "fault", f"{fault.fault} begins on {fault.target}", fault.lines.begin),
+            (fault.proven_at, "fault", f"{fault.fault} proven: {fault.proof}", fault.lines.proven),
+            (fault.undone_at, "recovery", f"{fault.fault} undone by {fault.undone_by}", fault.lines.undone),
+            (fault.end, "recovery", f"{fault.fault} on {fault.target} is over", fault.lines.end),
+        )
+        for at, kind, text, line in told:
+            if at is not None:
+                yield TimelineEvent(at, cast("EventKind", kind), text, LEDGER, ledger_line(line))
 
 
 def _platform_rows(events: Sequence[PlatformEvent], faults: Sequence[FaultWindow]) -> Iterator[TimelineEvent]:
@@ -79,31 +79,36 @@ def _platform_rows(events: Sequence[PlatformEvent], faults: Sequence[FaultWindow
             event.replica in f.hit and event.at >= f.begin for f in faults
         )
         kind: EventKind = "recovery" if restored else "platform"
-        yield TimelineEvent(event.at, kind, f"{text} ({event.note})" if event.note else text, event.source)
+        shown = f"{text} ({event.note})" if event.note else text
+        yield TimelineEvent(event.at, kind, shown, event.source, event.evidence)
 
 
 def _journal_rows(journal: Journal) -> Iterator[TimelineEvent]:
     for phase, met in (("before", journal.before_met), ("after", journal.after_met)):
         probes = [s for s in journal.steps if s.phase == phase]
         if probes and met is not None:
-            said = "met" if met else "NOT met"
-            yield TimelineEvent(probes[-1].end, "chaos", f"steady state {phase} the fault: {said}", "journal.json")
+            text = f"steady state {phase} the fault: {'met' if met else 'NOT met'}"
+            yield TimelineEvent(
+                probes[-1].end, "chaos", text, "journal.json", f"journal.json#/steady_states/{phase}/steady_state_met"
+            )
     for step in journal.steps:
         if step.phase in ("before", "after") and step.tolerance_met is not False:
             continue
         what = f"{step.phase if step.phase == 'rollback' else step.kind} '{step.name}' {step.status}"
         doubt = ", outside its tolerance" if step.tolerance_met is False else ""
-        yield TimelineEvent(step.end, "chaos", f"{what} after {step.end - step.start:.2f} s{doubt}", "journal.json")
+        text = f"{what} after {step.end - step.start:.2f} s{doubt}"
+        yield TimelineEvent(step.end, "chaos", text, "journal.json", step.evidence)
 
 
 def _alert_rows(results: Sequence[SloResult]) -> Iterator[TimelineEvent]:
     for result in results:
+        read_from = sli_evidence(result.slo)
         for alert in result.alerts:
             tier = alert.tier if alert.tier.startswith(alert.severity) else f"{alert.severity} {alert.tier}"
             name = f"alert {alert.slo} / {tier}"
-            yield TimelineEvent(alert.fired_at, "alert", f"{name} fires", result.source)
+            yield TimelineEvent(alert.fired_at, "alert", f"{name} fires", result.source, read_from)
             if alert.reset_at is not None:
-                yield TimelineEvent(alert.reset_at, "alert", f"{name} resets", result.source)
+                yield TimelineEvent(alert.reset_at, "alert", f"{name} resets", result.source, read_from)
 
 
 def _client_rows(
@@ -111,10 +116,11 @@ def _client_rows(
 ) -> Iterator[TimelineEvent]:
     if not records:
         return
-    source = "requests.jsonl"
-    yield TimelineEvent(min(r.sent_at for r in records), "load", "first request sent", source)
+    first = min(records, key=lambda r: (r.sent_at, r.id))
+    yield TimelineEvent(first.sent_at, "load", "first request sent", CLIENTS, first.evidence)
     last = max(records, key=lambda r: (r.finished_at, r.id))
-    yield TimelineEvent(last.finished_at, "load", f"last request finished: {len(records)} in all", source)
+    done = f"last request finished: {len(records)} in all"
+    yield TimelineEvent(last.finished_at, "load", done, CLIENTS, last.evidence)
     failed = sorted((r for r in records if r.failed), key=lambda r: (r.finished_at, r.id))
     if failed:
         yield _failure_row("first", failed[0])
@@ -122,13 +128,17 @@ def _client_rows(
         yield _failure_row("last", failed[-1], f" ({len(failed)} in all)")
     begin = min((f.begin for f in faults), default=observation.start)
     slow = [
-        at for r in records if r.outcome == "ok" and (at := degraded_at(r, observation)) is not None and at >= begin
+        (at, r.id, r.evidence)
+        for r in records
+        if r.outcome == "ok" and (at := degraded_at(r, observation)) is not None and at >= begin
     ]
     if slow:
-        yield TimelineEvent(min(slow), "impact", f"first request slower than its limits ({len(slow)} in all)", source)
+        at, _, evidence = min(slow)
+        text = f"first request slower than its limits ({len(slow)} in all)"
+        yield TimelineEvent(at, "impact", text, CLIENTS, evidence)
 
 
 def _failure_row(which: str, record: ClientRecord, more: str = "") -> TimelineEvent:
     served_by = f" on {', '.join(record.replicas)}" if record.replicas else ""
     text = f"{which} failed request: {record.outcome} after {record.output_tokens} tokens{served_by}{more}"
-    return TimelineEvent(record.finished_at, "impact", text, "requests.jsonl")
+    return TimelineEvent(record.finished_at, "impact", text, CLIENTS, record.evidence)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sre.errors import BadDocument
 from sre.incidents.codec import decode, encode
+from sre.incidents.older import renamed
 from sre.reports.model import DrillReport
 
 SCHEMA = 1
@@ -31,7 +33,8 @@ def from_json(text: str, where: str = "report.json") -> DrillReport:
     schema = document.pop("schema", None)
     if schema != SCHEMA:
         raise BadDocument([f"{where}: schema {schema!r} is not {SCHEMA}; read it with the version that wrote it"])
-    return decode(DrillReport, document, where)
+    report = decode(DrillReport, document, where)
+    return replace(report, incident=renamed(report.incident))
 
 
 def load_report(path: Path) -> DrillReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sre.chaos.leases.ledger import LedgerFault, LedgerRecord, fault_windows
-from sre.incidents.model import FaultWindow
+from sre.incidents.model import FaultWindow, LedgerLines
 
 
 def incident_faults(records: Iterable[LedgerRecord]) -> tuple[FaultWindow, ...]:
@@ -27,4 +27,15 @@ def _window(fault: LedgerFault) -> FaultWindow:
         components=fault.components,
         undone_at=fault.undone,
         undone_by=fault.undone_by,
+        lines=_lines(fault),
+    )
+
+
+def _lines(fault: LedgerFault) -> LedgerLines:
+    found = fault.lines
+    return LedgerLines(
+        begin=found.get("fault_begin"),
+        proven=found.get("fault_proven", found.get("fault_not_proven")),
+        undone=found.get("fault_undone"),
+        end=found.get("fault_end"),
     )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.model import BlastRadius, Drill
 from sre.chaos.tables.words import WORDS
+from sre.incidents.milestones import UNATTENDED
 from sre.reports.drill_facts import drill_facts
 from sre.reports.facts import zero
 from sre.reports.formats import date, money
@@ -161,4 +162,5 @@ def _measures(report: DrillReport) -> tuple[MeasureFact, ...]:
     return tuple(
         MeasureFact(d.name.replace("_", " "), d.seconds, d.reason, doubt.get(d.end, 0.0))
         for d in report.incident.durations
+        if d.reason != UNATTENDED
     )

@@ -131,7 +131,7 @@ def _faults(report: DrillReport) -> Table:
 
 def _milestones(report: DrillReport) -> Table:
     zero = facts.zero(report)
-    elapsed = {d.end: d for d in report.incident.durations}
+    elapsed = {d.end: d for d in report.incident.durations if d.start == "fault_injected"}
     rows = []
     for mark in report.incident.milestones:
         since = elapsed.get(mark.name)
@@ -142,7 +142,7 @@ def _milestones(report: DrillReport) -> Table:
                     mark.name.replace("_", " "),
                     NOT_AVAILABLE if mark.at is None else clock(mark.at),
                     offset(mark.at, report.started_at),
-                    "0" if mark.name == "fault_begin" and mark.at == zero else measured,
+                    "0" if mark.name == "fault_injected" and mark.at == zero else measured,
                     f"± {seconds(mark.uncertainty_s)}" if mark.at is not None and mark.uncertainty_s else "",
                     mark.source,
                     mark.reason or "",

@@ -28,7 +28,7 @@ _LOCK_WAIT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LedgerRecord:
-    """One line of the ledger. `at` is Unix time, seconds."""
+    """One line of the ledger. `at` is Unix time, seconds; `line` where it was read, from 1, 0 for one not read yet."""
 
     at: float
     event: str
@@ -36,13 +36,15 @@ class LedgerRecord:
     fault: str = ""
     target: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerFault:
     """One fault as the ledger tells it. `proven` is None while nobody has said; `proof` is how, or why not, and
     `proven_at` when. `undone` is when its cause was taken away (by whom: `undone_by`), `end` when its effect was over:
-    None while that has not happened. `replicas` and `components` are what its plan names.
+    None while that has not happened. `replicas` and `components` are what its plan names; `lines` where each of its
+    records stands in the file, by event.
     """
 
     fault_id: str
@@ -57,6 +59,7 @@ class LedgerFault:
     proven_at: float | None = None
     replicas: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +155,7 @@ def salvage_ledger(path: Path) -> Salvage:
         if not line.strip():
             continue
         try:
-            records.append(_record(json.loads(line)))
+            records.append(_record(json.loads(line), number))
         except (TypeError, KeyError, ValueError, RecursionError) as error:
             if number < len(lines):
                 damage.append(f"{path}:{number}: no ledger record ({type(error).__name__}: {error}): remove the line")
@@ -234,6 +237,7 @@ def _window(begin: LedgerRecord, later: Mapping[str, LedgerRecord]) -> LedgerFau
         proven_at=None if proven is None else proven.at,
         replicas=tuple(plan.get("replicas") or ()),
         components=tuple(plan.get("components") or ()),
+        lines={record.event: record.line for record in (begin, *later.values()) if record.line},
     )
 
 
@@ -243,7 +247,7 @@ def _words(said: LedgerRecord) -> str:
     return str(how) if how else ", ".join(f"{key}={value}" for key, value in said.detail.items())
 
 
-def _record(value: Mapping[str, Any]) -> LedgerRecord:
+def _record(value: Mapping[str, Any], number: int) -> LedgerRecord:
     return LedgerRecord(
         at=float(value["at"]),
         event=str(value["event"]),
@@ -251,4 +255,5 @@ def _record(value: Mapping[str, Any]) -> LedgerRecord:
         fault=str(value["fault"]),
         target=str(value["target"]),
         detail=dict(value["detail"]),
+        line=number,
     )

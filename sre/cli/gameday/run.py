@@ -138,6 +138,7 @@ def _summary(outcome: DrillOutcome) -> dict[str, Any]:
 
 
 def _print(outcome: DrillOutcome) -> None:
+    from sre.incidents.milestones import UNATTENDED
     from sre.reports.formats import seconds
 
     report = outcome.report
@@ -147,7 +148,7 @@ def _print(outcome: DrillOutcome) -> None:
         typer.echo(f"  because {reason}")
     if report.is_known and report.subject is not None:
         typer.echo(f"  known              {report.subject.risk}: {report.subject.weakness}")
-    for duration in report.incident.durations:
+    for duration in (d for d in report.incident.durations if d.reason != UNATTENDED):
         value = seconds(duration.seconds) if duration.seconds is not None else f"n/a ({duration.reason})"
         typer.echo(f"  {duration.name.replace('_', ' '):18} {value}")
     typer.echo(f"  report             {short(outcome.html)}")

@@ -12,7 +12,8 @@ from sre.cost.model import CostReport, Price
 from sre.gameday.checks import checks, verdict
 from sre.gameday.evaluate import Replays
 from sre.gameday.weakness import deviates_as_known
-from sre.incidents.milestones import durations
+from sre.incidents.durations import durations
+from sre.incidents.milestones import NAMES
 from sre.incidents.model import FaultWindow, Impact, Incident, Milestone
 from sre.metrics.model import Selector
 from sre.slo.model import Alert, BurnCurve, RatioSli, Slo, SloResult
@@ -37,9 +38,8 @@ def page(fired_at, slo="availability"):
 
 
 def incident(recovered_at=105.0):
-    names = ("fault_begin", "impact_start", "detected", "alerted", "mitigated", "recovered", "alert_reset")
-    times = dict.fromkeys(names, 100.0) | {"recovered": recovered_at}
-    marks = tuple(Milestone(n, times[n], "x", None if times[n] is not None else "never served") for n in names)
+    times = dict.fromkeys(NAMES, 100.0) | {"recovered": recovered_at}
+    marks = tuple(Milestone(n, times[n], "x", None if times[n] is not None else "never served") for n in NAMES)
     impact = Impact(10, 3, 3, 0, 0, 100, 5)
     return Incident("i", "t", "replica-crash", "llm-0", "SEV2", (), marks, durations(marks), impact)
 

@@ -9,15 +9,21 @@ import pytest
 from sre.errors import BadDocument
 from sre.incidents.build import build_incident, incident_from_json, incident_to_json, load_incident
 from sre.incidents.impact import measure
-from sre.incidents.model import ClientRecord, FaultWindow, Observation, PlatformEvent
+from sre.incidents.milestones import HUMAN, NAMES, UNATTENDED
+from sre.incidents.model import ClientRecord, FaultWindow, LedgerLines, Observation, PlatformEvent
+from sre.metrics.model import Matcher, Selector
 from sre.slo.model import Alert, RatioSli, Slo, SloResult
 
 BEGIN = 1000.0
-FAULT = FaultWindow("f-1", "replica-crash", "llm-1", BEGIN, BEGIN + 6, True, "pid 7 is gone", BEGIN + 0.1)
+FAULT = FaultWindow(
+    *("f-1", "replica-crash", "llm-1", BEGIN, BEGIN + 6, True, "pid 7 is gone", BEGIN + 0.1),
+    undone_at=BEGIN + 4.5,
+    undone_by="run",
+    lines=LedgerLines(3, 4, 5, 6),
+)
 WATCHED = Observation(900.0, 1100.0, "scraper", supervisor_poll_s=0.25, ttft_limit_s=1.0)
 EXIT = PlatformEvent(BEGIN + 0.2, "replica_exited", "llm-1", "returncode=-9")
 READY = PlatformEvent(BEGIN + 5.5, "replica_ready", "llm-1")
-MILESTONES = ("fault_begin", "impact_start", "detected", "alerted", "mitigated", "recovered", "alert_reset")
 
 
 def request(
@@ -29,7 +35,9 @@ def request(
 
 
 def result(*alerts: Alert, source: str = "scraper") -> SloResult:
-    slo = Slo("availability", "Availability", "", "llm", 0.99, 2419200.0, RatioSli(()), "slo/a.yaml")
+    failed = Selector("sre_gateway_requests_total", (Matcher("outcome", "=", "error"),))
+    sli = RatioSli((Selector("sre_gateway_requests_total"),), bad=(failed,))
+    slo = Slo("availability", "Availability", "", "llm", 0.99, 2419200.0, sli, "slo/a.yaml")
     return SloResult(slo, source, 900.0, 1100.0, 99, 100, 0.01, None, (), alerts)
 
 
@@ -61,8 +69,8 @@ def build(**changes):
     return build_incident(**{**evidence, **changes})
 
 
-def seconds(incident) -> dict[str, float | None]:
-    return {d.name: None if d.seconds is None else round(d.seconds, 6) for d in incident.durations}
+def seconds(incident) -> dict[str, float]:
+    return {d.name: round(d.seconds, 6) for d in incident.durations if d.seconds is not None}
 
 
 def test_every_duration_counts_from_the_begin_of_the_fault():
@@ -72,18 +80,46 @@ def test_every_duration_counts_from_the_begin_of_the_fault():
         "time_to_alert": 4.0,
         "time_to_mitigate": 1.5,
         "time_to_recover": 5.5,
+        "time_to_recover_once_removed": 1.0,
         "time_to_reset": 30.0,
     }
-    assert {d.start for d in build().durations} == {"fault_begin"}
+    assert build().duration("time_to_detect").from_to == "fault_injected to detected"
+    assert build().duration("time_to_recover_once_removed").from_to == "fault_removed to recovered"
 
 
 def test_milestones_keep_source_and_uncertainty():
     incident = build()
-    assert tuple(m.name for m in incident.milestones) == MILESTONES
-    assert incident.milestone("fault_begin").uncertainty_s == pytest.approx(0.1)
+    assert tuple(m.name for m in incident.milestones) == NAMES
+    assert incident.milestone("fault_injected").uncertainty_s == pytest.approx(0.1)
     assert incident.milestone("detected").uncertainty_s == 0.25
     mitigated = incident.milestone("mitigated")
     assert (mitigated.source, mitigated.uncertainty_s) == ("requests.jsonl", pytest.approx(3.5))
+
+
+def test_milestones_point_at_the_records_they_were_read_from():
+    records = tuple(replace(r, line=number) for number, r in enumerate(RECORDS, 11))
+    events = (replace(EXIT, evidence="events.jsonl:7"), replace(READY, evidence="events.jsonl:9"))
+    incident = build(records=records, events=events, results=(result(page(BEGIN + 4, BEGIN + 30)),))
+    assert {m.name: m.evidence for m in incident.milestones if m.at is not None} == {
+        "fault_injected": "chaos.jsonl:3",
+        "impact_start": "requests.jsonl:12",
+        "detected": "events.jsonl:7",
+        "alerted": 'sre_gateway_requests_total{outcome="error"}',
+        "fault_removed": "chaos.jsonl:5",
+        "mitigated": "requests.jsonl:13",
+        "recovered": "events.jsonl:9",
+        "alert_reset": 'sre_gateway_requests_total{outcome="error"}',
+    }
+
+
+def test_what_only_a_person_can_say_is_na_in_a_drill_nobody_worked_on():
+    said = {m.name: (m.at, m.reason) for m in build().milestones if m.name in HUMAN}
+    assert said == dict.fromkeys(HUMAN, (None, UNATTENDED))
+
+
+def test_a_fault_that_was_never_undone_was_not_removed():
+    mark = build(faults=(replace(FAULT, undone_at=None, undone_by=None),)).milestone("fault_removed")
+    assert (mark.at, mark.reason) == (None, "the ledger does not say that replica-crash was undone")
 
 
 def test_without_a_fault_everything_is_unknown_with_a_reason_and_never_zero():
@@ -224,6 +260,6 @@ def test_what_is_no_incident_is_refused_with_its_path(tmp_path, text):
 
 def test_an_unknown_milestone_is_a_key_error():
     with pytest.raises(KeyError):
-        build().milestone("acknowledged")
+        build().milestone("noticed")
     with pytest.raises(KeyError):
-        build().duration("time_to_acknowledge")
+        build().duration("time_to_notice")

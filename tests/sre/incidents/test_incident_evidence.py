@@ -36,6 +36,26 @@ def test_any_other_bad_line_is_named_with_its_number(tmp_path):
     assert caught.value.faults == [f"{path}:2: not JSON", f"{path}:3: expected an object"]
 
 
+def test_what_is_read_knows_the_line_it_stands_in_also_past_blank_ones(tmp_path):
+    path = tmp_path / "events.jsonl"
+    rows = ['{"at": 2, "event": "gateway_ready"}', "", '{"at": 1, "event": "platform_ready"}']
+    path.write_text("\n".join(rows))
+    events = parse_platform_events(read_jsonl(path))
+    assert [(e.event, e.evidence) for e in events] == [
+        ("platform_ready", "events.jsonl:3"),
+        ("gateway_ready", "events.jsonl:1"),
+    ]
+    path.write_text("\n" + json.dumps(REQUEST))
+    assert [r.evidence for r in parse_client_records(read_jsonl(path))] == ["requests.jsonl:2"]
+
+
+def test_a_bad_value_is_named_with_the_line_it_stands_in(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('\n\n{"at": "soon", "event": "gateway_ready"}')
+    with pytest.raises(BadDocument, match=r"events.jsonl:3: at must be a number"):
+        parse_platform_events(read_jsonl(path))
+
+
 def test_the_phases_of_a_start_are_told_on_one_line():
     detail = {"phases": {"server_start": 1.5, "model_load": 2.0}}
     (event,) = parse_platform_events([{"at": 1.0, "event": "replica_ready", "replica": "llm-0", "detail": detail}])
@@ -86,6 +106,7 @@ def test_the_journal_is_read_with_and_without_a_zone_in_its_times():
     )
     assert (journal.before_met, journal.after_met) == (True, None)
     assert [s.start % 60 for s in journal.steps] == [0.0, 1.0]
+    assert [s.evidence for s in journal.steps] == ["journal.json#/run/1", "journal.json#/run/0"]
     assert journal.steps[0].end == journal.steps[0].start
 
 

@@ -12,6 +12,7 @@ from sre.incidents.model import (
     ClientRecord,
     FaultWindow,
     Journal,
+    LedgerLines,
     Observation,
     PlatformEvent,
 )
@@ -90,4 +91,39 @@ def test_the_journal_tells_the_steady_states_and_every_step():
         "probe 'slo-holds' succeeded after 0.10 s, outside its tolerance",
         "steady state after the fault: NOT met",
         "rollback 'heal' succeeded after 0.10 s",
+    ]
+
+
+def test_every_row_points_at_the_record_it_was_read_from():
+    fault = FaultWindow(
+        *("f-1", "replica-crash", "llm-1", 10.0, 16.0, True, "gone", 10.1),
+        undone_at=10.2,
+        undone_by="run",
+        lines=LedgerLines(3, 4, 5, 6),
+    )
+    steps = (
+        ChaosStep(
+            "after", "slo-holds", "probe", "succeeded", 3.0, 3.1, True, "journal.json#/steady_states/after/probes/0"
+        ),
+        ChaosStep("method", "kill", "action", "failed", 10.0, 10.2, evidence="journal.json#/run/0"),
+    )
+    rows = timeline(
+        faults=(fault,),
+        events=(PlatformEvent(10.3, "replica_exited", "llm-1", evidence="events.jsonl:12"),),
+        journal=Journal("completed", True, None, True, steps),
+        results=(),
+        records=(ClientRecord("r1", 5.0, 5.0, None, None, 10.0, 1, 0, None, "error", (), line=77),),
+        observation=WATCHED,
+    )
+    assert [(r.text.split(" (")[0], r.evidence) for r in rows] == [
+        ("steady state after the fault: met", "journal.json#/steady_states/after/steady_state_met"),
+        ("first request sent", "requests.jsonl:77"),
+        ("last request finished: 1 in all", "requests.jsonl:77"),
+        ("replica-crash begins on llm-1", "chaos.jsonl:3"),
+        ("first failed request: error after 0 tokens", "requests.jsonl:77"),
+        ("replica-crash proven: gone", "chaos.jsonl:4"),
+        ("action 'kill' failed after 0.20 s", "journal.json#/run/0"),
+        ("replica-crash undone by run", "chaos.jsonl:5"),
+        ("llm-1 exited: the supervisor saw it", "events.jsonl:12"),
+        ("replica-crash on llm-1 is over", "chaos.jsonl:6"),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sre.chaos.leases.ledger import LedgerRecord
+from sre.chaos.leases.ledger import Ledger, LedgerRecord
+from sre.incidents.model import LedgerLines
 from sre.reports.ledger_faults import incident_faults
 
 
@@ -39,3 +40,11 @@ def test_a_ledger_without_plans_names_its_target_and_a_component_is_no_replica()
     assert old.hit == ("llm-2",)
     (gateway,) = incident_faults([record("fault_begin", 1.0, plan={"replicas": [], "components": ["gateway"]})])
     assert gateway.hit == ()
+
+
+def test_faults_read_from_a_file_know_which_lines_tell_of_them(tmp_path):
+    ledger = Ledger(tmp_path)
+    for event, at in (("run_begin", 9.0), ("fault_begin", 10.0), ("fault_proven", 10.2), ("fault_end", 16.0)):
+        ledger.append(record(event, at))
+    (fault,) = incident_faults(ledger.read())
+    assert fault.lines == LedgerLines(begin=2, proven=3, undone=None, end=4)
