@@ -1,28 +1,20 @@
-"""Price books: YAML files of dated GPU prices, each with its source.
+"""The prices of a GPU hour: those that come with the package or a book of your own, and which of them holds on a day.
 
-A book is read as text nodes, not as Python values: a price stays the digits that were written (`4.916` never becomes a
-binary float), and every fault has its line.
+Nothing is converted: an amount stays in the currency of its price.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
-from sre.cost.model import Price
+from sre.cost.model import Price, Purchase
+from sre.cost.price_book import parse_book
 from sre.errors import BadDocument
 
-_REQUIRED = ("name", "gpu", "per_gpu_hour", "currency", "source")
-_OPTIONAL = ("valid_from", "valid_until")
-_NULL = "tag:yaml.org,2002:null"
-
-Faults = list[str]
+_UNDATED = "0000-00-00"
 
 
 def shipped_prices() -> tuple[Price, ...]:
@@ -49,137 +41,46 @@ def load_book(path: Path) -> tuple[Price, ...]:
     return parse_book(text, where=str(path))
 
 
-def price_of(gpu: str, prices: Sequence[Price]) -> Price:
-    """The first price of a GPU model. Raises BadDocument, naming the models that have one."""
+def in_force(price: Price, on: date) -> bool:
+    """Whether the price holds on that day: [valid_from, valid_until), open where the source states no bound."""
+    day = on.isoformat()
+    begun = price.valid_from is None or price.valid_from <= day
+    return begun and (price.valid_until is None or day < price.valid_until)
+
+
+def price_of(gpu: str, prices: Sequence[Price], *, on: date | None = None, purchase: Purchase | None = None) -> Price:
+    """The price of a GPU model that holds `on` a day; of several the newest `valid_from`, then the first.
+
+    Without a purchase option, on demand (or an option the book does not state) goes before the others: it is what
+    anybody pays. Without a day, the first price of the model, whatever its dates. Raises BadDocument, one line that
+    names what there is.
+    """
+    of_model = [price for price in prices if price.gpu == gpu]
+    if not of_model:
+        known = ", ".join(sorted({price.gpu for price in prices})) or "none"
+        raise BadDocument([f"no price for GPU {gpu!r} in the price book: there is one for {known}"])
+    bought = [price for price in of_model if purchase is None or price.purchase == purchase]
+    if not bought:
+        raise BadDocument([f"no {purchase} price for GPU {gpu!r} in the price book: there is {_listed(of_model)}"])
+    if on is None:
+        return bought[0]
+    held = [price for price in bought if in_force(price, on)]
+    if not held:
+        raise BadDocument([f"no price for GPU {gpu!r} holds on {on.isoformat()}: there is {_listed(bought)}"])
+    return max(held, key=lambda price: (_anybody_pays(price), price.valid_from or _UNDATED))
+
+
+def price_named(name: str, prices: Sequence[Price]) -> Price:
+    """The price called `name`. Raises BadDocument, naming those there are."""
     for price in prices:
-        if price.gpu == gpu:
+        if price.name == name:
             return price
-    known = ", ".join(sorted({price.gpu for price in prices})) or "none"
-    raise BadDocument([f"no price for GPU {gpu!r} in the price book: there is one for {known}"])
+    raise BadDocument([f"no price is called {name!r}: there is {_listed(prices)}"])
 
 
-def parse_book(text: str, *, where: str) -> tuple[Price, ...]:
-    """`where` names the book in faults."""
-    faults: Faults = []
-    fields = _fields(_root(text, where), where, faults)
-    for key in fields.keys() - {"schema", "prices"}:
-        faults.append(f"{_place(where, fields[key])}: unknown key '{key}' (a book has schema and prices)")
-    schema, entries = fields.get("schema"), fields.get("prices")
-    if not isinstance(schema, yaml.ScalarNode) or schema.value != "1":
-        faults.append(f"{where}: 'schema: 1' is missing")
-    if not isinstance(entries, yaml.SequenceNode) or not entries.value:
-        raise BadDocument([*faults, f"{where}: 'prices' must be a list of at least one price"])
-    prices = [price for node in entries.value if (price := _price(node, where, faults)) is not None]
-    faults += _repeated(prices, where)
-    if faults:
-        raise BadDocument(faults)
-    return tuple(prices)
+def _anybody_pays(price: Price) -> bool:
+    return price.purchase in {None, "on-demand"}
 
 
-def _root(text: str, where: str) -> yaml.Node | None:
-    try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadDocument([f"{where}:{line}: not YAML: {error.problem}"]) from error
-    except yaml.YAMLError as error:
-        raise BadDocument([f"{where}: not YAML: {' '.join(str(error).split())}"]) from error
-    return root
-
-
-def _place(where: str, node: yaml.Node) -> str:
-    return f"{where}:{node.start_mark.line + 1}"
-
-
-def _fields(node: yaml.Node | None, where: str, faults: Faults) -> dict[str, yaml.Node]:
-    if not isinstance(node, yaml.MappingNode):
-        faults.append(f"{_place(where, node) if node else where}: expected keys and values")
-        return {}
-    fields: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        if key.value in fields:
-            faults.append(f"{_place(where, key)}: '{key.value}' is given twice")
-        fields[str(key.value)] = value
-    return fields
-
-
-def _price(node: yaml.Node, where: str, faults: Faults) -> Price | None:
-    before = len(faults)
-    fields = _fields(node, where, faults)
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    missing = [key for key in _REQUIRED if key not in fields]
-    if missing:
-        faults.append(f"{_place(where, node)}: {', '.join(missing)} is missing")
-    for key in sorted(fields.keys() - {*_REQUIRED, *_OPTIONAL}):
-        faults.append(f"{_place(where, fields[key])}: unknown key '{key}'")
-    values = {key: _value(key, fields[key], where, faults) for key in (*_REQUIRED, *_OPTIONAL) if key in fields}
-    _check_dates(values, _place(where, node), faults)
-    if len(faults) > before:
-        return None
-    return Price(
-        name=values["name"] or "",
-        gpu=values["gpu"] or "",
-        per_gpu_hour=Decimal(values["per_gpu_hour"] or ""),
-        currency=values["currency"] or "",
-        valid_from=values.get("valid_from"),
-        source=values["source"] or "",
-        valid_until=values.get("valid_until"),
-    )
-
-
-def _value(key: str, node: yaml.Node, where: str, faults: Faults) -> str | None:
-    """The text of a field, None when it is null or (with a fault) not what the key takes."""
-    if not isinstance(node, yaml.ScalarNode):
-        faults.append(f"{_place(where, node)}: {key} takes one value")
-        return None
-    if node.tag == _NULL and key in _OPTIONAL:
-        return None
-    text = str(node.value).strip()
-    takes, fits = _KINDS[key]
-    if not fits(text):
-        faults.append(f"{_place(where, node)}: {key} '{text}' is no {takes}")
-        return None
-    return text
-
-
-def _is_amount(text: str) -> bool:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        return False
-    return amount.is_finite() and amount > 0
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-_TEXT: tuple[str, Callable[[str], bool]] = ("text", bool)
-_DATE: tuple[str, Callable[[str], bool]] = ("date (2025-01-31)", _is_date)
-_KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
-    "name": (
-        "name of letters, digits and dashes",
-        lambda text: re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is not None,
-    ),
-    "gpu": _TEXT,
-    "per_gpu_hour": ("amount above 0", _is_amount),
-    "currency": ("ISO 4217 code (USD)", lambda text: re.fullmatch(r"[A-Z]{3}", text) is not None),
-    "source": _TEXT,
-    "valid_from": _DATE,
-    "valid_until": _DATE,
-}
-
-
-def _check_dates(values: dict[str, str | None], place: str, faults: Faults) -> None:
-    since, until = values.get("valid_from"), values.get("valid_until")
-    if since and until and since >= until:
-        faults.append(f"{place}: valid_from {since} does not lie before valid_until {until}")
-
-
-def _repeated(prices: Sequence[Price], where: str) -> Faults:
-    names = [price.name for price in prices]
-    return [f"{where}: two prices are called '{name}'" for name in sorted(set(names)) if names.count(name) > 1]
+def _listed(prices: Sequence[Price]) -> str:
+    return ", ".join(f"{price.name} ({price.validity})" for price in prices) or "none"

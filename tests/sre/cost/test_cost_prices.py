@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from sre.cost.prices import load_book, parse_book, price_of, shipped_prices
+from sre.cost.model import Purchase
+from sre.cost.price_book import parse_book
+from sre.cost.prices import load_book, price_named, price_of, shipped_prices
 from sre.errors import BadDocument
 
 BOOK = """schema: 1
@@ -51,6 +54,72 @@ def test_every_shipped_price_is_dated_sourced_and_named_once() -> None:
     assert all(price.source and price.validity != "undated" for price in prices)
 
 
+def test_a_price_that_was_read_on_a_day_names_that_day_in_its_source() -> None:
+    for price in shipped_prices():
+        day = price.valid_from if price.valid_until is None or price.valid_from else price.valid_until
+        assert day is not None
+        assert day in price.source or price.purchase == "capacity-block", price.name
+
+
+def test_a_price_below_its_list_price_was_bought_with_a_discount() -> None:
+    discounted = [price for price in shipped_prices() if price.list_per_gpu_hour is not None]
+    assert discounted
+    assert all(price.per_gpu_hour < (price.list_per_gpu_hour or 0) for price in discounted)
+    assert {price.purchase for price in discounted} == {"spot", "committed"}
+
+
+def test_every_gpu_of_a_profile_has_a_price_today() -> None:
+    for gpu in ("H100-80GB", "A100-80GB", "RTX-4090"):
+        assert price_of(gpu, shipped_prices(), on=date(2026, 11, 25)).purchase == "on-demand"
+
+
+AGES = """schema: 1
+prices:
+  - {name: old, gpu: H, per_gpu_hour: 4, currency: USD, valid_until: 2025-01-01, source: a}
+  - {name: mid, gpu: H, per_gpu_hour: 3, currency: USD, valid_from: 2025-01-01, valid_until: 2026-01-01, source: a}
+  - {name: late, gpu: H, per_gpu_hour: 2, currency: USD, valid_from: 2025-06-01, purchase: on-demand, source: a}
+  - {name: spot, gpu: H, per_gpu_hour: 1, currency: USD, valid_from: 2025-09-01, purchase: spot, source: a}
+"""
+
+
+@pytest.mark.parametrize(
+    ("day", "purchase", "expected"),
+    [
+        ("2024-12-31", None, "old"),
+        ("2025-01-01", None, "mid"),
+        ("2025-05-31", None, "mid"),
+        ("2025-06-01", None, "late"),
+        ("2025-12-01", None, "late"),
+        ("2025-12-01", "spot", "spot"),
+        ("2026-06-01", "on-demand", "late"),
+    ],
+)
+def test_the_newest_price_in_force_on_the_day_is_taken(day: str, purchase: Purchase | None, expected: str) -> None:
+    prices = parse_book(AGES, where="ages.yaml")
+    assert price_of("H", prices, on=date.fromisoformat(day), purchase=purchase).name == expected
+
+
+def test_without_a_day_the_first_price_is_taken() -> None:
+    assert price_of("H", parse_book(AGES, where="ages.yaml")).name == "old"
+
+
+def test_a_price_that_ran_out_is_one_line_with_what_there_is() -> None:
+    prices = [price for price in parse_book(AGES, where="ages.yaml") if price.name in {"old", "mid"}]
+    with pytest.raises(
+        BadDocument, match=r"^no price for GPU 'H' holds on 2026-02-01: there is old \(until 2025-01-01\),"
+    ) as raised:
+        price_of("H", prices, on=date(2026, 2, 1))
+    assert "\n" not in str(raised.value)
+    with pytest.raises(BadDocument, match="no committed price for GPU 'H' in the price book: there is old"):
+        price_of("H", prices, on=date(2026, 2, 1), purchase="committed")
+
+
+def test_a_price_is_found_by_its_name() -> None:
+    assert price_named("mid", parse_book(AGES, where="ages.yaml")).per_gpu_hour == 3
+    with pytest.raises(BadDocument, match=r"no price is called 'nope': there is old \(until"):
+        price_named("nope", parse_book(AGES, where="ages.yaml"))
+
+
 def test_an_unknown_price_lists_those_that_exist() -> None:
     with pytest.raises(BadDocument, match=r"no price for GPU 'H900' in the price book: there is one for .*H100-80GB"):
         price_of("H900", shipped_prices())
@@ -74,7 +143,14 @@ def test_an_unknown_price_lists_those_that_exist() -> None:
         ('"our contract 17"', '""', "book.yaml:9: source '' is no text"),
         ("lab-h100", "lab h100", "book.yaml:3: name 'lab h100'"),
         ("    gpu: H100-80GB\n", "", "book.yaml:3: gpu is missing"),
-        ("currency: EUR", "currency: EUR\n    region: x", "unknown key 'region'"),
+        ("currency: EUR", "currency: EUR\n    colour: x", "unknown key 'colour': use name, gpu"),
+        (
+            "currency: EUR",
+            "currency: EUR\n    purchase: leased",
+            "purchase 'leased' is no purchase option (on-demand, spot",
+        ),
+        ("currency: EUR", "currency: EUR\n    list_per_gpu_hour: -1", "list_per_gpu_hour '-1' is no amount above 0"),
+        ("EUR", "USS", "book.yaml:6: currency 'USS' is no ISO 4217 code"),
         ("currency: EUR", "currency: EUR\n    currency: USD", "book.yaml:7: 'currency' is given twice"),
         ("schema: 1", "schema: 2", "'schema: 1' is missing"),
         ("schema: 1", "schema: 1\ncolour: red", "book.yaml:2: unknown key 'colour'"),
