@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import typer
 
+from sre.cli.cost.incident import drill, incident
 from sre.cli.cost.prices import prices
 
 app = typer.Typer(help="Prices, what serving cost and what for, billing exports.", no_args_is_help=True)
 app.command("prices")(prices)
+app.command("incident")(incident)
+app.command("drill")(drill)

@@ -1,0 +1,107 @@
+"""Sums for a terminal and as JSON, and the options that the verbs about money share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sre.cost.finance import Finance
+    from sre.cost.model import Price
+    from sre.cost.provenance import CostSum
+    from sre.reports.model import DrillReport
+
+FinanceFile = Annotated[
+    Path | None,
+    typer.Option("--finance", help="What failure is worth: values, credits, rates. Default: ./finance.yaml, if there."),
+]
+Prices = Annotated[Path | None, typer.Option("--prices", help="Your own price book. Default: the shipped ones.")]
+
+
+def finance_of(path: Path | None, currency: str) -> Finance:
+    """The economics asked for, the workspace's, or none: then only what is on the bill can be told."""
+    from sre.cost.finance import NAME, no_finance
+    from sre.cost.finance_reader import read_finance
+
+    if path is not None:
+        return read_finance(path)
+    return read_finance(Path(NAME)) if Path(NAME).is_file() else no_finance(currency)
+
+
+def price_for(report: DrillReport, finance: Finance, book: Path | None) -> Price:
+    """The price finance.yaml names, else the one the drill was priced with; in finance's currency or BadDocument."""
+    from sre.cost.incident_gpus import check_currency
+    from sre.cost.prices import load_book, shipped_prices
+    from sre.errors import BadDocument
+
+    price = report.cost.price
+    if finance.gpu_price is not None:
+        known = load_book(book) if book is not None else shipped_prices()
+        named = [one for one in known if one.name == finance.gpu_price]
+        if not named:
+            names = ", ".join(one.name for one in known)
+            raise BadDocument(
+                [f"{finance.path}: gpu_price: no price is called {finance.gpu_price!r}: there are {names}"]
+            )
+        price = named[0]
+    check_currency(price, finance.currency, said_by=finance.path)
+    return price
+
+
+def sum_json(found: CostSum, finance: Finance) -> dict[str, Any]:
+    """The sum, its lines and inputs as JSON values; amounts are text, None where they cannot be told."""
+    from sre.incidents.codec import encode
+
+    bounds = found.bounds
+    return {
+        **encode(found),
+        "total": encode(found.total),
+        "low": None if bounds is None else encode(bounds[0]),
+        "high": None if bounds is None else encode(bounds[1]),
+        "billed": encode(found.part(is_billed=True)),
+        "not_billed": encode(found.part(is_billed=False)),
+        "finance": {"path": finance.path, "sha256": finance.sha256, "illustrative": finance.is_illustrative},
+    }
+
+
+def print_sum(found: CostSum, finance: Finance) -> None:
+    """A table: each line with its formula, what it rests on, and whether anybody sends a bill for it."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from sre.reports.formats import money
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(found.title)}[/bold]")
+    if finance.is_illustrative:
+        console.print(f"[yellow]{finance.path} holds illustrative assumptions, not your figures[/yellow]")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, justify in (("what", "left"), ("amount", "right"), ("basis", "left"), ("bill", "left"), ("how", "left")):
+        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    for line in found.lines:
+        amount = money(line.amount, found.currency)
+        how = line.formula if line.amount is not None else f"n/a: {line.reason}"
+        table.add_row(escape(line.name), amount, line.basis, "yes" if line.is_billed else "no", escape(how))
+    table.add_row("[bold]total of the known lines[/bold]", f"[bold]{money(found.total, found.currency)}[/bold]")
+    console.print(table)
+    console.print(totals(found))
+    for note in found.notes:
+        console.print(f"[dim]{escape(note)}[/dim]")
+
+
+def totals(found: CostSum) -> str:
+    """The total's parts in a sentence."""
+    from sre.reports.formats import money
+
+    currency, bounds = found.currency, found.bounds
+    if bounds is None:
+        return "No line can be told."
+    said = (
+        f"Between {money(bounds[0], currency)} and {money(bounds[1], currency)}; on a bill "
+        f"{money(found.part(is_billed=True), currency)}, on none {money(found.part(is_billed=False), currency)}"
+    )
+    unknown = ", ".join(line.name for line in found.unknown)
+    return f"{said}; not in it, n/a: {unknown}." if unknown else f"{said}."

@@ -1,0 +1,137 @@
+"""From a drill's report, or a case of the store, to what economics needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+
+from sre.cost.fleet_history import read_fleet
+from sre.cost.incident import IncidentFacts
+from sre.cost.incident_gpus import GpuUse, gpu_lines
+from sre.cost.lost_requests import Answer, Limits, LostRequests, lost_requests
+from sre.cost.measured import Measure, measured
+from sre.cost.model import Price, ReplicaUse
+from sre.errors import NoData
+from sre.incidents.model import FaultWindow
+from sre.reports.facts import first_fault
+from sre.reports.model import DrillReport, ReplicaSpan
+from sre.slo.model import SloResult
+
+MEAN_GAP_LIMIT_S = 0.05
+_ENDS = ("mitigated", "recovered", "resolved")
+_CLIENTS = "requests.jsonl"
+_TTFT = "sre_gateway_ttft_seconds_bucket"
+
+
+def gpu_use(report: DrillReport, folder: Path | None, price: Price | None = None) -> GpuUse:
+    """The drill's GPUs at `price`, by default the one it was priced with. `folder` holds events.jsonl."""
+    history = None if folder is None else read_fleet(folder, end=report.ended_at)
+    uses = _uses_of(report.spans) if history is None else history.uses
+    return GpuUse(report.cost, uses, history, report.cost.price if price is None else price)
+
+
+def drill_facts_for_cost(
+    report: DrillReport, use: GpuUse, *, counts_recovery: bool = True, limits: Limits | None = None
+) -> IncidentFacts:
+    """The drill's incident. Raises NoData when no fault was injected."""
+    fault = first_fault(report)
+    if fault is None:
+        raise NoData(f"{report.id}: no fault was injected, so there was no incident")
+    start, end = incident_window(report, fault)
+    lost = lost_requests(_answers(report), limits or limits_of(report), start=start, end=end)
+    return IncidentFacts(
+        id=report.id,
+        title=report.title,
+        start=start,
+        end=end,
+        failed=_count(lost.failed, lost, "failed requests"),
+        rejected=_count(lost.rejected, lost, "rejected requests"),
+        slow=_count(lost.slow, lost, "requests slower than the limits"),
+        response=_response(report),
+        gpu=gpu_lines(use, start=start, end=end, counts_recovery=counts_recovery),
+        notes=_notes(report, start, end),
+    )
+
+
+def incident_window(report: DrillReport, fault: FaultWindow) -> tuple[float, float]:
+    """From the fault to the last of: its end, failures have ended, the target serves again; else the drill's end."""
+    marks = [m.at for m in report.incident.milestones if m.name in _ENDS and m.at is not None]
+    if fault.end is None:
+        return fault.begin, report.ended_at
+    return fault.begin, min(report.ended_at, max([fault.end, *marks]))
+
+
+def limits_of(report: DrillReport) -> Limits:
+    """From when on an answer was slow: the first token by the SLO's own threshold, gaps by the gateway's default."""
+    found = next((limit for r in report.primary_results() if (limit := _threshold(r)) is not None), None)
+    source = "slo/ttft.yaml" if found is not None else "no SLO of the first token"
+    return Limits(found, MEAN_GAP_LIMIT_S, f"{source}; mean gap {MEAN_GAP_LIMIT_S:g} s, the gateway's default")
+
+
+def _threshold(result: SloResult) -> float | None:
+    for selector in getattr(result.slo.sli, "good", ()):
+        if getattr(selector, "name", "") == _TTFT:
+            for matcher in selector.matchers:
+                if matcher.label == "le":
+                    return float(matcher.value)
+    return None
+
+
+def _answers(report: DrillReport) -> list[Answer]:
+    return [
+        Answer(
+            ended_at=point.at + point.e2e_s,
+            outcome=point.outcome,
+            ttft_s=point.ttft_s,
+            mean_gap_s=None
+            if point.ttft_s is None or point.output_tokens < 2
+            else (point.e2e_s - point.ttft_s) / (point.output_tokens - 1),
+        )
+        for point in report.requests
+    ]
+
+
+def _count(count: int, lost: LostRequests, unit: str) -> Measure:
+    return measured(Decimal(count), f"{unit} of {lost.total:,}", _CLIENTS)
+
+
+def _response(report: DrillReport) -> Measure:
+    at = {m.name: m.at for m in report.incident.milestones}
+    begin, end = at.get("acknowledged"), at.get("resolved")
+    if begin is None or end is None:
+        return Measure(None, "h", "incident.json", "nobody acknowledged it")
+    return measured(Decimal(str(round((end - begin) / 3600, 6))), "h", "incident.json: acknowledged to resolved")
+
+
+def _notes(report: DrillReport, start: float, end: float) -> tuple[str, ...]:
+    window = (
+        f"Requests and start-up are counted over {end - start:.1f} s: from the fault until it was over, failures had"
+    )
+    notes = [f"{window} ended and the target served again. Tokens are counted over the whole drill."]
+    if report.platform.driver == "local":
+        notes.append("A drill on one machine: its counts are of its own load, not of production's.")
+    if _response(report).value is None:
+        notes.append("Nobody responded to this drill: labour is what an incident like it would take.")
+    return tuple(notes)
+
+
+def _uses_of(spans: Sequence[ReplicaSpan]) -> tuple[ReplicaUse, ...]:
+    """Process lives from the spans of a chart: `down` parts them."""
+    uses: list[ReplicaUse] = []
+    for replica, own in groupby(sorted(spans, key=lambda s: (s.replica, s.start)), key=lambda s: s.replica):
+        life: ReplicaUse | None = None
+        for span in own:
+            if span.state == "down" or (life is not None and span.state == "starting"):
+                uses += [life] if life is not None else []
+                life = None
+            if span.state == "down":
+                continue
+            ready = span.start if span.state == "ready" else None
+            if life is None:
+                life = ReplicaUse(replica, span.start, ready, span.end)
+            else:
+                life = ReplicaUse(replica, life.start, ready if life.ready_at is None else life.ready_at, span.end)
+        uses += [life] if life is not None else []
+    return tuple(sorted(uses, key=lambda use: (use.start, use.replica)))
