@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sre.cost.finance import CreditStep, Finance, ServiceCredits
-from sre.cost.measured import shown, unknown, weakest
-from sre.cost.provenance import Basis, CostLine
+from sre.cost.measured import shown, unknown
+from sre.cost.provenance import Basis, CostLine, weakest
 
 COMPLETE = Decimal("0.995")
 NAME = "SLA credits"

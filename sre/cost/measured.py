@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sre.cost.provenance import Basis, CostLine, Input
+from sre.cost.provenance import CostLine, Input, weakest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,6 @@ def product(
         low=low if has_bounds else None,
         high=high if has_bounds else None,
     )
-
-
-def weakest(inputs: list[Input]) -> Basis:
-    """A product is measured only where each of its factors is."""
-    return "measured" if all(one.basis == "measured" for one in inputs) else "assumed"
 
 
 def shown(value: Decimal) -> str:

@@ -87,3 +87,8 @@ class CostSum:
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
     return sum((amount for amount in amounts if amount is not None), Decimal(0))
+
+
+def weakest(inputs: Iterable[Input]) -> Basis:
+    """What a figure made of inputs rests on: measured only where each of them is."""
+    return "measured" if all(one.basis == "measured" for one in inputs) else "assumed"
