@@ -20,6 +20,7 @@ from sre.cli import (
     replicas,
     report,
     runbook,
+    serve,
     slo,
 )
 from sre.cli.chaos.leftovers import heal_what_was_left
@@ -39,6 +40,7 @@ app.command("drain")(replicas.drain)
 app.command("undrain")(replicas.undrain)
 app.command("doctor")(doctor.doctor)
 app.command("load")(load.load)
+app.command("serve")(serve.serve)
 app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(chaos.app, name="chaos")

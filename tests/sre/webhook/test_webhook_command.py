@@ -1,0 +1,59 @@
+"""`sre serve`: refuses to start open by accident, and prints what Alertmanager needs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from sre.cli.app import app
+from sre.errors import SreError
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(app, ["serve", *map(str, arguments)], **options)
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch):
+    monkeypatch.delenv("SRE_WEBHOOK_TOKEN", raising=False)
+
+
+def test_it_does_not_start_without_a_token(tmp_path):
+    done = run("--workspace", tmp_path)
+    assert isinstance(done.exception, SreError)
+    assert "--no-auth" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_token_and_no_auth_exclude_each_other(tmp_path):
+    done = run("--workspace", tmp_path, "--no-auth", "--token-file", tmp_path / "token")
+    assert "exclude each other" in str(done.exception)
+
+
+def test_a_runbook_folder_that_is_not_there_is_said(tmp_path):
+    done = run("--workspace", tmp_path, "--no-auth", "--runbooks", tmp_path / "none")
+    assert "no such folder" in str(done.exception)
+
+
+def test_what_it_prints_is_a_receiver_with_the_token_s_file_not_the_token(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef-secret")
+    done = run("--print-alertmanager-config", "--port", 9999, "--token-file", token)
+    assert "secret" not in done.stdout
+    (receiver,) = yaml.safe_load(done.stdout)["receivers"]
+    (webhook,) = receiver["webhook_configs"]
+    assert (webhook["url"], webhook["send_resolved"], webhook["max_alerts"]) == (
+        "http://127.0.0.1:9999/webhook",
+        True,
+        0,
+    )
+    assert webhook["http_config"]["authorization"]["credentials_file"] == str(token)
+
+
+def test_without_a_token_file_it_names_a_place_for_it():
+    config = json.loads(run("--print-alertmanager-config", "--json").stdout)["alertmanager_config"]
+    assert "credentials_file: /etc/alertmanager/" in config
+    assert "credentials" not in run("--print-alertmanager-config", "--no-auth").stdout.replace("no credentials", "")
