@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-
 Purchase = Literal["on-demand", "spot", "committed", "capacity-block"]
 
 
@@ -126,7 +125,8 @@ class CostLayers:
     - shared: what serves all replicas and is no GPU (gateway, monitoring), by the hour
 
     Amounts have 12 decimal places, and so has the bill: `CostReport.total` with the shared part, rounded there. Parts
-    are in the order of the layers. `busy_share` is busy time / paid time.
+    are in the order of the layers. `busy_share` is busy time / paid time. `cache_savings_fraction` is the share of
+    looked-up prompt tokens that the engines had in their prefix cache, None where they do not say.
     """
 
     currency: str
@@ -137,7 +137,8 @@ class CostLayers:
     bill: Decimal
     parts: tuple[LayerPart, ...]
     units: tuple[UnitCost, ...]
-    busy_share: float | None
+    busy_share: float
+    cache_savings_fraction: float | None = None
     notes: tuple[str, ...] = ()
 
     def part(self, layer: Layer, name: str) -> LayerPart:
