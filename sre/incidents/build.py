@@ -14,14 +14,13 @@ from sre.incidents.milestones import milestones, no_fault
 from sre.incidents.model import (
     ClientRecord,
     FaultWindow,
-    Impact,
     Incident,
     Journal,
-    Milestone,
     Observation,
     PlatformEvent,
 )
 from sre.incidents.older import renamed
+from sre.incidents.severity import judge_severity, severity_facts
 from sre.incidents.timeline import timeline
 from sre.slo.model import SloResult
 
@@ -36,10 +35,12 @@ def build_incident(
     results: Sequence[SloResult],
     records: Sequence[ClientRecord],
     observation: Observation,
+    clock_factor: float = 1.0,
 ) -> Incident:
     """The incident of the drill's first fault; the timeline holds every fault.
 
-    Definitions of milestones: `sre.incidents.milestones`; of impact: `sre.incidents.impact`; of severity: `severity`.
+    Definitions of milestones, impact and severity: `sre.incidents.milestones`, `.impact`, `.severity`. `clock_factor`
+    is how many times faster than in production the drill's alert windows and budgets pass.
     """
     first = min(faults, key=lambda f: (f.begin, f.fault_id), default=None)
     if first is None:
@@ -47,12 +48,13 @@ def build_incident(
     else:
         marks = milestones(first, events=events, results=results, records=records, observation=observation)
     impact = measure(records, first, observation)
+    primary = [r for r in results if r.source == observation.primary_source]
     return Incident(
         id=incident_id,
         title=title,
         fault="none" if first is None else first.fault,
         target="none" if first is None else first.target,
-        severity=severity(impact, marks),
+        severity=judge_severity(severity_facts(impact, marks, primary, clock_factor=clock_factor)).severity,
         timeline=timeline(
             faults=faults, events=events, journal=journal, results=results, records=records, observation=observation
         ),
@@ -60,15 +62,6 @@ def build_incident(
         durations=durations(marks),
         impact=impact,
     )
-
-
-def severity(impact: Impact, marks: Sequence[Milestone]) -> str:
-    """SEV1: every request in the window failed. SEV2: a page fired. SEV3: a client noticed. SEV4: no client noticed."""
-    if impact.requests and impact.failed == impact.requests:
-        return "SEV1"
-    if any(m.name == "alerted" and m.at is not None for m in marks):
-        return "SEV2"
-    return "SEV3" if impact.failed or impact.degraded else "SEV4"
 
 
 def incident_to_json(incident: Incident) -> str:

@@ -224,7 +224,7 @@ def test_an_open_fault_lasts_until_observation_ends():
 @pytest.mark.parametrize(
     ("changes", "severity"),
     [
-        ({"records": (request(1, BEGIN + 1, 0.5, "error"),)}, "SEV1"),
+        ({"records": tuple(request(n, BEGIN + 1, 0.5, "error") for n in range(10))}, "SEV1"),
         ({}, "SEV2"),
         ({"results": ()}, "SEV3"),
         ({"results": (), "records": (request(1, BEGIN + 1),)}, "SEV4"),
