@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,14 +42,17 @@ class Verification:
 class IncidentStore(Protocol):
     """Append-only. Every write is one transaction, safe beside other processes; SreError with one line on failure."""
 
-    def open(self, first: Draft, *more: Draft) -> Case:
+    def open(self, first: Draft, *more: Draft, once: bool = False) -> Case:
         """Open a new incident: `first.payload` is `Opened`. Its id is `INC-0001`, `TTX-0001` for a tabletop, counted
         without gaps. When `key` is not "" and one with it is not closed, that one gets `more` instead, and is returned.
+        With `once`, the incident opened last under the key, closed or not, is returned as it is: nothing is written.
         """
         ...
 
-    def append(self, incident: str, drafts: Sequence[Draft]) -> tuple[Event, ...]:
-        """Add events, all or none. Raises SreError naming the id when it is not there."""
+    def append(self, incident: str, drafts: Sequence[Draft], *, after: int | None = None) -> tuple[Event, ...]:
+        """Add events, all or none. Raises SreError naming the id when it is not there, and when `after` is given and
+        the incident has not that many events (`CaseHead.events`): somebody else wrote since it was looked at.
+        """
         ...
 
     def case(self, incident: str) -> Case:
@@ -73,6 +76,10 @@ class IncidentStore(Protocol):
 
     def items(self) -> tuple[Item, ...]:
         """Follow-up actions of all incidents and exercises, by due day."""
+        ...
+
+    def log(self) -> Iterator[Event]:
+        """All events of the store, in the order of the chain."""
         ...
 
     def anchor(self) -> Anchor | None:
