@@ -10,8 +10,7 @@ import pytest
 from sre.errors import SreError
 from sre.incidents.case import fold
 from sre.incidents.events import Draft, Event, Opened
-
-open_store = None
+from sre.incidents.store import open_store
 from sre.webhook.additions import Settings
 from sre.webhook.intake import Intake
 from sre.webhook.payload import notification_of
@@ -153,7 +152,7 @@ def clock():
     return Clock(T0 + 30)
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "sqlite"])
 def store(request, clock, tmp_path) -> Iterator[object]:
     """The same tests on the fake and on the real one."""
     if request.param == "memory":
