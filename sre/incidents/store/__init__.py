@@ -18,8 +18,8 @@ __all__ = ["STORE_FILE", "STORE_VARIABLE", "open_store", "store_address"]
 def open_store(where: str | Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> IncidentStore:
     """The store at a path, `sqlite:///path` or `postgresql://user@host/name`; made or upgraded unless `read_only`.
 
-    The password of a URL comes from it, PGPASSWORD or ~/.pgpass. `clock` dates what is written down.
-    Close it after use. Raises SreError with one line on a store that cannot be opened, EnvironmentLacks when server or driver are missing.
+    The password of a URL comes from it, PGPASSWORD or ~/.pgpass. `clock` dates what is written. Close it after use.
+    Raises SreError with one line on what cannot be opened, EnvironmentLacks when server or driver are missing.
     """
     from sre.incidents.store.migrating import bring_up_to_date
     from sre.incidents.store.sql import SqlStore

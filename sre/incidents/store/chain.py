@@ -1,8 +1,8 @@
 """The hash chain: each event's hash covers the hash before it and everything the event says.
 
-hash = sha256(previous + "\\n" + body), body the JSON of
-[position, incident, seq, kind, at, recorded_at, payload, text, source, actor] without spaces, ASCII only, floats as the shortest digits that read back the same. Whoever has an export can
-compute it again with a dozen lines and without this package.
+hash = sha256(previous + "\\n" + body), body the JSON of [position, incident, seq, kind, at, recorded_at, payload, text,
+source, actor] without spaces, ASCII only, floats as the shortest digits that read back the same. Whoever has an export
+can compute it again with a dozen lines and without this package.
 """
 
 from __future__ import annotations
