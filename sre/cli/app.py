@@ -22,6 +22,7 @@ from sre.cli import (
     runbook,
     serve,
     slo,
+    tabletop,
 )
 from sre.cli.chaos.leftovers import heal_what_was_left
 
@@ -47,6 +48,7 @@ app.add_typer(chaos.app, name="chaos")
 app.add_typer(report.app, name="report")
 app.add_typer(runbook.app, name="runbook")
 app.add_typer(slo.app, name="slo")
+app.add_typer(tabletop.app, name="tabletop")
 app.add_typer(key.app, name="key")
 app.add_typer(autoscale.app, name="autoscale")
 app.add_typer(cost.app, name="cost")
