@@ -11,12 +11,13 @@ from typing import Any
 
 from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
-from sre.chaos.risks import Risk, load_risks, risk_named
 from sre.cost.model import Price
 from sre.cost.prices import load_book, price_of, shipped_prices
 from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.model import DrillOptions
 from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
+from sre.risks.model import Risk
+from sre.risks.register import load_risks, risk_named
 from sre.runbooks.render import has_page
 from sre.slo.evaluate import check_windows
 from sre.slo.model import DrillClock, Slo

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sre.chaos.exit_codes import ExitCode
-from sre.chaos.risks import load_risks
 from sre.errors import BadDocument, SreError
 from sre.gameday.model import DrillOptions
 from sre.gameday.prepare import Prepared, prepare, stamped
@@ -20,6 +19,7 @@ from sre.platforms.interrupts import interrupts_held
 from sre.reports.drill_facts import Outcome
 from sre.reports.suite import write_suite
 from sre.reports.suite_model import Entry, SuiteReport
+from sre.risks.register import load_risks
 
 TAIL_S = 3.0
 """How long load goes on after an experiment: alerts have had the experiment's own pauses to reset."""

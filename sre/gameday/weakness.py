@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sre.chaos.risks import Risk
 from sre.reports.model import Check, Verdict
+from sre.risks.model import Risk
 
 
 def deviates_as_known(verdict: Verdict, found: Sequence[Check], risk: Risk | None) -> bool:

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sre.chaos.faults.catalogue import fault_class, fault_names
-from sre.chaos.risks import Risk
 from sre.errors import SreError
 from sre.reports.drill_facts import DrillFacts, Outcome
 from sre.reports.model import Check, Subject
+from sre.risks.model import Risk
 
 
 @dataclass(frozen=True, slots=True)

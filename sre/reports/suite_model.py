@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sre.chaos.risks import Risk
 from sre.reports.drill_facts import DrillFacts, Outcome
 from sre.reports.matrix import Matrix, Played, matrix
 from sre.reports.model import Subject
+from sre.risks.model import Risk
 
 SEVERITY: tuple[Outcome, ...] = (
     *("error", "interrupted", "aborted", "void", "deviated", "not run", "known", "skipped", "passed"),

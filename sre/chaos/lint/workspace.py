@@ -12,8 +12,8 @@ from pathlib import Path
 from sre.chaos.lint.model import Notes
 from sre.chaos.lint.tree import did_you_mean, field, items
 from sre.chaos.model import Drill
-from sre.chaos.risks import load_risks, risk_named
 from sre.errors import BadDocument, SreError
+from sre.risks.register import load_risks, risk_named
 from sre.slo.documents import Node
 
 

@@ -24,11 +24,11 @@ def matrix(
     as_json: Json = False,
 ) -> None:
     """Show the fault matrix of the latest drill of each experiment, a score for each area, and what to mend next."""
-    from sre.chaos.risks import load_risks
     from sre.console import print_json
     from sre.incidents.codec import encode
     from sre.reports.matrix import matrix as matrix_of
     from sre.reports.suite import played_in, write_matrix
+    from sre.risks.register import load_risks
 
     root = workspace or Path()
     played, places = played_in(reports or [root / "reports"])

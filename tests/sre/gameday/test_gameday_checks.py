@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from sre.chaos.model import Expected, ExpectedCost, Judgement
-from sre.chaos.risks import Risk
 from sre.cost.model import CostReport, Price
 from sre.gameday.checks import checks, verdict
 from sre.gameday.evaluate import Replays
@@ -16,6 +15,7 @@ from sre.incidents.durations import durations
 from sre.incidents.milestones import NAMES
 from sre.incidents.model import FaultWindow, Impact, Incident, Milestone
 from sre.metrics.model import Selector
+from sre.risks.model import Risk
 from sre.slo.model import Alert, BurnCurve, RatioSli, Slo, SloResult
 from sre.slo.tiers import workbook_tiers
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from sre.chaos.faults.catalogue import fault_class, fault_names
-from sre.chaos.risks import Risk
 from sre.reports.drill_facts import DrillFacts, Measured, drill_facts, subject_of
 from sre.reports.matrix import Played, marks, matrix, score
 from sre.reports.model import Check, Subject
+from sre.risks.model import Risk
 
 
 def check(key, ok=True):

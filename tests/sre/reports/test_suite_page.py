@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sre.chaos.risks import Risk
 from sre.errors import BadDocument
 from sre.reports.drill_facts import drill_facts
 from sre.reports.manifest import verify
@@ -18,6 +17,7 @@ from sre.reports.suite import load_suite, played_in, write_matrix, write_suite
 from sre.reports.suite_model import Entry, SuiteReport, played
 from sre.reports.view import view
 from sre.reports.write import write_report
+from sre.risks.model import Risk
 
 HOSTILE = "<script>alert(1)</script> | `x` ](http://evil)"
 KEYS = ("steady-state", "proven", "alert", "recovery", "requests")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sre.chaos.risks import load_risks, risk_named
 from sre.errors import BadDocument
+from sre.risks.register import load_risks, risk_named
 
 GOOD = """risks:
   - id: RISK-001
