@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,17 +13,13 @@ from sre.cli.options import Json
 
 if TYPE_CHECKING:
     from sre.reports.model import DrillReport
+    from sre.reports.runbook_check import CheckedPages
     from sre.reports.runbook_pages import BuiltPage
     from sre.reports.runbook_pages import Workspace as Known
 
 app = typer.Typer(
     help="Runbooks: pages for the person on call, rendered from experiments and drills.", no_args_is_help=True
 )
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `build` a verb: with one command alone typer would run it without its name."""
 
 
 @app.command("build")
@@ -41,10 +38,13 @@ def build(
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
-    """Write the runbooks of these drills and experiments. A proven page is never replaced by a doubtful one."""
+    """Write the runbooks of these drills and experiments, then those of all alerts, which rest on them.
+
+    A proven page is never replaced by a doubtful one.
+    """
     from sre.chaos.experiment import load_drill
     from sre.console import print_json
-    from sre.reports.runbook_pages import FOLDER, build_page, read_workspace
+    from sre.reports.runbook_pages import FOLDER, build_alert_pages, build_page, read_workspace
 
     root = workspace or Path()
     asked = tuple(load_drill(path) for path in experiments or ())
@@ -53,11 +53,72 @@ def build(
     names = [*by_page, *(drill.runbook for drill in asked)] if reports or asked else known.pages
     folder = out or root / FOLDER
     built = [build_page(name, known, by_page.get(name, []), folder) for name in sorted(set(names))]
+    built += build_alert_pages(known, folder)
     if as_json:
         print_json({"pages": [_json(page) for page in built]})
         return
     for page in built:
         _print(page)
+
+
+@app.command("check")
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Runbooks by name. None: all, and what lacks one.")] = None,
+    max_age: Annotated[
+        int, typer.Option("--max-age", min=0, help="Days after which a page's newest green drill is too old.")
+    ] = 30,
+    today: Annotated[
+        str | None, typer.Option("--today", help="Judge ages by this day, YYYY-MM-DD. Default: today, UTC.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail it too.")] = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Can the runbooks be trusted? Stale, unproven, thin, dead links, commands that would not run, alerts without one.
+
+    Exit 1 on errors; a page that no green drill has proven lately is a warning.
+    """
+    from sre.cli.command_tree import refusal_of
+    from sre.console import print_json
+    from sre.reports.runbook_check import Today, check_pages
+    from sre.reports.runbook_pages import read_workspace
+
+    root = workspace or Path()
+    judged = Today(_day(today), max_age)
+    checked = check_pages(root, read_workspace(root), today=judged, verbs=refusal_of, only=names or ())
+    ok = not (checked.findings if strict else checked.errors)
+    if as_json:
+        print_json(_checked_json(checked, ok=ok))
+    else:
+        for finding in checked.findings:
+            typer.echo(f"{finding.severity}: {finding.text}", err=finding.severity == "error")
+        errors, all_ = len(checked.errors), len(checked.findings)
+        typer.echo(f"{len(checked.pages)} runbooks: {errors} errors, {all_ - errors} warnings")
+    raise typer.Exit(0 if ok else 1)
+
+
+def _day(text: str | None) -> dt.date:
+    """Raises SreError for what is no day."""
+    from sre.errors import SreError
+
+    if text is None:
+        return dt.datetime.now(dt.UTC).date()
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise SreError(f"--today: {text!r} is no day: write it as 2026-11-25") from error
+
+
+def _checked_json(checked: CheckedPages, *, ok: bool) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {
+        "ok": ok,
+        "pages": list(checked.pages),
+        "errors": len(checked.errors),
+        "warnings": len(checked.findings) - len(checked.errors),
+        "findings": [asdict(finding) for finding in checked.findings],
+    }
 
 
 def _by_page(folders: list[Path], known: Known) -> dict[str, list[DrillReport]]:
@@ -81,6 +142,7 @@ def _by_page(folders: list[Path], known: Known) -> dict[str, list[DrillReport]]:
 def _json(page: BuiltPage) -> dict[str, object]:
     return {
         "page": page.page,
+        "kind": page.kind,
         "path": str(page.path),
         "done": page.done,
         "proven": page.is_proven,
@@ -91,6 +153,8 @@ def _json(page: BuiltPage) -> dict[str, object]:
 
 def _print(page: BuiltPage) -> None:
     state = "proven" if page.is_proven else "proven in part" if page.drills else "not proven by a drill yet"
+    if page.kind == "alert":
+        state = f"fired in {len(page.drills)} drills" if page.drills else "no drill made it fire"
     typer.echo(f"{page.done:9} {short(page.path)}: {state}")
     for reason in page.kept:
         typer.echo(f"          {reason}")

@@ -36,7 +36,9 @@ from sre.incidents.model import ClientRecord, FaultWindow, Incident, Journal, Ob
 from sre.platforms.local import profile_source, server_description
 from sre.platforms.spawn import last_lines
 from sre.reports.ledger_faults import incident_faults
+from sre.reports.mitigation_runs import mitigation_checks, mitigations_in
 from sre.reports.model import DrillReport, PlatformFacts, Subject, WorkloadFacts
+from sre.runbooks.proving import Carried
 from sre.slo.model import SloResult
 
 SUPERVISOR_NOTICES_S = 0.05
@@ -64,6 +66,7 @@ class _Files:
     journal: Journal | None
     workload: dict[str, Any]
     judgement: Judgement
+    mitigations: tuple[Carried, ...]
 
 
 def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillReport:
@@ -87,6 +90,7 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
         replays=observed.replays,
         load_covered_chaos=driven.load_covered_chaos,
     )
+    found = (*found, *mitigation_checks(files.mitigations))
     final, reasons = verdict(files.judgement, found)
     points = request_points(files.records)
     return DrillReport(
@@ -114,6 +118,7 @@ def assemble(prepared: Prepared, driven: Driven, observed: Observed) -> DrillRep
         limits=_limits(prepared),
         subject=subject_of_drill(prepared.drill),
         is_known=deviates_as_known(final, found, prepared.risk),
+        mitigations=files.mitigations,
     )
 
 
@@ -134,6 +139,7 @@ def _read(prepared: Prepared, driven: Driven, folder: DrillFolder) -> _Files:
         journal=None if journal is None else parse_journal(journal),
         workload=read_object(folder.workload),
         judgement=judge(evidence),
+        mitigations=mitigations_in(journal),
     )
 
 

@@ -28,7 +28,7 @@ from sre.metrics.prometheus import PrometheusSamples
 from sre.platforms.state import EVENTS_FILE
 from sre.reports.atomic import write_text
 from sre.reports.model import DrillReport
-from sre.reports.runbook_pages import FOLDER, build_page, read_workspace
+from sre.reports.runbook_pages import FOLDER, build_alert_pages, build_page, read_workspace
 from sre.reports.write import write_report
 
 BASELINE_S = 2.0  # samples this long before the load are kept: the counters' base
@@ -176,4 +176,5 @@ def _write_runbook(prepared: Prepared, report: DrillReport) -> Path | None:
     workspace = prepared.options.workspace
     known = read_workspace(workspace, also=(prepared.drill,), tolerant=True)
     built = build_page(prepared.drill.runbook, known, [report], workspace / FOLDER)
+    build_alert_pages(known, workspace / FOLDER)
     return built.path if report.id in built.drills else None

@@ -11,6 +11,7 @@ from typing import Literal
 from sre.cost.model import CostReport
 from sre.incidents.model import FaultWindow as FaultWindow  # one type for both: a report shows the incident's faults
 from sre.incidents.model import Incident
+from sre.runbooks.proving import Carried
 from sre.slo.model import SloResult
 
 Verdict = Literal["passed", "deviated", "void", "aborted", "interrupted", "error"]
@@ -113,7 +114,8 @@ class LatencySummary:
 class DrillReport:
     """One drill, start to report. `results` holds every SLO once a source; `primary_source` names the one quoted.
 
-    `is_known`: it deviated in nothing but what the weakness that its experiment names says.
+    `is_known`: it deviated in nothing but what the weakness that its experiment names says. `mitigations` are those of
+    runbooks that it carried out.
     """
 
     id: str
@@ -140,6 +142,7 @@ class DrillReport:
     limits: tuple[str, ...]
     subject: Subject | None = None
     is_known: bool = False
+    mitigations: tuple[Carried, ...] = ()
 
     def primary_results(self) -> tuple[SloResult, ...]:
         """The results read from the primary source, in document order."""

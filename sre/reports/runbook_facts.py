@@ -13,6 +13,7 @@ from sre.incidents.milestones import UNATTENDED
 from sre.reports.drill_facts import drill_facts
 from sre.reports.facts import zero
 from sre.reports.formats import date, money
+from sre.reports.mitigation_runs import mitigation_facts
 from sre.reports.model import DrillReport
 from sre.runbooks.model import (
     AlertFact,
@@ -27,9 +28,11 @@ from sre.runbooks.model import (
     TierFact,
 )
 from sre.slo.model import Slo
+from sre.slo.rules.alerts import alert_name
 from sre.slo.tiers import tiers_of
 
 _PROOFS: Mapping[str, Proof] = MappingProxyType({"passed": "passed", "known": "known", "deviated": "deviated"})
+_MEASURES = tuple(f"time_to_{what}" for what in ("impact", "detect", "alert", "mitigate", "recover", "reset"))
 _ADDRESS = re.compile(r"(?:https?://)?127\.0\.0\.1:\d+")
 _STATE_PATH = re.compile(r"/[^\s'\"();,]*/(?=\.sre/)")
 _PATH = re.compile(r"(?<![\w./:])/(?:[^\s'\"();,/]+/)+(?=[^\s'\"();,/])")
@@ -64,6 +67,7 @@ def drill_fact(report: DrillReport, *, experiment: str) -> DrillFact | None:
         measures=_measures(report),
         alert=_alert_words(report),
         undone_after_s=_undone_after_s(report),
+        mitigations=mitigation_facts(report, zero(report)),
         requests=facts.requests,
         failed=facts.failed,
         cost="" if facts.cost is None else money(facts.cost, facts.currency),
@@ -89,7 +93,7 @@ def experiment_fact(drill: Drill) -> ExperimentFact:
 def slo_fact(slo: Slo) -> SloFact:
     """When an SLO alerts, in production."""
     tiers = tuple(TierFact(t.name, t.severity, t.factor, t.long_s, t.short_s) for t in tiers_of(slo))
-    return SloFact(slo.name, slo.title, slo.target, tiers)
+    return SloFact(slo.name, slo.title, slo.target, tiers, alert_name(slo))
 
 
 def without_places(text: str) -> str:
@@ -162,5 +166,6 @@ def _measures(report: DrillReport) -> tuple[MeasureFact, ...]:
     return tuple(
         MeasureFact(d.name.replace("_", " "), d.seconds, d.reason, doubt.get(d.end, 0.0))
         for d in report.incident.durations
+        if d.name in _MEASURES
         if d.reason != UNATTENDED
     )

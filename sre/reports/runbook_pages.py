@@ -2,7 +2,8 @@
 
 A page carries what it was rendered from, so that it can be rendered again (other words, another experiment of the same
 failure) without the reports, which are not kept for ever. A drill that went as was said is never replaced by one that
-did not; one that tested nothing (void, aborted, interrupted, error) says nothing.
+did not; one that tested nothing (void, aborted, interrupted, error) says nothing. Pages of alerts rest on the drills of
+all other pages, so they are written after them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill
 from sre.errors import BadDocument, EnvironmentLacks
 from sre.incidents.codec import decode, encode
+from sre.reports.alert_facts import Alert, Drilled, alert_facts, alerts_of
 from sre.reports.atomic import write_text
 from sre.reports.drill_facts import subject_of
 from sre.reports.model import DrillReport
 from sre.reports.runbook_facts import drill_fact, experiment_fact, slo_fact
 from sre.runbooks.model import DrillFact, RunbookFacts
-from sre.runbooks.render import render_runbook
+from sre.runbooks.render import render_alert, render_runbook
 from sre.slo.model import Slo
 from sre.slo.openslo import load_slos
 
@@ -41,6 +43,7 @@ class BuiltPage:
     is_proven: bool
     drills: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    kind: Literal["failure", "alert"] = "failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,13 @@ class Workspace:
 
     @property
     def pages(self) -> tuple[str, ...]:
+        """Those of failures: one or more experiments show each."""
         return tuple(sorted({drill.runbook for drill in self.drills}))
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Those of the SLOs; each has a page of its name."""
+        return alerts_of(self.slos)
 
     def experiment_of(self, report: DrillReport) -> Drill | None:
         """The experiment a report is about; None when the workspace has none such."""
@@ -94,6 +103,44 @@ def build_page(page: str, workspace: Workspace, reports: Iterable[DrillReport], 
         _write(path, text)
     taken = tuple(drill.report_id for drill in facts.drills)
     return BuiltPage(page, path, "unchanged" if text == there else "written", facts.is_proven, taken, kept)
+
+
+def build_alert_pages(workspace: Workspace, folder: Path) -> tuple[BuiltPage, ...]:
+    """Write the page of every alert, from the drills that the pages of failures in `folder` rest on.
+
+    Raises BadDocument for a page that cannot be read.
+    """
+    drilled = drilled_in(workspace, folder)
+    return tuple(_build_alert(alert, drilled, folder) for alert in workspace.alerts)
+
+
+def _build_alert(alert: Alert, drilled: Sequence[Drilled], folder: Path) -> BuiltPage:
+    path = folder / f"{alert.name}.md"
+    facts = alert_facts(alert, drilled)
+    text = render_alert(facts)
+    there = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text != there:
+        _write(path, text)
+    reports = tuple(one.report_id for one in facts.fired)
+    return BuiltPage(
+        alert.name, path, "unchanged" if text == there else "written", bool(reports), reports, kind="alert"
+    )
+
+
+def drilled_in(workspace: Workspace, folder: Path) -> tuple[Drilled, ...]:
+    """The drills that the pages of failures rest on, by experiment. Raises BadDocument for one that cannot be read."""
+    return tuple(sorted(_drilled(workspace, folder), key=lambda one: one.experiment.id))
+
+
+def _drilled(workspace: Workspace, folder: Path) -> Iterator[Drilled]:
+    experiments = {drill.id: drill for drill in workspace.drills}
+    for page in workspace.pages:
+        path = folder / f"{page}.md"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for fact in recorded_drills(text, str(path)):
+            known = experiments.get(fact.experiment)
+            if known is not None and known.runbook == page:
+                yield Drilled(page, experiment_fact(known), known.slos, fact)
 
 
 def page_facts(page: str, workspace: Workspace, drills: Sequence[DrillFact]) -> RunbookFacts:

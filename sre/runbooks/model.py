@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sre.runbooks.knowledge.model import Mitigation
+
 Proof = Literal["passed", "known", "deviated"]
 """`known`: it deviated as the weakness it names says."""
 
@@ -25,12 +27,13 @@ class TierFact:
 
 @dataclass(frozen=True, slots=True)
 class SloFact:
-    """An SLO that experiments of this page are about."""
+    """An SLO that experiments of this page are about. `alert` is the one on its budget, which has a page of its own."""
 
     name: str
     title: str
     target: float
     tiers: tuple[TierFact, ...]
+    alert: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,30 @@ class MeasureFact:
 
 
 @dataclass(frozen=True, slots=True)
+class MitigationFact:
+    """A mitigation of a page that a drill carried out as the page says, and whether its verification held.
+
+    `command` is what was run, so that a page whose commands have changed since is not called proven. Seconds:
+    `begun_after_s` after the fault began, `took_s` for the command, `verified_after_s` from its begin to the
+    verification; None: `why` not.
+    """
+
+    page: str
+    mitigation: str
+    command: str
+    check: str
+    begun_after_s: float
+    took_s: float
+    exit_code: int | None
+    verified_after_s: float | None
+    why: str = ""
+
+    @property
+    def is_verified(self) -> bool:
+        return self.exit_code == 0 and self.verified_after_s is not None
+
+
+@dataclass(frozen=True, slots=True)
 class DrillFact:
     """What one drill of an experiment measured. `at` is Unix time, `date` the same as ISO, UTC; `failed` of `requests`
     counts the whole drill. Costs are texts with their currency, "" where unknown. `proof` is what was seen of the
@@ -139,6 +166,7 @@ class DrillFact:
     incident_cost: str
     alert: str = "not judged"
     undone_after_s: float | None = None
+    mitigations: tuple[MitigationFact, ...] = ()
 
     def measure(self, name: str) -> MeasureFact:
         """The measure called `name`; one without a value when the drill did not take it."""
@@ -151,6 +179,19 @@ class DrillFact:
     def is_proof(self) -> bool:
         """Whether it says what to expect: a drill that surprised does not."""
         return self.outcome in ("passed", "known")
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """That a mitigation did what its page says: the experiment that showed it, when, and after how many seconds all was
+    well. `page` is where, when it was another one.
+    """
+
+    experiment: str
+    date: str
+    seconds: float | None
+    was_carried_out: bool = True
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +248,37 @@ class RunbookFacts:
         faults = [fault for one in self.experiments if one.id == drill.experiment for fault in one.faults]
         return all(fault.heals for fault in faults) and drill.measure("time to recover").seconds is not None
 
-    def has_shown(self, mitigation: str) -> bool:
-        """Whether the drills ended in this way: by themselves (`wait`), or because the fault was undone (`heal`)."""
-        healed = [self.healed(drill) for drill in self.drills]
-        return self.is_proven and ((mitigation == "wait" and all(healed)) or (mitigation == "heal" and not all(healed)))
+    def proof_of(self, mitigation: Mitigation) -> Proven | None:
+        """The newest drill that showed this mitigation of the page: it ran these very commands and their verification
+        held; or, for `wait` and `heal`, it ended so.
+        """
+        for drill in sorted(self.drills, key=lambda one: -one.at):
+            done = next((one for one in drill.mitigations if self._is_it(one, mitigation)), None)
+            if done is not None and drill.is_proof:
+                return Proven(drill.experiment, drill.date, done.verified_after_s)
+            if drill.is_proof and not drill.mitigations and self._ended_so(drill, mitigation.name):
+                took_s = drill.measure("time to recover").seconds
+                return Proven(drill.experiment, drill.date, took_s, was_carried_out=False)
+        return None
+
+    def attempt_of(self, mitigation: Mitigation) -> tuple[DrillFact, str] | None:
+        """The newest drill that carried it out and proves nothing, with the reason."""
+        for drill in sorted(self.drills, key=lambda one: -one.at):
+            for done in drill.mitigations:
+                if (done.page, done.mitigation) == (self.page, mitigation.name):
+                    return drill, self._doubt(drill, done, mitigation)
+        return None
+
+    def _is_it(self, done: MitigationFact, meant: Mitigation) -> bool:
+        is_same = (done.page, done.mitigation, done.command) == (self.page, meant.name, meant.run)
+        return is_same and done.check == meant.check and done.is_verified
+
+    def _doubt(self, drill: DrillFact, done: MitigationFact, meant: Mitigation) -> str:
+        if not done.is_verified:
+            return done.why or "its verification did not hold"
+        if (done.command, done.check) != (meant.run, meant.check):
+            return "its commands were others then"
+        return f"the drill {drill.outcome}"
+
+    def _ended_so(self, drill: DrillFact, mitigation: str) -> bool:
+        return mitigation in ("wait", "heal") and self.healed(drill) == (mitigation == "wait")

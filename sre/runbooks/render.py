@@ -5,46 +5,63 @@ The hash covers the facts, not the wording: better wording does not make a teste
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
-from types import MappingProxyType
+from dataclasses import asdict, dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sre.errors import BadDocument
-from sre.runbooks.knowledge import Page, shipped_knowledge
-from sre.runbooks.knowledge.reader import REFERENCE
+from sre.runbooks.alert_model import AlertFacts
+from sre.runbooks.knowledge import Page, shipped_alerts, shipped_knowledge
+from sre.runbooks.knowledge.references import resolved
 from sre.runbooks.model import MeasureFact, RunbookFacts
+from sre.runbooks.variables import CLUSTER, VARIABLES, variables_on
 
 _EVIDENCE = re.compile(r"^Evidence: `sha256:([0-9a-f]{64})`", re.MULTILINE)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
-VARIABLES: Mapping[str, str] = MappingProxyType(
-    {
-        "REPLICA": "the replica in question, such as llm-1: the steps below find it",
-        "NS": "its namespace",
-        "SELECTOR": "what its pods are labelled with, such as app.kubernetes.io/name=llm",
-        "WORKLOAD": "what makes its pods, such as deployment/llm",
-        "POD": "the pod in question, from step K1",
-        "NODE": "its node, from step K1",
-    }
-)
-"""What a reader fills in once, so that commands can be pasted as they are. Empty at first on purpose: a command that
-would change something refuses to run without, instead of hitting an example.
-"""
+Facts = RunbookFacts | AlertFacts
 
 
-def render_runbook(facts: RunbookFacts, knowledge: Mapping[str, Page] | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What only holds at the moment of rendering: (what, value) rows. Never part of a page that is kept."""
+
+    at: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def render_runbook(facts: RunbookFacts, knowledge: Mapping[str, Page] | None = None, *, now: Now | None = None) -> str:
     """The page `facts.page`; raises BadDocument when nothing is known of it."""
     page = page_of(facts.page, knowledge)
-    text = (
-        _environment(page)
-        .get_template("runbook.md.j2")
-        .render(facts=facts, page=page, evidence=evidence_hash(facts), variables=VARIABLES, uses=_uses(page))
+    queries = tuple(query for slo in facts.slos for query in slo_queries(slo.name))
+    return _rendered("runbook.md.j2", page, facts, now, slo_queries=queries)
+
+
+def render_alert(facts: AlertFacts, knowledge: Mapping[str, Page] | None = None, *, now: Now | None = None) -> str:
+    """The page of an alert; raises BadDocument when nothing is known of alerts of its kind."""
+    return _rendered("alert.md.j2", alert_page_of(facts.page, knowledge), facts, now)
+
+
+def slo_queries(name: str) -> tuple[tuple[str, str], ...]:
+    """What to ask Prometheus of an SLO, by the series that `sre slo rules` records: what it shows, PromQL."""
+    return (
+        (f"{name}: budget left, 1 is all of it", f'slo:error_budget_remaining:ratio{{slo="{name}"}}'),
+        (f"{name}: burn in every window, 1 is as fast as allowed", f'slo:burn_rate:ratio{{slo="{name}"}}'),
+        (f"{name}: share of bad events in every window", f'slo:error_ratio:ratio{{slo="{name}"}}'),
     )
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+
+
+def alert_page_of(alert: str, knowledge: Mapping[str, Page] | None = None) -> Page:
+    """What is known of an alert, of its own or of all whose name ends so. Raises BadDocument."""
+    known = shipped_alerts() if knowledge is None else knowledge
+    name = next((one for one in (alert, *known) if one in known and alert.endswith(one)), None)
+    if name is None:
+        raise BadDocument([f"nothing is known of an alert {alert!r}: write it into sre/runbooks/knowledge"])
+    return known[name]
 
 
 def has_page(page: str) -> bool:
@@ -62,7 +79,7 @@ def page_of(page: str, knowledge: Mapping[str, Page] | None = None) -> Page:
     return known[page]
 
 
-def evidence_hash(facts: RunbookFacts) -> str:
+def evidence_hash(facts: Facts) -> str:
     """sha256 of the facts as canonical JSON."""
     canonical = json.dumps(asdict(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
@@ -74,18 +91,33 @@ def evidence_in(text: str) -> str | None:
     return None if found is None else found.group(1)
 
 
-def is_stale(text: str, facts: RunbookFacts) -> bool:
+def is_stale(text: str, facts: Facts) -> bool:
     """Whether the runbook was rendered from other facts than these."""
     return evidence_in(text) != evidence_hash(facts)
 
 
-def _uses(page: Page) -> Mapping[str, bool]:
-    """Which variables the page's commands need."""
-    text = "\n".join(f"{part.run}\n{getattr(part, 'back', '')}" for part in page.commands)
-    return {name: re.search(rf"\$\{{?{name}\b", text) is not None for name in VARIABLES}
+def _rendered(template: str, page: Page, facts: Facts, now: Now | None, **more: object) -> str:
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            facts=facts,
+            page=resolved(page),
+            evidence=evidence_hash(facts),
+            now=now,
+            variables=VARIABLES,
+            cluster_names=CLUSTER,
+            uses=variables_on(page),
+            queries={query.name: query for query in page.queries},
+            **more,
+        )
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def _environment(page: Page) -> Environment:
+@functools.cache
+def _environment() -> Environment:
+    """Made once: compiling the templates takes longer than rendering a page."""
     environment = Environment(
         loader=PackageLoader("sre.runbooks"),
         autoescape=False,  # noqa: S701  (this is not HTML; `md` and `code` escape what comes from outside)
@@ -93,23 +125,22 @@ def _environment(page: Page) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = page.names
-
-    def said(text: str) -> str:
-        """A text of the knowledge on one line, its references resolved."""
-        return REFERENCE.sub(lambda match: names.get(match.group(1), match.group(0)), " ".join(text.split()))
-
     environment.filters.update(
         md=_markdown,
         code=_code,
-        said=said,
-        sentence=lambda text: _capital(said(text)),
-        cell=lambda text: re.sub(r"(?<!\\)\|", r"\\|", said(text)),
+        said=_line,
+        sentence=lambda text: _capital(_line(text)),
+        cell=lambda text: re.sub(r"(?<!\\)\|", r"\\|", _line(text)),
         measured=_measured,
         elapsed=_elapsed,
         window=_window,
+        lasts=_lasts,
     )
     return environment
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _capital(text: str) -> str:
@@ -141,3 +172,10 @@ def _window(seconds: float) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:g} s"
+
+
+def _lasts(seconds: float) -> str:
+    """Days and hours, to the hour: how long a budget lasts."""
+    hours = round(seconds / 3600)
+    days, rest = divmod(hours, 24)
+    return " ".join(part for part in (f"{days} d" if days else "", f"{rest} h" if rest or not days else "") if part)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["read-only", "mutating"]
+Kind = Literal["failure", "alert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +18,18 @@ class Check:
     run: str
     see: str
 
+    @property
+    def is_mutating(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Mitigation:
-    """Something that changes the platform. `run` may be empty: then there is nothing to type."""
+    """Something that changes the platform. `run` may be empty: then there is nothing to type.
+
+    `check` is the verification as a command that ends with 0 when it is so; empty: a person has to judge. `watch` names
+    queries, blank between them. `level` "": mutating where there is something to run. `escalate` says when and whom.
+    """
 
     name: str
     title: str
@@ -26,8 +38,20 @@ class Mitigation:
     radius: str
     verify: str
     approval: str
+    escalate: str = ""
     run: str = ""
+    check: str = ""
     back: str = ""
+    level: str = ""
+    watch: str = ""
+
+    @property
+    def is_mutating(self) -> bool:
+        return (self.level or ("mutating" if self.run else "read-only")) == "mutating"
+
+    @property
+    def approval_level(self) -> Level:
+        return "mutating" if self.is_mutating else "read-only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +62,24 @@ class Sign:
     means: str
     do: str
     page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Something to paste into Prometheus: what it shows, and its PromQL."""
+
+    name: str
+    title: str
+    promql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """When whom to call, by role, and what for."""
+
+    when: str
+    who: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +98,9 @@ class Page:
     after: tuple[str, ...]
     kubernetes_checks: tuple[Check, ...]
     kubernetes_mitigations: tuple[Mitigation, ...]
+    calls: tuple[Call, ...] = ()
+    queries: tuple[Query, ...] = ()
+    kind: Kind = "failure"
 
     @property
     def commands(self) -> tuple[Check | Mitigation, ...]:
@@ -69,3 +114,8 @@ class Page:
         letters = {one.name: f"mitigation {chr(65 + number)}" for number, one in enumerate(self.mitigations)}
         cluster = {check.name: f"step K{number}" for number, check in enumerate(self.kubernetes_checks, 1)}
         return {**cluster, **steps, **letters}
+
+    def mitigation(self, name: str) -> Mitigation | None:
+        """The one of this name, local or on Kubernetes."""
+        every = (*self.mitigations, *self.kubernetes_mitigations)
+        return next((one for one in every if one.name == name), None)

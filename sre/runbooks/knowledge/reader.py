@@ -1,13 +1,13 @@
 """Knowledge files, read strictly: every fault of every file at once, each as `file:line: path: what: mend`.
 
 `shared.yaml` holds steps and mitigations that many pages use by name, and what every page begins and ends with. A page
-that uses one may change parts of it: `{use: wait, when: ...}`.
+that uses one may change parts of it: `{use: wait, when: ...}`. Pages of failures stand under `pages:`, those of alerts
+under `alerts:`; an alert page called `ErrorBudgetBurn` or `NoData` is that of every alert whose name ends so.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,23 +15,43 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sre.errors import BadDocument
-from sre.runbooks.knowledge.model import Check, Mitigation, Page, Sign
+from sre.runbooks.knowledge.model import Call, Check, Kind, Mitigation, Page, Query, Sign
+from sre.runbooks.knowledge.references import REFERENCE, texts_of
 from sre.slo.documents import Faults, Node, read_documents
 
 DATA = Path(__file__).parent / "data"
 SHARED = "shared.yaml"
-REFERENCE = re.compile(r"(?<![\w@])@([a-z][a-z-]*)")
 _WRITE = "write text"
-_PAGE = ("title", "meaning", "clients", "checks", "signs", "mitigations", "never", "over", "after", "kubernetes")
+_PAGE = (
+    *("title", "meaning", "clients", "checks", "signs", "mitigations", "never", "over", "after"),
+    "kubernetes",
+)
 _CLUSTER = ("checks", "mitigations")
 _LISTS = ("never", "over", "after")
-_OPTIONAL = ("run", "back")
+_KINDS: tuple[tuple[Kind, str], ...] = (("failure", "pages"), ("alert", "alerts"))
+_OPTIONAL = ("run", "back", "check", "level", "watch", "escalate")
+_LEVELS = ("read-only", "mutating")
 Part = TypeVar("Part", Check, Mitigation)
 
 
 @functools.cache
 def shipped_knowledge() -> Mapping[str, Page]:
-    """The pages of this package by name, in the files' order. Raises BadDocument."""
+    """The pages of failures of this package by name, in the files' order. Raises BadDocument."""
+    return _of_kind("failure")
+
+
+@functools.cache
+def shipped_alerts() -> Mapping[str, Page]:
+    """The pages of alerts, by the alert's name or the end of it. Raises BadDocument."""
+    return _of_kind("alert")
+
+
+def _of_kind(kind: Kind) -> Mapping[str, Page]:
+    return MappingProxyType({name: page for name, page in _shipped().items() if page.kind == kind})
+
+
+@functools.cache
+def _shipped() -> Mapping[str, Page]:
     return load_knowledge(DATA)
 
 
@@ -59,16 +79,21 @@ def _broken_links(pages: list[Page]) -> Iterator[str]:
         for sign in page.signs:
             if sign.page and sign.page not in known:
                 yield f"{page.name}: signs: page {sign.page!r} does not exist: use one of {', '.join(sorted(known))}"
-        for text in _texts(page):
+        for text in texts_of(page):
             for name in REFERENCE.findall(text):
                 if name not in page.names:
                     yield f"{page.name}: @{name} is no step and no mitigation of this page: {', '.join(page.names)}"
+        yield from _broken_words(page)
 
 
-def _texts(page: Page) -> Iterator[str]:
-    yield from (page.meaning, page.clients, *page.never, *page.over, *page.after)
-    for part in (*page.commands, *page.signs):
-        yield from (str(getattr(part, one.name)) for one in fields(part) if one.name != "run")
+def _broken_words(page: Page) -> Iterator[str]:
+    queries = [query.name for query in page.queries]
+    for one in (*page.mitigations, *page.kubernetes_mitigations):
+        if one.level and one.level not in _LEVELS:
+            yield f"{page.name}: {one.name}: level is {one.level!r}: write {' or '.join(_LEVELS)}"
+        for name in one.watch.split():
+            if name not in queries:
+                yield f"{page.name}: {one.name}: watch: no query is named {name!r}: use {', '.join(queries)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +107,9 @@ class _Shared:
     first_cluster: tuple[Node, ...] = ()
     over: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    queries: Mapping[str, Query] = field(default_factory=dict)
+    escalate: str = ""
 
 
 class _File:
@@ -94,7 +122,7 @@ class _File:
         self._root = documents[0] if documents else Node("", 1)
 
     def shared(self) -> _Shared:
-        known = ("checks", "mitigations", "always", "over", "after")
+        known = ("checks", "mitigations", "always", "over", "after", "calls", "queries", "escalate")
         top = self.faults.mapping(self._root, known)
         always = self.faults.mapping(top.get("always", Node("always", 1)), ("checks", "mitigations", "kubernetes"))
         return _Shared(
@@ -105,17 +133,20 @@ class _File:
             first_cluster=self._items(always.get("kubernetes")),
             over=self._lines(top.get("over")),
             after=self._lines(top.get("after")),
+            calls=tuple(self._call(item) for item in self._items(top.get("calls"))),
+            queries={name: self._query(name, node) for name, node in self._named(top.get("queries")).items()},
+            escalate=self.faults.text(top.get("escalate"), _WRITE),
         )
 
     def pages(self) -> Iterator[Page]:
-        top = self.faults.mapping(self._root, ("pages",))
-        listed = self.faults.required(self._root, "pages", "name each page with what is known of it")
-        if listed is None or not top:
-            return
-        for name, node in (listed.fields or {}).items():
-            yield self._page(name, node)
+        top = self.faults.mapping(self._root, ("pages", "alerts"))
+        if self._root.fields is not None and not top:
+            self.faults.add(self._root, "missing: name each page with what is known of it", key="pages")
+        for kind, key in _KINDS:
+            for name, node in self._named(top.get(key)).items():
+                yield self._page(name, node, kind)
 
-    def _page(self, name: str, node: Node) -> Page:
+    def _page(self, name: str, node: Node, kind: Kind) -> Page:
         own = self.faults.mapping(node, _PAGE)
         nothing = Node(f"{node.path}.kubernetes", node.line, fields={})
         cluster = self.faults.mapping(own.get("kubernetes", nothing), _CLUSTER)
@@ -135,6 +166,9 @@ class _File:
             after=(*lists["after"], *shared.after),
             kubernetes_checks=self._parts(Check, (*shared.first_cluster, *self._items(cluster.get("checks")))),
             kubernetes_mitigations=self._parts(Mitigation, self._items(cluster.get("mitigations"))),
+            calls=shared.calls,
+            queries=tuple(shared.queries.values()),
+            kind=kind,
         )
 
     def _parts(self, kind: type[Part], items: tuple[Node, ...]) -> tuple[Part, ...]:
@@ -157,7 +191,17 @@ class _File:
                 if child is None and used is None:
                     self.faults.add(item, f"missing: {_WRITE}", key=key)
                 values[key] = self.faults.text(child, _WRITE)
+        if kind is Mitigation:
+            values.setdefault("escalate", self._shared.escalate)
         return kind(**values)
+
+    def _call(self, item: Node) -> Call:
+        self.faults.mapping(item, ("when", "who", "why"))
+        return Call(*(self._text(item, key) for key in ("when", "who", "why")))
+
+    def _query(self, name: str, node: Node) -> Query:
+        self.faults.mapping(node, ("title", "promql"))
+        return Query(name, self._text(node, "title"), self._text(node, "promql"))
 
     def _sign(self, item: Node) -> Sign:
         given = self.faults.mapping(item, ("see", "means", "do", "page"))

@@ -62,7 +62,8 @@ def absent_alert(slo: Slo, options: RuleOptions) -> AlertRule:
         ),
         ("query", " or ".join(name for series in counting for name in series)),
     )
-    return AlertRule(absent_name(slo), expr, for_s, labels, (*_escaped(texts), *_links(slo, options)))
+    links = _links(slo, absent_name(slo), options)
+    return AlertRule(absent_name(slo), expr, for_s, labels, (*_escaped(texts), *links))
 
 
 def _burn(slo: Slo, tier: BurnTier, options: RuleOptions) -> AlertRule:
@@ -114,7 +115,7 @@ def _told(slo: Slo, tier: BurnTier, options: RuleOptions) -> tuple[tuple[str, st
         ("description", " ".join(sentences)),
         ("query", _literal(_broken_down(slo, tier.short_s, options))),
     ]
-    return (*texts, *_links(slo, options))
+    return (*texts, *_links(slo, alert_name(slo), options))
 
 
 def _bound(slo: Slo) -> tuple[str, ...]:
@@ -148,11 +149,23 @@ def _computed(expression: str, shown: str) -> str:
     return '{{ printf "' + expression + '" $value | query | first | value | ' + shown + " }}"
 
 
-def _links(slo: Slo, options: RuleOptions) -> tuple[tuple[str, str], ...]:
+def runbook_of(slo: Slo, alert: str) -> str | None:
+    """The page of one alert: what the document names, or beside it where that is the page of the SLO's burn alert.
+
+    A page is called like its alert then, so that whoever knows the alert's name finds it.
+    """
+    own = f"{alert_name(slo)}.md"
+    if slo.runbook is None or slo.runbook.rpartition("/")[2] != own:
+        return slo.runbook
+    return f"{slo.runbook.removesuffix(own)}{alert}.md"
+
+
+def _links(slo: Slo, alert: str, options: RuleOptions) -> tuple[tuple[str, str], ...]:
     links = []
-    if slo.runbook is not None:
+    page = runbook_of(slo, alert)
+    if page is not None:
         base = options.runbook_base
-        links.append(("runbook_url", f"{base.rstrip('/')}/{slo.runbook}" if base else slo.runbook))
+        links.append(("runbook_url", f"{base.rstrip('/')}/{page}" if base else page))
     if options.dashboard_base is not None:
         address = options.dashboard_base.rstrip("/")
         links.append(("dashboard", f"{address}/d/{DASHBOARD_UID}?var-slo={slo.name}"))

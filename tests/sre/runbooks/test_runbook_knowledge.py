@@ -13,10 +13,10 @@ import typer.main
 
 from sre.cli.app import app
 from sre.errors import BadDocument
-from sre.runbooks.knowledge import load_knowledge, shipped_knowledge
+from sre.runbooks.knowledge import load_knowledge, shipped_alerts, shipped_knowledge
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = shipped_knowledge()
+PAGES = {**shipped_knowledge(), **shipped_alerts()}
 SHARED = """\
 always: {checks: [look], mitigations: [wait], kubernetes: [look]}
 checks:
@@ -93,7 +93,8 @@ def test_metrics_exist(name):
         for group, names in GROUP.findall(text):
             text += "".join(f" {group}{one}" for one in names.split("|"))
         for metric in METRIC.findall(GROUP.sub("", text)):
-            assert metric in ("sre_gateway_",) or any(one.startswith(metric) for one in metrics()), metric
+            bare = re.sub(r"_bucket$", "", metric)
+            assert metric in ("sre_gateway_",) or any(one.startswith(bare) for one in metrics()), metric
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -119,7 +120,13 @@ def test_settings_codes_and_events_exist(name):
 def test_commands_are_shell(name):
     for command in PAGES[name].commands:
         filled = re.sub(r"<[a-z+@ 1]+>", "1", command.run)
-        parsed = subprocess.run(["/bin/bash", "-n"], input=filled, text=True, capture_output=True, check=False)
+        parsed = subprocess.run(
+            ["/bin/bash", "-n"],
+            input=f"{filled}\n{getattr(command, 'check', '')}",
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         assert parsed.returncode == 0, f"{command.name}: {parsed.stderr}"
 
 
@@ -142,8 +149,12 @@ def test_what_changes_something_refuses_to_run_without_a_name(name):
 def texts(name: str) -> list[str]:
     page = PAGES[name]
     parts = [page.meaning, page.clients, *page.never, *page.over, *page.after]
+    parts += [query.promql for query in page.queries]
     for part in (*page.commands, *page.signs):
-        parts += [getattr(part, key, "") for key in ("ask", "run", "see", "means", "when", "do", "verify", "back")]
+        parts += [
+            getattr(part, key, "")
+            for key in ("ask", "run", "see", "means", "when", "do", "verify", "back", "check", "escalate")
+        ]
     return parts
 
 

@@ -63,6 +63,7 @@ FACTS = RunbookFacts(
     slos=(SloFact("availability", "Availability", 0.99, (TierFact("page-1h", "page", 13.44, 3600.0, 300.0),)),),
     drills=(DRILL,),
 )
+AFTERWARDS = ["Escalation", "Dashboards and queries", "On Kubernetes", "Last drill"]
 SURPRISE = replace(DRILL, outcome="deviated", reasons=("requests survive: expected none failed, observed 7",))
 
 
@@ -83,7 +84,7 @@ def section(text: str, name: str) -> str:
 
 def test_the_sections_stand_in_the_order_of_need(page):
     headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
-    assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation", "On Kubernetes", "Last drill"]
+    assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation", *AFTERWARDS]
 
 
 def test_every_page_says_what_not_to_do_when_it_is_over_and_what_comes_after(page):
