@@ -14,6 +14,7 @@ from serving.errors import ServingError
 from serving.fleet.model import SERVING_ROTATIONS, PlatformState, ReplicaInfo
 from serving.fleet.plan import port_of
 from serving.fleet.ports import HOST
+from serving.fleet.spec import GpuPrice
 
 GATEWAY_DRAIN_S = 5.0
 VLLM_HEALTH = MappingProxyType(  # seconds; a step of the real engine takes what it takes, on a CPU whole seconds
@@ -85,9 +86,14 @@ def gateway_config(state: PlatformState, *, control: ControlAddress, capacity: C
             "tenants": spec.tenants,
             "control": {"port": control.port, "token": control.token},
             **({"health": dict(VLLM_HEALTH)} if spec.engine == "vllm" else {}),
+            **({"cost": _cost(spec.price)} if spec.price is not None else {}),
         },
         indent=1,
     )
+
+
+def _cost(price: GpuPrice) -> dict[str, Any]:
+    return {"replica_hour": price.replica_hour, "currency": price.currency}
 
 
 class GatewayClient:

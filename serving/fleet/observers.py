@@ -16,7 +16,7 @@ import yaml
 from serving.fleet.journal import write_atomically
 from serving.fleet.model import PlatformState, ReplicaInfo, Route, StateFiles
 
-KEPT_METRICS = ("sre_gateway_", "sre_engine_", "sre_autoscaler_", "vllm:", "nv_inference_", "DCGM_FI_DEV_")
+KEPT_METRICS = ("sre_gateway_", "sre_engine_", "sre_autoscaler_", "llm_", "vllm:", "nv_inference_", "DCGM_FI_DEV_")
 TARGETS_FILE = "targets.json"
 REFRESH_S = 2  # beside the file's change notification, for file systems without one
 

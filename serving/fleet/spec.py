@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -24,6 +25,24 @@ class Sidecar:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuPrice:
+    """What an hour of one GPU costs, and how many a replica holds. `per_gpu_hour` is text: money keeps its digits."""
+
+    name: str
+    per_gpu_hour: str
+    currency: str = "USD"
+    gpus_per_replica: int = 1
+
+    @property
+    def replica_hour(self) -> float:
+        """An hour of one replica; NaN where the amount is none."""
+        try:
+            return float(self.per_gpu_hour) * self.gpus_per_replica
+        except ValueError:
+            return math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class PlatformSpec:
     """The platform asked for.
 
@@ -33,7 +52,8 @@ class PlatformSpec:
     `max_replicas` bounds every change of size. `unhealthy_restart_s` is how long the gateway may hold a replica out of
     rotation before its process is replaced. `vllm` configures that engine (None: a tiny model it creates itself).
     `autoscale` and `tenants` are paths: the policy, the tenants file. `autoscale_clock_factor` compresses the policy's
-    windows for drills of minutes. `gateway_workers` is how many processes carry the gateway's bytes.
+    windows for drills of minutes. `gateway_workers` is how many processes carry the gateway's bytes. With `price` the
+    gateway says what the fleet costs.
     """
 
     replicas: int = 3
@@ -53,6 +73,7 @@ class PlatformSpec:
     autoscale_clock_factor: float = 1.0
     tenants: str | None = None
     gateway_workers: int = 1
+    price: GpuPrice | None = None
     sidecars: tuple[Sidecar, ...] = ()
 
     def __post_init__(self) -> None:
@@ -105,6 +126,10 @@ class PlatformSpec:
                 not _whole(self.gateway_workers, 1, MOST_GATEWAY_WORKERS),
                 f"gateway_workers is {self.gateway_workers!r}: use 1 to {MOST_GATEWAY_WORKERS}",
             ),
+            (
+                self.price is not None and not 0 < self.price.replica_hour <= 1_000_000,
+                f"price is {self.price and self.price.per_gpu_hour!r} a GPU-hour: use an amount above 0",
+            ),
         ]
 
     def to_json(self) -> str:
@@ -123,6 +148,8 @@ class PlatformSpec:
             raise BadInput(f"{path}: unknown keys ({extra}): known are {', '.join(sorted(known))}")
         try:
             data["sidecars"] = tuple(Sidecar(s["name"], tuple(s["argv"])) for s in data.get("sidecars", ()))
+            if data.get("price") is not None:
+                data["price"] = GpuPrice(**data["price"])
             if data.get("vllm") is not None:
                 data["vllm"] = VllmConfig(**data["vllm"])
             return cls(**data)

@@ -126,6 +126,15 @@ class ControlConfig(BaseModel):
     token: Annotated[str, StringConstraints(min_length=16, max_length=200)]
 
 
+class CostConfig(BaseModel):
+    """What an hour of one replica costs, for the cost gauges: its GPUs, whether they work or not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    replica_hour: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+
+
 class GatewayConfig(BaseModel):
     """What `gateway.json` may say. Times are seconds.
 
@@ -133,7 +142,8 @@ class GatewayConfig(BaseModel):
     `idle_timeout_s` is the longest gap between two tokens. `write_timeout_s` is how long a client may read nothing.
     `default_max_tokens` is used for chat requests that name no limit (completions use OpenAI's 16). `tenants` is the
     path of the tenants file; None serves everybody without a key. `engine` says whose rules of replay hold. `workers`
-    is how many processes carry the bytes: with more than one, this one coordinates them (`workers/`).
+    is how many processes carry the bytes: with more than one, this one coordinates them (`workers/`). Without `cost`
+    there are no cost gauges.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -163,6 +173,7 @@ class GatewayConfig(BaseModel):
     admission: AdmissionConfig = AdmissionConfig()
     routing: RoutingConfig = RoutingConfig()
     control: ControlConfig | None = None
+    cost: CostConfig | None = None
 
     @field_validator("host")
     @classmethod

@@ -16,6 +16,7 @@ from serving.gateway.backend import ReplicaChannel
 from serving.gateway.config import ControlConfig, GatewayConfig, ReplicaConfig
 from serving.gateway.connection import listen
 from serving.gateway.control import ControlApi
+from serving.gateway.cost import CostGauges
 from serving.gateway.entrance import Entrance
 from serving.gateway.forecast import Forecast
 from serving.gateway.front import Page, serving
@@ -45,6 +46,8 @@ class Core:
         rules = PoolRules(config.health, config.failover, config.admission, config.routing)
         clock = CLOCKS.monotonic
         self.pool = Pool(rules, self.metrics, connect=connect, clock=clock)
+        if config.cost is not None:
+            self.metrics.registry.register(CostGauges(config.cost, config.model, self.pool, self.metrics, clock))
         self.forecast = Forecast(clock())
         admission = Admission(self.pool, config.admission, self.metrics, self.forecast, clocks=CLOCKS)
         self.gate = Gate(

@@ -38,7 +38,11 @@ class PoolRules:
 
 
 class Pool:
-    """All replicas, those in use by name. `clock` gives monotonic seconds, `connect` opens the way to a replica."""
+    """All replicas, those in use by name. `clock` gives monotonic seconds, `connect` opens the way to a replica.
+
+    `prefix_tokens` are the prompt tokens placed so far, `prefix_tokens_held` those that the replica chosen should have
+    in its prefix cache: by whole blocks, an estimate.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Pool:
         self._replicas: dict[str, Replica] = {}
         self._retired: list[Replica] = []
         self._prefixes = PrefixIndex(rules.routing.max_blocks)
+        self.prefix_tokens = self.prefix_tokens_held = 0.0
         self._turn = 0
         self._listeners: list[Callable[[], None]] = []
         self._arrival: asyncio.Future[None] | None = None
@@ -188,6 +193,10 @@ class Pool:
         if affine and job.prefix:
             self._metrics.routed(choice.route, choice.lost_blocks)
             self._prefixes.note(choice.name, job.prefix)
+            held = next(c.matched_blocks for c in candidates if c.name == choice.name)
+            self.prefix_tokens_held += job.prompt_tokens_estimate * held / len(job.prefix)
+        if affine:
+            self.prefix_tokens += job.prompt_tokens_estimate
         self._turn += 1
         replica = self._replicas[choice.name]
         replica.last_turn = self._turn

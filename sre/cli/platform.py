@@ -27,6 +27,7 @@ from sre.cli.options import (
     TimeScale,
     UnhealthyRestart,
 )
+from sre.cli.price_options import GpusPerReplica, PriceAsked, spec_price
 from sre.cli.vllm_options import (
     Device,
     Dtype,
@@ -59,6 +60,8 @@ def up(
     tenants: Tenants = None,
     gateway_workers: GatewayWorkers = 1,
     unhealthy_restart: UnhealthyRestart = 20.0,
+    price: PriceAsked = None,
+    gpus_per_replica: GpusPerReplica = None,
     engine: Engine = "emulated",
     model: Model = None,
     device: Device = None,
@@ -100,6 +103,7 @@ def up(
         unhealthy_restart_s=unhealthy_restart,
         engine=engine,
         vllm=vllm,
+        price=spec_price(price, gpus_per_replica, profile=profile, engine=engine),
     )
     _start(spec, state_dir, as_json=as_json)
 

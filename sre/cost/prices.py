@@ -5,16 +5,20 @@ Nothing is converted: an amount stays in the currency of its price.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+from sre.cost.currencies import CODES
 from sre.cost.model import Price, Purchase
 from sre.cost.price_book import parse_book
 from sre.errors import BadDocument
 
 _UNDATED = "0000-00-00"
+_AMOUNT = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,12})?) ?(?P<currency>[A-Z]{3})?")
 
 
 def shipped_prices() -> tuple[Price, ...]:
@@ -76,6 +80,21 @@ def price_named(name: str, prices: Sequence[Price]) -> Price:
         if price.name == name:
             return price
     raise BadDocument([f"no price is called {name!r}: there is {_listed(prices)}"])
+
+
+def asked_price(text: str, gpu: str, prices: Sequence[Price]) -> Price:
+    """What somebody asked for by hand: the name of a price, or an amount for a GPU-hour (`2.10`, `2.10 EUR`; USD where
+    no currency is said). Raises BadDocument, one line.
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
+        return price_named(text, prices)
+    amount, currency = Decimal(match["amount"]), match["currency"] or "USD"
+    if currency not in CODES:
+        raise BadDocument([f"{text!r}: {currency} is no currency of ISO 4217: write 2.10 EUR"])
+    if not amount:
+        raise BadDocument([f"{text!r}: a GPU-hour costs more than 0"])
+    return Price("given", gpu, amount, currency, None, "given by hand")
 
 
 def _anybody_pays(price: Price) -> bool:

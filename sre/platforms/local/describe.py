@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ import psutil
 from serving.errors import BadInput
 from serving.fleet.model import PlatformSpec, Sidecar
 from serving.fleet.ports import require_free
+from serving.fleet.spec import GpuPrice
 from sre.platforms.local.errors import serving_errors_as_ours
 from sre.platforms.local.platform import LocalPlatform
 from sre.platforms.processes import marked
@@ -57,6 +59,11 @@ def platform_spec(
         gpu_of(spec.profile)
         _check_files(spec)
     return spec
+
+
+def gpu_price(name: str, per_gpu_hour: Decimal, currency: str, *, gpus_per_replica: int) -> GpuPrice:
+    """A price in the form the platform's specification holds (`price=` of `platform_spec`)."""
+    return GpuPrice(name, str(per_gpu_hour), currency, gpus_per_replica)
 
 
 def _check_files(spec: PlatformSpec) -> None:

@@ -9,6 +9,7 @@ from serving.engine.vllm import VllmConfig
 from serving.errors import BadInput, EnvironmentLacks
 from serving.fleet.model import PlatformSpec, Sidecar
 from serving.fleet.ports import free_ports, require_free
+from serving.fleet.spec import GpuPrice
 
 
 def test_a_spec_survives_its_file():
@@ -20,6 +21,7 @@ def test_a_spec_survives_its_file():
         autoscale="/policy.yaml",
         tenants="/tenants.yaml",
         gateway_workers=2,
+        price=GpuPrice("ours", "2.10", "EUR", 2),
         sidecars=(Sidecar("recorder", ("python", "-m", "x")),),
     )
     assert PlatformSpec.from_json(spec.to_json()) == spec
@@ -54,6 +56,9 @@ def test_a_malformed_spec_file_is_one_line(text):
         ({"vllm": {"tensor_paralel_size": 1}}, "tensor_paralel_size"),
         ({"replicas": 4, "max_replicas": 3}, "max_replicas is 3: use replicas (4) to 16"),
         ({"unhealthy_restart_s": 0.0}, "unhealthy_restart_s is 0"),
+        ({"price": {"name": "x", "per_gpu_hour": "free"}}, "price is 'free' a GPU-hour: use an amount above 0"),
+        ({"price": {"name": "x", "per_gpu_hour": "2", "gpus_per_replica": 0}}, "price is '2' a GPU-hour"),
+        ({"price": {"per_hour": "2"}}, "per_hour"),
     ],
 )
 def test_what_the_gateway_or_triton_would_choke_on_is_refused_before_they_start(fields, named):

@@ -10,7 +10,7 @@ import pytest
 
 from sre.cost.model import Purchase
 from sre.cost.price_book import parse_book
-from sre.cost.prices import load_book, price_named, price_of, shipped_prices
+from sre.cost.prices import asked_price, load_book, price_named, price_of, shipped_prices
 from sre.errors import BadDocument
 
 BOOK = """schema: 1
@@ -201,3 +201,33 @@ def test_a_book_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "ctrl.yaml").write_bytes(b"schema: 1\x00\n")
     with pytest.raises(BadDocument, match="not YAML"):
         load_book(tmp_path / "ctrl.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [("2.10", "2.10", "USD"), ("2.10 EUR", "2.10", "EUR"), ("3EUR", "3", "EUR"), (" 0.5 ", "0.5", "USD")],
+)
+def test_an_amount_given_by_hand_keeps_its_digits(text: str, amount: str, currency: str) -> None:
+    price = asked_price(text, "H", ())
+    assert (str(price.per_gpu_hour), price.currency, price.source) == (amount, currency, "given by hand")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2.10 USS", "USS is no currency of ISO 4217"),
+        ("0.00", "a GPU-hour costs more than 0"),
+        ("cheap", "no price is called 'cheap': there is old"),
+        ("-2", "no price is called '-2'"),
+        ("2,10", "no price is called '2,10'"),
+    ],
+)
+def test_what_is_no_price_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(BadDocument) as raised:
+        asked_price(text, "H", parse_book(AGES, where="ages.yaml"))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_price_may_be_asked_for_by_its_name() -> None:
+    assert asked_price("mid", "H", parse_book(AGES, where="ages.yaml")).name == "mid"

@@ -11,7 +11,7 @@ SHIPPED = Catalogue.shipped()
 
 
 def test_every_shipped_entry_names_where_its_facts_were_read():
-    assert {metric.exporter for metric in SHIPPED.metrics.values()} == {"gateway", "vllm", "triton"}
+    assert {metric.exporter for metric in SHIPPED.metrics.values()} == {"gateway", "opencost", "vllm", "triton"}
     assert all(metric.source for metric in SHIPPED.metrics.values())
 
 
