@@ -69,7 +69,7 @@ def credit_line(
         basis="measured" if period.basis == "measured" and weakest([fee]) == "measured" else "assumed",
         is_billed=False,
         formula=f"{said}; x {shown(fee.value)} {fee.unit}",
-        source=f"{period.source}; {credits.source}; {fee.name}: {fee.source}",
+        source=f"{period.source}; {fee.name}; {credits.source}",
         low=low if fee.low is not None else None,
         high=high if fee.high is not None else None,
     )

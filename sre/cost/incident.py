@@ -23,7 +23,8 @@ SUNK = "GPU lines are the part of the bill that served nobody; a fleet of fixed 
 class IncidentFacts:
     """What evidence says of an incident over (`start`, `end`]. Requests in three disjoint kinds; `response` is
     acknowledged to resolved in hours; `gpu` are lines of the bill; `period` is the contract's month, this incident
-    included; `notes` are limits of the evidence.
+    included; `notes` are limits of the evidence. `called_nobody` says why no person would have been called: then there is
+    no labour, for the platform mended itself and nobody noticed; empty where people were, or would have been, called.
     """
 
     id: str
@@ -37,6 +38,7 @@ class IncidentFacts:
     gpu: tuple[CostLine, ...]
     period: PeriodAvailability | None = None
     notes: tuple[str, ...] = ()
+    called_nobody: str = ""
 
     @property
     def bad(self) -> Decimal | None:
@@ -52,8 +54,7 @@ def incident_cost(facts: IncidentFacts, finance: Finance, *, with_credits: bool 
         *lost_lines(facts, finance),
         *((credit_line(finance, facts.period, incident_bad=facts.bad),) if with_credits else ()),
         *facts.gpu,
-        *response_lines(finance, facts.response),
-        *follow_up_lines(finance),
+        *_labour(facts, finance),
     )
     return CostSum(
         title=f"{facts.id}: {facts.title}",
@@ -62,6 +63,13 @@ def incident_cost(facts: IncidentFacts, finance: Finance, *, with_credits: bool 
         inputs=inputs_of(finance),
         notes=(*facts.notes, *((SUNK,) if any(line.is_billed for line in lines) else ())),
     )
+
+
+def _labour(facts: IncidentFacts, finance: Finance) -> tuple[CostLine, ...]:
+    if facts.called_nobody:
+        words = f"0: {facts.called_nobody}"
+        return (CostLine("labour", Decimal(0), "measured", False, words, "requests.jsonl, incident.json"),)
+    return (*response_lines(finance, facts.response), *follow_up_lines(finance))
 
 
 def lost_lines(facts: IncidentFacts, finance: Finance) -> tuple[CostLine, ...]:

@@ -80,7 +80,7 @@ def _timed(name: str, replica_s: Decimal, use: GpuUse, what: str) -> CostLine:
         basis="measured",
         is_billed=True,
         formula=f"{shown(replica_s)} replica-s {what} / 3600 x {_rate(use)}",
-        source=f"{EVENTS}; {use.price.name}: {use.price.source}",
+        source=f"{EVENTS}; price {use.price.name}",
     )
 
 

@@ -56,7 +56,7 @@ def product(
         basis=weakest(known),
         is_billed=is_billed,
         formula=words,
-        source="; ".join(dict.fromkeys((count.source, *(f"{f.name}: {f.source}" for f in known)))),
+        source="; ".join(dict.fromkeys((count.source, *(f.name for f in known)))),
         low=low if has_bounds else None,
         high=high if has_bounds else None,
     )

@@ -35,8 +35,8 @@ def _requests(finance: Finance) -> CostLine:
         return line
     value = finance.good_request
     words = f"{shown(traffic.value)} requests a month / 43,200 min x {shown(value.value)} {value.unit}"
-    sources = "; ".join(f"{one.name}: {one.source}" for one in (traffic, value))
-    return CostLine(line.name, line.amount, line.basis, False, words, sources, "", line.low, line.high)
+    source = f"{traffic.name}; {value.name}"
+    return CostLine(line.name, line.amount, line.basis, False, words, source, "", line.low, line.high)
 
 
 def _gpus(use: GpuUse | None) -> CostLine:
@@ -52,7 +52,7 @@ def _gpus(use: GpuUse | None) -> CostLine:
         is_billed=True,
         formula=f"{replicas} replicas x {use.cost.gpus_per_replica} GPU x {shown(price.per_gpu_hour)} "
         f"{price.currency} an hour / 60",
-        source=f"events.jsonl; {price.name}: {price.source}",
+        source=f"events.jsonl; price {price.name}",
     )
 
 
@@ -123,7 +123,7 @@ def _allowed(slo: Slo, finance: Finance) -> Measure | None:
     if traffic is None:
         return None
     count = traffic.value * Decimal(str(slo.period_s)) / SECONDS_A_MONTH * Decimal(str(slo.budget))
-    return measured(count, "requests the budget allows to fail", f"{traffic.name}: {traffic.source}")
+    return measured(count, "requests the budget allows to fail", traffic.name)
 
 
 def _spent_share(slo: Slo, finance: Finance, bad: Measure) -> Decimal | None:

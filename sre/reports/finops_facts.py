@@ -40,7 +40,7 @@ def drill_facts_for_cost(
     if fault is None:
         raise NoData(f"{report.id}: no fault was injected, so there was no incident")
     start, end = incident_window(report, fault)
-    lost = lost_requests(_answers(report), limits or limits_of(report), start=start, end=end)
+    lost = lost_requests(answers_of(report), limits or limits_of(report), start=start, end=end)
     return IncidentFacts(
         id=report.id,
         title=report.title,
@@ -52,6 +52,7 @@ def drill_facts_for_cost(
         response=_response(report),
         gpu=gpu_lines(use, start=start, end=end, counts_recovery=counts_recovery),
         notes=_notes(report, start, end),
+        called_nobody=_called_nobody(report, lost),
     )
 
 
@@ -79,7 +80,8 @@ def _threshold(result: SloResult) -> float | None:
     return None
 
 
-def _answers(report: DrillReport) -> list[Answer]:
+def answers_of(report: DrillReport) -> list[Answer]:
+    """How each of the drill's requests ended, by the client's own records."""
     return [
         Answer(
             ended_at=point.at + point.e2e_s,
@@ -95,6 +97,14 @@ def _answers(report: DrillReport) -> list[Answer]:
 
 def _count(count: int, lost: LostRequests, unit: str) -> Measure:
     return measured(Decimal(count), f"{unit} of {lost.total:,}", _CLIENTS)
+
+
+def _called_nobody(report: DrillReport, lost: LostRequests) -> str:
+    """A fault that neither paged nor failed a request is mended by the platform alone."""
+    at = {m.name: m.at for m in report.incident.milestones}
+    if lost.failed or lost.rejected or at.get("alerted") is not None or at.get("acknowledged") is not None:
+        return ""
+    return "no request failed and no page fired, so nobody would have been called"
 
 
 def _response(report: DrillReport) -> Measure:
@@ -113,7 +123,7 @@ def _notes(report: DrillReport, start: float, end: float) -> tuple[str, ...]:
     if report.platform.driver == "local":
         notes.append("A drill on one machine: its counts are of its own load, not of production's.")
     if _response(report).value is None:
-        notes.append("Nobody responded to this drill: labour is what an incident like it would take.")
+        notes.append("Nobody responded to this drill; labour, where there is any, is what such an incident would take.")
     return tuple(notes)
 
 
@@ -135,3 +145,10 @@ def _uses_of(spans: Sequence[ReplicaSpan]) -> tuple[ReplicaUse, ...]:
                 life = ReplicaUse(replica, life.start, ready if life.ready_at is None else life.ready_at, span.end)
         uses += [life] if life is not None else []
     return tuple(sorted(uses, key=lambda use: (use.start, use.replica)))
+
+
+def recovery_s(report: DrillReport) -> float | None:
+    """Seconds from the fault until its target served again; None where that was not seen."""
+    fault = first_fault(report)
+    at = {m.name: m.at for m in report.incident.milestones}.get("recovered")
+    return None if fault is None or at is None else at - fault.begin

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typer
 
+from sre.cli.cost.briefing import briefing
 from sre.cli.cost.incident import drill, incident
 from sre.cli.cost.prices import prices
 
@@ -15,3 +16,4 @@ app = typer.Typer(help="Prices, what serving cost and what for, billing exports.
 app.command("prices")(prices)
 app.command("incident")(incident)
 app.command("drill")(drill)
+app.command("briefing")(briefing)

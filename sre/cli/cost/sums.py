@@ -30,22 +30,26 @@ def finance_of(path: Path | None, currency: str) -> Finance:
     return read_finance(Path(NAME)) if Path(NAME).is_file() else no_finance(currency)
 
 
-def price_for(report: DrillReport, finance: Finance, book: Path | None) -> Price:
-    """The price finance.yaml names, else the one the drill was priced with; in finance's currency or BadDocument."""
-    from sre.cost.incident_gpus import check_currency
+def named_price(finance: Finance, book: Path | None) -> Price | None:
+    """The price that finance.yaml names; None when it names none. Raises BadDocument when no book has it."""
     from sre.cost.prices import load_book, shipped_prices
     from sre.errors import BadDocument
 
-    price = report.cost.price
-    if finance.gpu_price is not None:
-        known = load_book(book) if book is not None else shipped_prices()
-        named = [one for one in known if one.name == finance.gpu_price]
-        if not named:
-            names = ", ".join(one.name for one in known)
-            raise BadDocument(
-                [f"{finance.path}: gpu_price: no price is called {finance.gpu_price!r}: there are {names}"]
-            )
-        price = named[0]
+    if finance.gpu_price is None:
+        return None
+    known = load_book(book) if book is not None else shipped_prices()
+    for price in known:
+        if price.name == finance.gpu_price:
+            return price
+    names = ", ".join(price.name for price in known)
+    raise BadDocument([f"{finance.path}: gpu_price: no price is called {finance.gpu_price!r}: there are {names}"])
+
+
+def price_for(report: DrillReport, finance: Finance, book: Path | None) -> Price:
+    """The price finance.yaml names, else the one the drill was priced with; in finance's currency or BadDocument."""
+    from sre.cost.incident_gpus import check_currency
+
+    price = named_price(finance, book) or report.cost.price
     check_currency(price, finance.currency, said_by=finance.path)
     return price
 

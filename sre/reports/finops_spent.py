@@ -1,0 +1,69 @@
+"""What a bill bought: the money of one drill by layers and units, and of many drills together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sre.cost.incident_gpus import GpuUse
+from sre.cost.lost_requests import Limits, lost_requests
+from sre.reports.finops_facts import answers_of
+from sre.reports.finops_model import Spent
+from sre.reports.model import DrillReport
+
+LAYERS = ("used", "wasted", "idle", "shared")
+_OUTLINE = ("serving", "not serving")
+
+
+def spent_in(report: DrillReport, use: GpuUse, limits: Limits) -> Spent:
+    """One drill's bill, at the price of `use`."""
+    cost = report.cost
+    lost = lost_requests(answers_of(report), limits, start=float("-inf"), end=float("inf"))
+    served = sum(point.outcome == "ok" for point in report.requests)
+    return Spent(
+        bill=(cost.total if cost.layers is None else cost.layers.bill) * use.rescale,
+        requests=len(report.requests),
+        good_requests=served - lost.slow,
+        tokens=cost.tokens,
+        good_tokens=cost.good_tokens,
+        parts=_parts(use),
+        layered=cost.layers is not None,
+    )
+
+
+def _parts(use: GpuUse) -> tuple[tuple[str, Decimal], ...]:
+    layers = use.cost.layers
+    if layers is not None:
+        return tuple((name, getattr(layers, name) * use.rescale) for name in LAYERS)
+    total = use.cost.total * use.rescale
+    hourly = use.per_replica_hour
+    idle = hourly * Decimal(str(use.cost.not_serving_s)) / 3600
+    return (_OUTLINE[0], total - idle), (_OUTLINE[1], idle)
+
+
+def together(found: Sequence[Spent]) -> Spent:
+    """The sum. A count that one of them lacks is None for all: a part is no total. Layers only where all have them."""
+    layered = bool(found) and all(one.layered for one in found)
+    names = LAYERS if layered else _OUTLINE
+    return Spent(
+        bill=sum((one.bill for one in found), Decimal(0)),
+        requests=sum(one.requests for one in found),
+        good_requests=sum(one.good_requests for one in found),
+        tokens=_total([one.tokens for one in found]),
+        good_tokens=_total([one.good_tokens for one in found]),
+        parts=tuple((name, sum((_part(one, name) for one in found), Decimal(0))) for name in names),
+        layered=layered,
+    )
+
+
+def _part(spent: Spent, name: str) -> Decimal:
+    """Of a mixed set: the layers of one with layers, told as serving and not."""
+    parts = dict(spent.parts)
+    if name in parts:
+        return parts[name]
+    return Decimal(0) if name == "not serving" else sum(parts.values(), Decimal(0))
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

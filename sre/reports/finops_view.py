@@ -1,0 +1,255 @@
+"""The briefing as a reader sees it: figures and tables of plain text, each row with the source of its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sre.cost.provenance import CostLine, CostSum
+from sre.reports.facts import Figure
+from sre.reports.finops_model import FinopsBriefing, Spent
+from sre.reports.finops_tables import (
+    budgets,
+    cases,
+    drills,
+    follow_ups,
+    inputs,
+    policies,
+    returns,
+    sign_offs,
+)
+from sre.reports.finops_words import simulated
+from sre.reports.formats import NOT_AVAILABLE, count, date_time, money, percent, plural
+from sre.reports.page import Cell, Grid, grid
+from sre.reports.svg import Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table, a chart or both. `half` ones stand side by side where there is room."""
+
+    key: str
+    title: str
+    grids: tuple[Grid, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    half: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FinopsView:
+    """Everything a renderer shows. `warning` is said before anything else; empty when there is nothing to warn of."""
+
+    title: str
+    subtitle: str
+    warning: str
+    headline: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    sections: tuple[Section, ...]
+    limits: tuple[str, ...]
+    footer: str
+
+
+def view(found: FinopsBriefing, charts: Sequence[Chart] = ()) -> FinopsView:
+    """`charts` by their keys: `bill`, `units`, `policies`, `roi`."""
+    drawn = {chart.key: (chart,) for chart in charts}
+    return FinopsView(
+        title=found.title,
+        subtitle=f"{date_time(found.start)} to {date_time(found.end)}; {plural(len(found.drills), 'drill')}, "
+        f"{plural(len(found.cases), 'other incident')}; all amounts in {found.currency}",
+        warning=_warning(found),
+        headline=found.headline,
+        figures=figures(found),
+        sections=(
+            Section(
+                "unit-cost", "What serving cost", (_units(found),), (*drawn.get("bill", ()), *drawn.get("units", ()))
+            ),
+            Section("incidents", "Drills and incidents", tuple(_incidents(found))),
+            Section("outage", "What failing costs", (_sum("minute", found.outage), budgets(found), _month(found))),
+            Section("roi", "Return of the drill programme", (returns(found),), drawn.get("roi", ())),
+            Section("policies", "Scaling policies (simulated)", (policies(found),), drawn.get("policies", ())),
+            Section("follow-ups", "Follow-ups", (follow_ups(found),), half=True),
+            Section("approvals", "Approvals", (sign_offs(found),), half=True),
+            Section("inputs", "Inputs", (inputs(found),)),
+        ),
+        limits=(*found.limits, *(found.roi.notes if found.roi is not None else ())),
+        footer=f"Price: {found.price}. Economics: {found.finance_path}, sha256 {found.finance_sha256[:16] or 'n/a'}.",
+    )
+
+
+def _warning(found: FinopsBriefing) -> str:
+    if found.is_illustrative:
+        return (
+            f"Illustrative figures: {found.finance_path} holds example assumptions, not yours. Amounts marked assumed "
+            "show how the sums are made, not what anything costs."
+        )
+    return "" if found.finance_sha256 else "No finance.yaml: only what is on the bill can be told."
+
+
+def figures(found: FinopsBriefing) -> tuple[Figure, ...]:
+    """The key figures: measured ones first, each with what it rests on."""
+    spent, currency = found.spent, found.currency
+    net = None if found.roi is None else found.roi.net.p50
+    bill = f"measured: {plural(len(found.drills), 'drill')}, cost.json"
+    return (
+        Figure("GPU bill", money(spent.bill, currency) if found.drills else NOT_AVAILABLE, bill),
+        Figure(
+            f"{currency} per million tokens", money(spent.per_million_tokens, currency), _over(spent.tokens, "tokens")
+        ),
+        Figure(
+            f"{currency} per million good tokens",
+            money(spent.per_million_good_tokens, currency),
+            _over(spent.good_tokens, "good tokens"),
+        ),
+        Figure(
+            f"{currency} per request", money(spent.per_request, currency), f"bill / {count(spent.requests)} requests"
+        ),
+        _incident_figure(found),
+        Figure("minute of full outage", money(found.outage.total, currency), _range(found.outage, "assumed")),
+        _budget_figure(found),
+        Figure("net benefit of drills, a year", simulated(net, currency), _net(found)),
+    )
+
+
+def _over(n: int | None, what: str) -> str:
+    return f"bill / {count(n)} {what}, measured" if n else f"n/a: no samples of {what}" if n is None else f"no {what}"
+
+
+def _incident_figure(found: FinopsBriefing) -> Figure:
+    sums = [d.incident for d in found.drills if d.incident is not None] + [case.cost for case in found.cases]
+    known = [one.total for one in sums if one.total is not None]
+    total = sum(known, Decimal(0)) if known else None
+    note = f"{plural(len(sums), 'incident')}; of it measured {money(_measured(sums), found.currency)}, the rest assumed"
+    return Figure("incidents would cost", money(total, found.currency), note if sums else "no incident in the period")
+
+
+def _measured(sums: Sequence[CostSum]) -> Decimal:
+    lines = (line for one in sums for line in one.lines if line.basis == "measured" and line.amount is not None)
+    return sum((line.amount or Decimal(0) for line in lines), Decimal(0))
+
+
+def _range(found: CostSum, basis: str) -> str:
+    bounds = found.bounds
+    if bounds is None:
+        return "n/a: " + "; ".join(line.reason for line in found.unknown)
+    return f"{basis}; {money(bounds[0], found.currency)} to {money(bounds[1], found.currency)}"
+
+
+def _budget_figure(found: FinopsBriefing) -> Figure:
+    if not found.budgets:
+        return Figure("1 % of the error budget", NOT_AVAILABLE, "no objective was read")
+    first = found.budgets[0]
+    note = first.whole.formula if first.whole.amount is not None else first.whole.reason
+    return Figure(f"1 % of the {first.slo} budget", money(first.percent, found.currency), f"assumed: {note}")
+
+
+def _net(found: FinopsBriefing) -> str:
+    roi = found.roi
+    if roi is None:
+        return f"n/a: {found.roi_reason}"
+    low, high = simulated(roi.net.p10, roi.currency), simulated(roi.net.p90, roi.currency)
+    return f"p50 of {roi.years:,} simulated years, p10 {low}, p90 {high}"
+
+
+def _units(found: FinopsBriefing) -> Grid:
+    spent, currency = found.spent, found.currency
+    rows = [
+        ("bill", money(spent.bill, currency), "replica-seconds / 3600 x GPUs x price, layers added", "cost.json"),
+        *(
+            (f"of it {name}", money(amount, currency), _percent_of(amount, spent), "cost.json")
+            for name, amount in spent.parts
+        ),
+        (
+            "per million tokens",
+            money(spent.per_million_tokens, currency),
+            f"bill / {count(spent.tokens)} x 1,000,000",
+            "cost.json",
+        ),
+        (
+            "per million good tokens",
+            money(spent.per_million_good_tokens, currency),
+            f"bill / {count(spent.good_tokens)} x 1,000,000",
+            "cost.json",
+        ),
+        ("per request", money(spent.per_request, currency), f"bill / {count(spent.requests)}", "requests.jsonl"),
+        (
+            "per good request",
+            money(spent.per_good_request, currency),
+            f"bill / {count(spent.good_requests)}",
+            "requests.jsonl",
+        ),
+    ]
+    notes = [
+        "In a brown-out tokens still flow, so the cost per million tokens can fall while the cost per million good "
+        "tokens rises: both are shown."
+    ]
+    if found.drills and not spent.layered:
+        notes.append("Layers used, wasted, idle and shared need samples of the replicas, which a drill here lacks.")
+    cells = [tuple(Cell(text) for text in row) for row in rows] if found.drills else []
+    return grid("units", "", ("", ">amount", "how", "source"), cells, notes=notes, empty="No drill in the period.")
+
+
+def _percent_of(amount: Decimal, spent: Spent) -> str:
+    return f"{percent(float(amount / spent.bill), 1)} of the bill" if spent.bill else ""
+
+
+def _incidents(found: FinopsBriefing) -> list[Grid]:
+    grids = []
+    single = found.drills[0] if len(found.drills) == 1 else None
+    if single is not None:
+        grids.append(_sum("drill", single.drill, "The drill itself"))
+        if single.incident is not None:
+            grids.append(_sum("incident", single.incident, "Its incident, had it not been a drill", found.credits))
+    elif found.drills:
+        grids.append(drills(found))
+    if found.cases:
+        grids.append(cases(found))
+    return grids
+
+
+def _sum(key: str, found: CostSum, title: str = "", extra: CostLine | None = None) -> Grid:
+    lines = (*found.lines, *(() if extra is None else (extra,)))
+    rows = [_line(line, found.currency) for line in lines]
+    bounds = found.bounds
+    between = "" if bounds is None else f"{money(bounds[0], found.currency)} to {money(bounds[1], found.currency)}"
+    total = tuple(
+        Cell(text) for text in ("total of the known lines", money(found.total, found.currency), between, "", "", "")
+    )
+    head = ("what", ">amount", "basis", "on a bill", "how", "source")
+    return grid(key, title or found.title, head, [*rows, total], notes=found.notes)
+
+
+def _line(line: CostLine, currency: str) -> tuple[Cell, ...]:
+    known = line.amount is not None
+    return (
+        Cell(line.name),
+        Cell(money(line.amount, currency), "" if known else "muted"),
+        Cell(line.basis if known else NOT_AVAILABLE, "unsure" if known and line.basis == "assumed" else ""),
+        Cell("yes" if line.is_billed else "no"),
+        Cell(line.formula if known else f"n/a: {line.reason}"),
+        Cell(line.source),
+    )
+
+
+def _month(found: FinopsBriefing) -> Grid:
+    """Budgets against what the period spent; a period is no month, so no share is claimed."""
+    drilled = [drill.drill.total for drill in found.drills if drill.drill.total is not None]
+    spent = {"gpus": found.spent.bill, "drills": sum(drilled, Decimal(0))}
+    rows = [
+        tuple(
+            Cell(text)
+            for text in (
+                name,
+                money(given.value, found.currency),
+                money(spent.get(name) if found.drills else None, found.currency),
+                given.basis,
+                f"{found.finance_path}: {given.source}",
+            )
+        )
+        for name, given in found.monthly_budgets
+    ]
+    head = ("", ">budget a month", ">spent in the period", "basis", "source")
+    note = "Spent on drills is the labour and GPUs of the drills above; labour is no bill."
+    return grid(
+        "month", "Budgets of the month", head, rows, notes=(note,), empty="finance.yaml has no monthly_budgets."
+    )
