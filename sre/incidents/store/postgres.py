@@ -40,7 +40,7 @@ def postgres_database(url: str, *, read_only: bool, shown: str) -> Database:
         engine,
         shown,
         explain=lambda error: _explain(shown, error),
-        lock=_lock,
+        lock=lambda connection: _prepare(connection, shown),
         snapshot="REPEATABLE READ",
         read_only=read_only,
     )
@@ -54,8 +54,12 @@ def _with_options(url: str, options: dict[str, str | int], limits: str) -> dict[
     return {**options, "options": f"{limits} {own if isinstance(own, str) else ' '.join(own)}".strip()}
 
 
-def _lock(connection: Connection) -> None:
+def _prepare(connection: Connection, shown: str) -> None:
+    """Before the tables are made or changed: nobody else does, and the database can hold every letter."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != "UTF8":
+        raise SreError(f"{shown}: keeps text as {encoding}: make the database with ENCODING 'UTF8'")
 
 
 def _explain(shown: str, error: DBAPIError) -> SreError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -11,13 +12,12 @@ from sre.errors import SreError
 from sre.incidents.case import CaseHead, Item
 from sre.incidents.events import ItemStatus, Origin, Severity, Status
 from sre.incidents.payloads import keepable
+from sre.incidents.store.tables import HEADS
 
 PREFIXES: Mapping[bool, str] = MappingProxyType({False: "INC", True: "TTX"})
-_CHOICES = {
-    "origin": frozenset(get_args(Origin)),
-    "status": frozenset(get_args(Status)),
-    "severity": frozenset(get_args(Severity)),
-}
+HEAD_COLUMNS = [HEADS.c[field.name] for field in fields(CaseHead)]
+"""What a line of a list is read from, in this order."""
+_ORIGINS, _STATUSES, _SEVERITIES = map(frozenset, (get_args(Origin), get_args(Status), get_args(Severity)))
 _ITEM_STATUSES = frozenset(get_args(ItemStatus))
 
 
@@ -51,19 +51,19 @@ def head_row(head: CaseHead, opened_position: int) -> dict[str, Any]:
     }
 
 
-def head_of(row: Mapping[Any, Any], shown: str) -> CaseHead:
-    """Raises SreError where the list was edited into something that is no incident."""
+def head_of(row: Sequence[Any], shown: str) -> CaseHead:
+    """The line of `HEAD_COLUMNS`. Raises SreError where it was edited into something that is no incident."""
+    name, _, origin, status, severity = row[:5]
     try:
-        milestones, figures = json.loads(row["milestones"]), json.loads(row["figures"])
+        milestones, figures = json.loads(row[10]), json.loads(row[11])
         if not isinstance(milestones, dict) or not isinstance(figures, dict):
             raise ValueError("milestones and figures are objects")
-        for name, known in _CHOICES.items():
-            if row[name] not in known:
-                raise ValueError(f"{name} {row[name]!r:.40}")
+        if origin not in _ORIGINS or status not in _STATUSES or severity not in _SEVERITIES:
+            raise ValueError(f"origin {origin!r:.20}, status {status!r:.20}, severity {severity!r:.20}")
     except (TypeError, ValueError) as error:
-        raise damaged(shown, row["id"], error) from error
-    said = {name: row[name] for name in row if name not in ("opened_position", "milestones", "figures")}
-    return CaseHead(milestones=MappingProxyType(milestones), figures=MappingProxyType(figures), **said)
+        raise damaged(shown, name, error) from error
+    values: tuple[Any, ...] = (*row[:10], MappingProxyType(milestones), MappingProxyType(figures), row[12])
+    return CaseHead(*values)
 
 
 def item_row(item: Item) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sre.incidents.payloads import keepable
 from sre.incidents.store.chain import Row, event_of, events_of
 from sre.incidents.store.database import Database
 from sre.incidents.store.model import Anchor, Verification
-from sre.incidents.store.projection import by_due, head_of, item_of_row
+from sre.incidents.store.projection import HEAD_COLUMNS, by_due, head_of, item_of_row
 from sre.incidents.store.tables import CHAIN, EVENTS, HEADS, ITEMS
 from sre.incidents.store.writing import Writing
 
@@ -62,7 +62,7 @@ class SqlStore:
         since: float | None = None,
         until: float | None = None,
     ) -> tuple[CaseHead, ...]:
-        query = select(HEADS).where(HEADS.c.origin.in_(origins or _ORIGINS))
+        query = select(*HEAD_COLUMNS).where(HEADS.c.origin.in_(origins or _ORIGINS))
         if statuses:
             query = query.where(HEADS.c.status.in_(statuses))
         if since is not None:
@@ -71,13 +71,13 @@ class SqlStore:
             query = query.where(HEADS.c.opened_at < until)
         query = query.order_by(HEADS.c.opened_at.desc(), HEADS.c.opened_position.desc())
         with self._database.reading() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query).all()
         return tuple(head_of(row, self._database.shown) for row in rows)
 
     def by_key(self, key: str) -> CaseHead | None:
-        query = select(HEADS).where(HEADS.c.key == keepable(key)).order_by(HEADS.c.opened_position.desc()).limit(1)
+        query = select(*HEAD_COLUMNS).where(HEADS.c.key == keepable(key))
         with self._database.reading() as connection:
-            row = connection.execute(query).mappings().one_or_none()
+            row = connection.execute(query.order_by(HEADS.c.opened_position.desc()).limit(1)).one_or_none()
         return None if row is None else head_of(row, self._database.shown)
 
     def items(self) -> tuple[Item, ...]:

@@ -13,8 +13,10 @@ from sre.incidents.case import CaseHead, advance, item_of
 from sre.incidents.events import Draft, Event, ItemSet, Opened, Origin
 from sre.incidents.store.chain import chained
 from sre.incidents.store.model import Anchor
-from sre.incidents.store.projection import head_of, head_row, identity, item_row
+from sre.incidents.store.projection import HEAD_COLUMNS, head_of, head_row, identity, item_row
 from sre.incidents.store.tables import CHAIN, EVENTS, HEADS, ITEMS
+
+_LINE = select(*HEAD_COLUMNS, HEADS.c.opened_position)
 
 
 class Writing:
@@ -44,14 +46,14 @@ class Writing:
 
     def by_key(self, key: str) -> tuple[CaseHead, int] | None:
         """The incident opened last under `key`, with its opening's position."""
-        return self._one(select(HEADS).where(HEADS.c.key == key).order_by(HEADS.c.opened_position.desc()).limit(1))
+        return self._one(_LINE.where(HEADS.c.key == key).order_by(HEADS.c.opened_position.desc()).limit(1))
 
     def by_id(self, incident: str) -> tuple[CaseHead, int] | None:
-        return self._one(select(HEADS).where(HEADS.c.id == incident))
+        return self._one(_LINE.where(HEADS.c.id == incident))
 
     def _one(self, query: Any) -> tuple[CaseHead, int] | None:
-        row = self._connection.execute(query).mappings().one_or_none()
-        return None if row is None else (head_of(row, self._shown), row["opened_position"])
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else (head_of(row, self._shown), row.opened_position)
 
     def _next_id(self, origin: Origin) -> str:
         exercise = origin == "tabletop"
