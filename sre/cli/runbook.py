@@ -10,6 +10,7 @@ import typer
 
 from sre.cli.gameday.options import Workspace, short
 from sre.cli.options import Json
+from sre.cli.runbook_exec import execute
 
 if TYPE_CHECKING:
     from sre.reports.model import DrillReport
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Runbooks: pages for the person on call, rendered from experiments and drills.", no_args_is_help=True
 )
+
+app.command("exec")(execute)
 
 
 @app.command("build")

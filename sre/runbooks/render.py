@@ -10,7 +10,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -44,6 +45,20 @@ def render_runbook(facts: RunbookFacts, knowledge: Mapping[str, Page] | None = N
 def render_alert(facts: AlertFacts, knowledge: Mapping[str, Page] | None = None, *, now: Now | None = None) -> str:
     """The page of an alert; raises BadDocument when nothing is known of alerts of its kind."""
     return _rendered("alert.md.j2", alert_page_of(facts.page, knowledge), facts, now)
+
+
+def any_page_of(name: str) -> Page:
+    """A failure's or an alert's page, under the name that was asked for. Raises BadDocument, naming the nearest."""
+    failures = shipped_knowledge()
+    if name in failures:
+        return failures[name]
+    try:
+        return replace(alert_page_of(name), name=name)
+    except BadDocument:
+        known = (*failures, *shipped_alerts())
+        near = get_close_matches(name, known, n=1)
+        mend = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
+        raise BadDocument([f"there is no runbook {name!r}: {mend}"]) from None
 
 
 def slo_queries(name: str) -> tuple[tuple[str, str], ...]:

@@ -69,7 +69,7 @@ def variables_in(text: str) -> tuple[str, ...]:
 
 def variables_of(part: Check | Mitigation) -> tuple[str, ...]:
     """Those of one step: its command, its verification, its way back."""
-    return variables_in("\n".join((part.run, getattr(part, "check", ""), getattr(part, "back", ""))))
+    return variables_in("\n".join((part.run, getattr(part, "check", ""), getattr(part, "undo", ""))))
 
 
 def variables_on(page: Page) -> Mapping[str, bool]:

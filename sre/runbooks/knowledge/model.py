@@ -27,8 +27,8 @@ class Check:
 class Mitigation:
     """Something that changes the platform. `run` may be empty: then there is nothing to type.
 
-    `check` is the verification as a command that ends with 0 when it is so; empty: a person has to judge. `watch` names
-    queries, blank between them. `level` "": mutating where there is something to run. `escalate` says when and whom.
+    `check` is the verification as a command that ends with 0 when it is so; empty: a person has to judge. `undo` is the
+    way back as a command. `watch` names queries, blank between them. `level` "": mutating where there is something to run. `escalate` says when and whom.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Mitigation:
     run: str = ""
     check: str = ""
     back: str = ""
+    undo: str = ""
     level: str = ""
     watch: str = ""
 

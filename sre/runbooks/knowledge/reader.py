@@ -29,7 +29,7 @@ _PAGE = (
 _CLUSTER = ("checks", "mitigations")
 _LISTS = ("never", "over", "after")
 _KINDS: tuple[tuple[Kind, str], ...] = (("failure", "pages"), ("alert", "alerts"))
-_OPTIONAL = ("run", "back", "check", "level", "watch", "escalate")
+_OPTIONAL = ("run", "back", "undo", "check", "level", "watch", "escalate")
 _LEVELS = ("read-only", "mutating")
 Part = TypeVar("Part", Check, Mitigation)
 

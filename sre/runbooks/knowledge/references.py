@@ -10,7 +10,7 @@ from typing import TypeVar
 from sre.runbooks.knowledge.model import Check, Mitigation, Page, Sign
 
 REFERENCE = re.compile(r"(?<![\w@])@([a-z][a-z-]*)")
-_NO_TEXT = ("name", "run", "check", "page", "level", "watch")
+_NO_TEXT = ("name", "run", "check", "undo", "page", "level", "watch")
 Part = TypeVar("Part", Check, Mitigation, Sign)
 
 
