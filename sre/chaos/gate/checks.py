@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sre.chaos.gate.incidents import INCIDENTS_FILE, open_incidents
+from sre.chaos.gate.incidents import open_incidents
 from sre.chaos.leases.healing import heal_leftovers
 from sre.chaos.leases.ledger import Ledger
 from sre.chaos.leases.radius import healthy
@@ -28,7 +28,7 @@ Say = Callable[[], Iterable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The gate of one run. `workspace` is the folder in which `calendar.yaml` and `incidents.jsonl` may lie."""
+    """The gate of one run. `workspace` is the folder in which `calendar.yaml` and `incidents.sqlite` may lie."""
 
     platform: Platform
     terms: Terms
@@ -91,9 +91,11 @@ class Gate:
             yield refusal
 
     def _incidents(self) -> Iterator[str]:
-        path = self.workspace / INCIDENTS_FILE
-        for incident in open_incidents(path):
-            yield f"{path}: incident {incident.id} is open ({incident.title}): resolve it first"
+        for incident in open_incidents(self.workspace):
+            yield (
+                f"incident {incident.id} is {incident.status} ({incident.title}): "
+                f"resolve it first, `sre incident resolve {incident.id}`"
+            )
 
     def _budget(self, notes: list[str]) -> list[str]:
         gate = self.terms.gate

@@ -1,20 +1,22 @@
 """Open incidents: nothing is broken on purpose while something is broken by accident.
 
-`incidents.jsonl` in the workspace, one object a line: `id`, `title`, `status` (`open`, `resolved` or `closed`). Of
-several lines about one incident the last holds. Whoever keeps incidents elsewhere exports the open ones into it.
+Asked is the incident store: SRE_INCIDENTS_URL, else `incidents.sqlite` of the workspace. What is mitigated is not over
+yet; a drill that was never resolved left something behind; an exercise at a table breaks nothing.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import os
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sre.errors import BadDocument
+from sre.incidents.events import Status
+from sre.incidents.store import open_store, store_address
+from sre.incidents.store.address import address_of
 
-INCIDENTS_FILE = "incidents.jsonl"
-STATUSES = ("open", "resolved", "closed")
+UNRESOLVED: tuple[Status, ...] = ("open", "acknowledged", "mitigated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +25,15 @@ class OpenIncident:
 
     id: str
     title: str
+    status: Status
 
 
-def open_incidents(path: Path) -> tuple[OpenIncident, ...]:
-    """Those that are open, oldest first; none without the file. Raises BadDocument with every bad line."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError:
+def open_incidents(workspace: Path, environ: Mapping[str, str] = os.environ) -> tuple[OpenIncident, ...]:
+    """Those that are not resolved, oldest first; none without a store. Raises SreError when it cannot be read."""
+    where = store_address(workspace, environ=environ)
+    path = address_of(where).path
+    if path is not None and not path.exists():
         return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadDocument([f"{path}: cannot be read ({error}): mend it, no run starts while it is unknown"]) from error
-    return _open(path, lines)
-
-
-def _open(path: Path, lines: Iterable[str]) -> tuple[OpenIncident, ...]:
-    found: dict[str, OpenIncident] = {}
-    faults = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            said = json.loads(line)
-            identity, title, status = str(said["id"]), str(said["title"]), said["status"]
-            if status not in STATUSES:
-                raise ValueError(f"status {status!r}")
-        except (ValueError, KeyError, TypeError) as error:
-            mend = f"write id, title and status ({', '.join(STATUSES)})"
-            faults.append(f"{path}:{number}: no incident ({type(error).__name__}: {error}): {mend}")
-            continue
-        found.pop(identity, None)
-        if status == "open":
-            found[identity] = OpenIncident(identity, title)
-    if faults:
-        raise BadDocument(faults)
-    return tuple(found.values())
+    with closing(open_store(where)) as store:
+        heads = store.heads(statuses=UNRESOLVED)
+    return tuple(OpenIncident(head.id, head.title, head.status) for head in reversed(heads))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from sre.chaos.runs.admission import admit
 from sre.chaos.section.terms import terms_of
 from sre.chaos.sight import Sight
 from sre.errors import BadDocument, PlatformError
+from sre.incidents.events import Draft, Opened, StatusSet
+from sre.incidents.store import open_store
 from sre.metrics.exposition import SampleId
 from sre.metrics.segments import SegmentWriter
 from sre.metrics.targets import Target
@@ -152,32 +155,72 @@ def test_an_slo_that_is_not_there_refuses_with_those_that_are(gate):
 # incidents and calendar
 
 
-def incidents(workspace, *records):
-    path = workspace / "incidents.jsonl"
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
+def draft(payload, at=1.0):
+    return Draft(at, payload, "told by a test", "test", "ada")
+
+
+def incident(workspace, title="slow answers", *, origin="manual", status=None, at=1.0):
+    """An incident in the workspace's store; its id."""
+    with closing(open_store(workspace / "incidents.sqlite")) as store:
+        later = [] if status is None else [draft(StatusSet(status))]
+        return store.open(draft(Opened(title, origin, "SEV2"), at), *later).head.id
 
 
 def test_an_open_incident_refuses(gate, workspace):
-    incidents(workspace, {"id": "INC-7", "title": "slow answers", "status": "open"})
-    assert "incident INC-7 is open (slow answers): resolve it first" in refused(gate)
+    incident(workspace)
+    said = "incident INC-0001 is open (slow answers): resolve it first, `sre incident resolve INC-0001`"
+    assert said in refused(gate)
 
 
-def test_of_several_lines_about_an_incident_the_last_holds(workspace):
-    opened = {"id": "INC-7", "title": "slow answers", "status": "open"}
-    again = {"id": "INC-8", "title": "again", "status": "open"}
-    path = incidents(workspace, opened, again, {**opened, "status": "resolved"})
-    assert open_incidents(path) == (OpenIncident("INC-8", "again"),)
+@pytest.mark.parametrize("status", ["acknowledged", "mitigated"])
+def test_what_is_not_resolved_is_not_over(gate, workspace, status):
+    incident(workspace, status=status)
+    assert f"incident INC-0001 is {status}" in refused(gate)
 
 
-def test_no_file_is_no_incident(tmp_path):
-    assert open_incidents(tmp_path / "incidents.jsonl") == ()
+@pytest.mark.parametrize("status", ["resolved", "closed"])
+def test_what_is_over_lets_in(gate, workspace, status):
+    incident(workspace, status=status)
+    gate()
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"id": "INC-1"}', '{"id": "1", "title": "t", "status": "opne"}', "null"])
-def test_an_incident_that_cannot_be_read_refuses_with_its_line(gate, workspace, line):
-    (workspace / "incidents.jsonl").write_text("\n" + line + "\n")
-    assert "incidents.jsonl:2: no incident" in refused(gate)
+def test_a_drill_that_was_never_resolved_refuses_an_exercise_at_a_table_does_not(gate, workspace):
+    incident(workspace, "a crash", origin="drill")
+    incident(workspace, "a talk", origin="tabletop")
+    assert "INC-0001 is open (a crash)" in refused(gate)
+    assert "TTX-0001" not in refused(gate)
+
+
+def test_open_incidents_are_told_oldest_first(workspace):
+    incident(workspace, "late", at=9.0)
+    incident(workspace, "early", at=2.0)
+    expected = (OpenIncident("INC-0002", "early", "open"), OpenIncident("INC-0001", "late", "open"))
+    assert open_incidents(workspace, {}) == expected
+
+
+def test_no_store_is_no_incident_and_asking_makes_none(tmp_path):
+    assert open_incidents(tmp_path, {}) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_may_lie_elsewhere(gate, workspace, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    incident(elsewhere)
+    monkeypatch.setenv("SRE_INCIDENTS_URL", f"sqlite:///{elsewhere / 'incidents.sqlite'}")
+    assert "INC-0001 is open" in refused(gate)
+
+
+def test_a_store_that_cannot_be_read_refuses_with_the_reason(gate, workspace):
+    (workspace / "incidents.sqlite").write_text("no database, whatever its name says\n" * 9)
+    assert "incidents.sqlite: is no SQLite database: keep a copy" in refused(gate)
+
+
+def test_a_server_that_does_not_answer_refuses_without_its_password(gate, monkeypatch):
+    pytest.importorskip("psycopg", reason="psycopg is missing: pip install 'llm-gameday[postgres]'")
+    monkeypatch.setenv("SRE_INCIDENTS_URL", "postgresql://sre:swordfish@127.0.0.1:1/incidents")
+    said = refused(gate)
+    assert "no connection" in said
+    assert "swordfish" not in said
 
 
 def test_a_freeze_refuses(gate, workspace):
@@ -274,12 +317,12 @@ def test_a_damaged_ledger_refuses(gate, platform):
 
 
 def test_every_refusal_is_told_at_once_in_one_line(gate, platform, workspace):
-    incidents(workspace, {"id": "INC-7", "title": "slow answers", "status": "open"})
+    incident(workspace)
     (workspace / "calendar.yaml").write_text(NEVER)
     write_requests(platform.state_dir / "samples", ok=100, error=50)
     platform.serving["llm-1"] = False
     said = refused(gate, guard={"slos": {"nosuch": {"max_burn": 3}}})
-    for part in ("INC-7", "frozen", "budget is left", "blast radius", "no SLO is named nosuch"):
+    for part in ("INC-0001", "frozen", "budget is left", "blast radius", "no SLO is named nosuch"):
         assert part in said
 
 
