@@ -118,8 +118,8 @@ def readings_text(recording: Recording, families: Sequence[str], at: float) -> t
     if not names:
         return "", "n/a (the samples hold none of these metrics)"
     width = max(len(name) for name in names)
-    head = f"{'':{width}}  {clock(recording.instants.calm)[:8]:>10}  {clock(at)[:8]:>10}"
-    rows = [f"{name:{width}}  {_said(calm.get(name)):>10}  {_said(now.get(name)):>10}" for name in names]
+    head = f"{'':{width}}  {clock(recording.instants.calm)[:8]:>9}  {clock(at)[:8]:>9}"
+    rows = [f"{name:{width}}  {_said(calm.get(name)):>9}  {_said(now.get(name)):>9}" for name in names]
     return "\n".join((head, *rows)), ""
 
 

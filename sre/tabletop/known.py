@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sre.runbooks.knowledge.model import Mitigation, Page
-from sre.runbooks.knowledge.reader import REFERENCE
+from sre.runbooks.knowledge.references import REFERENCE
 from sre.tabletop.model import Runbook, Signpost
 
 _DRILL_ENDS = "heal"

@@ -15,12 +15,22 @@ from sre.errors import SreError
 from sre.reports.model import DrillReport
 from sre.runbooks.knowledge.model import Page
 
-_ALWAYS = ("chaos", "injected", "fault begin", "fault proven", "ledger", "sre.gameday", "game day", "watchdog")
+_ALWAYS = (
+    "chaos",
+    "injected",
+    "fault begin",
+    "fault proven",
+    "ledger",
+    "sre.gameday",
+    "game day",
+    "watchdog",
+    "rerouted",
+)
 _LEDGER_ID = re.compile(r"\bf-[0-9a-f]{8}\b")
 _BRACKET = re.compile(r"\s*\([^()]*\)")
 _SPACES = re.compile(r"[-_\s]+")
 _LEAST = 4
-WITHHELD = " (withheld)"
+_DETAIL = re.compile(r"[,;] ")
 
 
 def terms_of(drill: Drill, page: Page, report: DrillReport | None) -> tuple[str, ...]:
@@ -50,7 +60,7 @@ def masked(line: str, terms: Iterable[str]) -> str | None:
     known = tuple(terms)
     if not found_in(line, known):
         return line
-    short = _BRACKET.sub(lambda match: WITHHELD if found_in(match.group(0), known) else match.group(0), line)
+    short = _BRACKET.sub(lambda match: _cleared(match.group(0), known), line)
     return None if found_in(short, known) else short
 
 
@@ -61,6 +71,15 @@ def refuse_leaks(pages: Iterable[tuple[str, str]], terms: Iterable[str]) -> None
         held = found_in(text, known)
         if held:
             raise SreError(f"{name}: would tell players `{held[0]}`: say it in other words in sre/tabletop/data")
+
+
+def _cleared(bracket: str, terms: tuple[str, ...]) -> str:
+    """A bracket of details, `(from=3, to=2, reason=...)`, without those that would tell."""
+    if not found_in(bracket, terms):
+        return bracket
+    details = _DETAIL.split(bracket.strip()[1:-1])
+    kept = [detail for detail in details if not found_in(detail, terms)]
+    return f" ({', '.join([*kept, 'withheld'])})"
 
 
 def _camel(name: str) -> str:

@@ -9,12 +9,11 @@ import typer
 
 from sre.cli.gameday.options import Workspace, short
 from sre.cli.options import Json
+from sre.cli.tabletop.options import FOLDER
 
 if TYPE_CHECKING:
     from sre.chaos.model import Drill
     from sre.tabletop.model import Exercise, RoleId
-
-FOLDER = "reports/tabletop"
 
 
 def new(
