@@ -16,6 +16,8 @@ from sre.cost.measured import Measure, product
 from sre.cost.provenance import CostLine, CostSum, Input
 
 LOST = ("failed requests", "rejected requests", "slow requests")
+NO_LABOUR = "labour"
+"""The line of an incident that called nobody."""
 SUNK = "GPU lines are the part of the bill that served nobody; a fleet of fixed size pays them without an incident too."
 
 
@@ -23,8 +25,8 @@ SUNK = "GPU lines are the part of the bill that served nobody; a fleet of fixed 
 class IncidentFacts:
     """What evidence says of an incident over (`start`, `end`]. Requests in three disjoint kinds; `response` is
     acknowledged to resolved in hours; `gpu` are lines of the bill; `period` is the contract's month, this incident
-    included; `notes` are limits of the evidence. `called_nobody` says why no person would have been called: then there is
-    no labour, for the platform mended itself and nobody noticed; empty where people were, or would have been, called.
+    included; `notes` are limits of the evidence. `called_nobody` says why no person would have been called: then there
+    is no labour, for the platform mended itself unnoticed; empty where people were, or would have been, called.
     """
 
     id: str
@@ -68,7 +70,7 @@ def incident_cost(facts: IncidentFacts, finance: Finance, *, with_credits: bool 
 def _labour(facts: IncidentFacts, finance: Finance) -> tuple[CostLine, ...]:
     if facts.called_nobody:
         words = f"0: {facts.called_nobody}"
-        return (CostLine("labour", Decimal(0), "measured", False, words, "requests.jsonl, incident.json"),)
+        return (CostLine(NO_LABOUR, Decimal(0), "measured", False, words, "requests.jsonl, incident.json"),)
     return (*response_lines(finance, facts.response), *follow_up_lines(finance))
 
 

@@ -50,7 +50,7 @@ class PolicyCosts:
     @property
     def formula(self) -> str:
         """How savings are scaled."""
-        return f"(cost of {self.baseline} - cost of the policy) x 30 d / {self.duration_s / 3600:.4g} h"
+        return f"(cost of {self.baseline} - cost of the policy) x 30 d / {float(self.duration_s) / 3600:.4g} h"
 
     def best(self, attainment: Decimal) -> PolicyCost | None:
         """The cheapest policy, no baseline, with at least this share of good requests; None when none has it."""

@@ -108,6 +108,8 @@ def briefing(
         roi_reason=reason,
         follow_ups=follow_ups(store.items, today=date(end)),
         sign_offs=sign_offs(store.signed),
+        labour=finance.labour,
+        drill_team=() if finance.drill is None else finance.drill.team,
         inputs=_inputs(finance, returned, uses),
         limits=_limits(ordered, finance, asked),
     )
@@ -217,7 +219,7 @@ def _priced(uses: Sequence[GpuUse]) -> tuple[Input, ...]:
             p.per_gpu_hour,
             f"{p.currency} a GPU-hour",
             "measured",
-            f"published, {p.validity}: {p.source}",
+            f"published: {p.source}",
         )
         for p in dict.fromkeys(use.price for use in uses)
     )

@@ -44,8 +44,8 @@ def short(amount: Decimal, currency: str) -> str:
     size, sign = abs(amount), "-" if amount < 0 else ""
     for unit, name in ((Decimal(1_000_000), "M"), (Decimal(1000), "k")):
         if size >= unit:
-            return f"{sign}{symbol}{(size / unit):.3g}{name}"
-    return f"{sign}{symbol}{size:.3g}"
+            return f"{sign}{symbol}{float(size / unit):.3g}{name}"
+    return f"{sign}{symbol}{float(size):.3g}"
 
 
 def bill_chart(parts: Sequence[Part], currency: str) -> Chart:

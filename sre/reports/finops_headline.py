@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from sre.cost.incident import NO_LABOUR
 from sre.cost.policies import PolicyCosts
 from sre.cost.provenance import CostSum
 from sre.cost.roi_model import Roi
@@ -58,12 +59,20 @@ def _failing(drills: Sequence[DrillMoney], cases: Sequence[CaseMoney], outage: C
     ]
     if not tried:
         return f"No incident has a cost in the period; {minute}."
-    said = "that incident" if len(tried) == 1 else f"those {len(tried)} incidents"
-    parts = f"{_part(drills, 'labour', currency)} labour and {_part(drills, 'requests', currency)} lost requests"
+    parts = f"{_part(drills, 'labour', currency)} labour, {_part(drills, 'requests', currency)} lost requests"
     return (
-        f"Outside a drill {said} would have cost {money(sum(tried, Decimal(0)), currency)}, {parts} at the drill's own "
-        f"load; {minute}."
+        f"{_unnoticed(drills)}; outside a drill all of it would have cost {money(sum(tried, Decimal(0)), currency)} "
+        f"({parts}, at the drill's own load), and {minute}."
     )
+
+
+def _unnoticed(drills: Sequence[DrillMoney]) -> str:
+    """How many faults the platform mended so that nobody would have been called."""
+    faults = [drill.incident for drill in drills if drill.incident is not None]
+    quiet = sum(any(line.name == NO_LABOUR for line in incident.lines) for incident in faults)
+    if len(faults) == 1:
+        return "The fault would have called nobody" if quiet else "The fault would have called people"
+    return f"{quiet} of {len(faults)} faults would have called nobody"
 
 
 def _part(drills: Sequence[DrillMoney], word: str, currency: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from sre.cost.finance import DrillTeam, Role
 from sre.cost.outage import BudgetWorth
 from sre.cost.policies import PolicyCosts
 from sre.cost.provenance import CostLine, CostSum, Input
@@ -48,7 +49,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class DrillMoney:
-    """One drill. `name` is its failure mode, `href` leads to its report; `incident` is None where no fault was injected."""
+    """One drill. `name` is its failure mode, `href` leads to its report; `incident` is None without a fault."""
 
     id: str
     name: str
@@ -128,5 +129,7 @@ class FinopsBriefing:
     roi_reason: str
     follow_ups: tuple[FollowUp, ...]
     sign_offs: tuple[SignOff, ...]
+    labour: tuple[Role, ...]
+    drill_team: tuple[DrillTeam, ...]
     inputs: tuple[Input, ...]
     limits: tuple[str, ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from sre.cost.measured import shown
-from sre.cost.provenance import Input
+from sre.cost.policies import PolicyCost
 from sre.cost.roi_model import Band, Roi
 from sre.reports.finops_headline import GOOD_ENOUGH
 from sre.reports.finops_model import DrillMoney, FinopsBriefing
@@ -14,7 +14,7 @@ from sre.reports.finops_words import simulated
 from sre.reports.formats import NOT_AVAILABLE, date, date_time, money, percent, seconds
 from sre.reports.page import Cell, Grid, Tone, grid
 
-_MOST_DRILLS = 12
+_MOST_DRILLS = 8
 
 
 def drills(found: FinopsBriefing) -> Grid:
@@ -116,26 +116,19 @@ def returns(found: FinopsBriefing) -> Grid:
     """The return with its ranges; with measured recoveries, the assumed ones beside them."""
     if found.roi is None:
         return grid("returns", "", ("", ">"), [], empty=f"n/a: {found.roi_reason}")
-    columns = (
-        [("", found.roi)]
-        if found.roi_assumed is None
-        else [
-            ("recoveries as measured in drills", found.roi),
-            ("recoveries as assumed", found.roi_assumed),
-        ]
-    )
-    rows = [row for name, roi in columns for row in _return(name, roi)]
+    rows = _return(found.roi)
+    if found.roi_assumed is not None:
+        rows += _beside(found.roi_assumed)
     head = ("a year", ">p10", ">p50", ">p90", ">mean", "how")
     return grid("returns", "", head, rows)
 
 
-def _return(name: str, roi: Roi) -> list[tuple[Cell, ...]]:
+def _return(roi: Roi) -> list[tuple[Cell, ...]]:
     even, currency = roi.break_even, roi.currency
     ratio = NOT_AVAILABLE if roi.ratio is None else f"{roi.ratio:.2f}"
     chance = f"{percent(float(roi.chance_positive), 1)} (± {percent(float(roi.standard_error), 1)})"
-    mark = f" ({name})" if name else ""
     return [
-        _band(f"cost of the programme{mark}", roi.cost, currency, "12 x drills a month x cost of a drill + fixed cost"),
+        _band("cost of the programme", roi.cost, currency, "12 x drills a month x cost of a drill + fixed cost"),
         _band("saved by it", roi.benefit, currency, "incidents without - incidents with, each with its minutes"),
         _band("net benefit", roi.net, currency, f"saved - cost; {roi.years:,} years, seed {roi.seed}"),
         _said(
@@ -147,6 +140,15 @@ def _return(name: str, roi: Roi) -> list[tuple[Cell, ...]]:
         _said("return on investment", ratio, "mean net benefit / mean cost"),
         _even("avoided", even.avoided, even.avoided_simulated, "cost a year / cost of one"),
         _even("shortened", even.shortened, even.shortened_simulated, "cost a year / saving of one"),
+    ]
+
+
+def _beside(roi: Roi) -> list[tuple[Cell, ...]]:
+    """The same with the minutes of finance.yaml instead of the drills' own."""
+    even = roi.break_even
+    return [
+        _band("net benefit, minutes as assumed", roi.net, roi.currency, "finance.yaml: minutes_with"),
+        _even("shortened, as assumed", even.shortened, even.shortened_simulated, "cost a year / saving of one"),
     ]
 
 
@@ -183,7 +185,7 @@ def policies(found: FinopsBriefing) -> Grid:
                 Cell(money(one.cost, costs.currency)),
                 Cell(money(one.per_million_good, costs.currency)),
                 Cell(simulated(one.a_month, costs.currency)),
-                Cell("baseline" if one.saved_a_month is None else simulated(one.saved_a_month, costs.currency)),
+                _saved(one, costs.currency),
             )
         )
     head = ("policy", ">good requests", ">cost simulated", ">per M good tokens", ">cost a month", ">saved a month")
@@ -192,6 +194,15 @@ def policies(found: FinopsBriefing) -> Grid:
         f"Source: {costs.path}; {costs.traffic}; profile {costs.profile}; price {costs.price}.",
     )
     return grid("policy-table", "", head, rows, notes=notes)
+
+
+def _saved(one: PolicyCost, currency: str) -> Cell:
+    """What a policy saves by serving badly is no saving."""
+    if one.saved_a_month is None:
+        return Cell("baseline")
+    if one.attainment < GOOD_ENOUGH:
+        return Cell(f"({simulated(one.saved_a_month, currency)}, too few good)", "muted")
+    return Cell(simulated(one.saved_a_month, currency))
 
 
 def follow_ups(found: FinopsBriefing) -> Grid:
@@ -226,23 +237,3 @@ def sign_offs(found: FinopsBriefing) -> Grid:
         for one in found.sign_offs
     ]
     return grid("signed", "", ("role", "name", "decision", "on", "document, sha256"), rows)
-
-
-def inputs(found: FinopsBriefing) -> Grid:
-    """Every input, measured or assumed, with its source."""
-    rows = [
-        (
-            Cell(one.name),
-            Cell(f"{shown(one.value)} {one.unit}"),
-            Cell(_bounds(one)),
-            Cell(one.basis, "unsure" if one.basis == "assumed" else "good"),
-            Cell(one.source),
-        )
-        for one in found.inputs
-    ]
-    return grid("input-table", "", ("input", ">value", "range", "basis", "source"), rows, empty="No input was used.")
-
-
-def _bounds(given: Input) -> str:
-    low, high = given.bounds
-    return "" if low == high else f"{shown(low)} to {shown(high)}"

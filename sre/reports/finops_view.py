@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from sre.cost.provenance import CostLine, CostSum
 from sre.reports.facts import Figure
+from sre.reports.finops_inputs import inputs
 from sre.reports.finops_model import FinopsBriefing, Spent
 from sre.reports.finops_tables import (
     budgets,
     cases,
     drills,
     follow_ups,
-    inputs,
     policies,
     returns,
     sign_offs,
@@ -70,7 +70,7 @@ def view(found: FinopsBriefing, charts: Sequence[Chart] = ()) -> FinopsView:
             Section("policies", "Scaling policies (simulated)", (policies(found),), drawn.get("policies", ())),
             Section("follow-ups", "Follow-ups", (follow_ups(found),), half=True),
             Section("approvals", "Approvals", (sign_offs(found),), half=True),
-            Section("inputs", "Inputs", (inputs(found),)),
+            Section("inputs", "Inputs", inputs(found)),
         ),
         limits=(*found.limits, *(found.roi.notes if found.roi is not None else ())),
         footer=f"Price: {found.price}. Economics: {found.finance_path}, sha256 {found.finance_sha256[:16] or 'n/a'}.",
@@ -212,9 +212,8 @@ def _sum(key: str, found: CostSum, title: str = "", extra: CostLine | None = Non
     rows = [_line(line, found.currency) for line in lines]
     bounds = found.bounds
     between = "" if bounds is None else f"{money(bounds[0], found.currency)} to {money(bounds[1], found.currency)}"
-    total = tuple(
-        Cell(text) for text in ("total of the known lines", money(found.total, found.currency), between, "", "", "")
-    )
+    said = ("total of the known lines", money(found.total, found.currency), "", "", between, "")
+    total = tuple(Cell(text) for text in said)
     head = ("what", ">amount", "basis", "on a bill", "how", "source")
     return grid(key, title or found.title, head, [*rows, total], notes=found.notes)
 
