@@ -19,6 +19,7 @@ from sre.cli import (
     platform,
     replicas,
     report,
+    risk,
     runbook,
     serve,
     slo,
@@ -46,6 +47,7 @@ app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(chaos.app, name="chaos")
 app.add_typer(report.app, name="report")
+app.add_typer(risk.app, name="risk")
 app.add_typer(runbook.app, name="runbook")
 app.add_typer(slo.app, name="slo")
 app.add_typer(tabletop.app, name="tabletop")

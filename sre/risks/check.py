@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from sre.risks.evidence import Evidence
 from sre.risks.matrix import Matrix
-from sre.risks.model import Acceptance, Assessment, Entry
+from sre.risks.model import Acceptance, Assessment, Entry, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +92,16 @@ def _assessed(entry: Entry, assessed: Assessment, judged: Judged) -> Iterator[tu
     if assessed.treatment == "accept" and entry.risk.status == "open":
         yield "treatment", "is accept, but nobody has accepted it: see `sre risk accept`"
     if assessed.acceptance is not None:
-        for text in _acceptance(assessed.acceptance, assessed, judged):
+        for text in acceptance_faults(assessed.acceptance, assessed.current, matrix, today=judged.today):
             yield "acceptance", text
 
 
-def _acceptance(accepted: Acceptance, assessed: Assessment, judged: Judged) -> Iterator[str]:
-    band = judged.matrix.band(assessed.current)
-    if accepted.expires < judged.today:
+def acceptance_faults(accepted: Acceptance, current: Level, matrix: Matrix, *, today: date) -> Iterator[str]:
+    """Why an acceptance of what is now at `current` does not hold on the day `today`."""
+    band = matrix.band(current)
+    if accepted.expires < today:
         yield f"expired on {accepted.expires}: treat the risk, or have it accepted again"
-    if accepted.on > judged.today:
+    if accepted.on > today:
         yield f"is dated {accepted.on}, after today: write the day on which it was given"
     if accepted.role not in band.accepted_by:
         may = ", ".join(band.accepted_by) or "nobody"

@@ -17,8 +17,8 @@ MAX_AGE_DAYS = 90
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`by` is the newest drill that proves it, `age_days` its age; where it is asserted `reason` says what is missing.
-    `proven` of `linked` experiments have such a drill.
+    """`by` is the newest drill that proves it, `age_days` its age; `reason` says what is missing, also where only some
+    of the `linked` experiments are `proven`.
     """
 
     standing: Standing
@@ -42,7 +42,9 @@ def evidence_of(entry: Entry, drills: Iterable[Drilled], *, today: date, max_age
     if proofs:
         by = max(proofs, key=lambda drill: (drill.at, drill.experiment))
         proven = tuple(name for name in linked if name in {drill.experiment for drill in proofs})
-        return Evidence("demonstrated", "", by, age_days(by, today), proven, linked)
+        rest = tuple(name for name in linked if name not in proven)
+        why = _why(rest, [drill for drill in last if drill.experiment in rest], today, max_age_days) if rest else ""
+        return Evidence("demonstrated", why, by, age_days(by, today), proven, linked)
     return Evidence("asserted", _why(linked, last, today, max_age_days), linked=linked)
 
 
@@ -54,8 +56,6 @@ def age_days(drill: Drilled, today: date) -> int:
 def _why(linked: Sequence[str], last: Sequence[Drilled], today: date, max_age_days: int) -> str:
     if not linked:
         return "no experiment is linked"
-    if not last:
-        return f"no drill of {', '.join(linked)} is recorded"
     words = {"known": "deviated as its known weakness says", "deviated": "deviated"}
     told = []
     for drill in sorted(last, key=lambda one: one.experiment):
@@ -63,4 +63,7 @@ def _why(linked: Sequence[str], last: Sequence[Drilled], today: date, max_age_da
             told.append(f"{drill.experiment} passed {age_days(drill, today)} days ago, more than {max_age_days}")
         else:
             told.append(f"the newest drill of {drill.experiment} {words[drill.outcome]}")
+    missing = [name for name in linked if name not in {drill.experiment for drill in last}]
+    if missing:
+        told.append(f"no drill of {', '.join(missing)} is recorded")
     return "; ".join(told)
