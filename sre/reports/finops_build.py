@@ -22,13 +22,15 @@ from sre.cost.roi_model import Roi
 from sre.errors import SreError
 from sre.incidents.case import Case, Item
 from sre.reports.facts import availability
-from sre.reports.finops_cases import case_money, follow_ups, sign_offs
+from sre.reports.finops_cases import case_facts, case_money, follow_ups, sign_offs
 from sre.reports.finops_facts import drill_facts_for_cost, gpu_use, limits_of, recovery_s
 from sre.reports.finops_headline import headline
 from sre.reports.finops_model import DrillMoney, FinopsBriefing
 from sre.reports.finops_spent import spent_in, together
 from sre.reports.formats import date
 from sre.reports.model import DrillReport
+
+MEASURED_IN = "drills and incidents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def briefing(
     start, end = _period(ordered, store, asked)
     spent = together([drill.spent for drill in told])
     outage = outage_minute(finance, uses[0] if uses else None)
-    returned, assumed, reason = _roi(told, uses, finance, asked)
+    recovered = recoveries(told, store.cases)
+    returned, assumed, reason = returns(finance, recovered, gpus_of_a_drill(uses, finance.currency), asked)
     return FinopsBriefing(
         title="FinOps briefing" if len(ordered) != 1 else f"FinOps briefing: {ordered[0].report.title}",
         start=start,
@@ -176,12 +179,17 @@ def _bad(reports: Iterable[DrillReport], slo: str) -> Measure:
     return measured(counted, "bad events", f"report.json: results, {slo}")
 
 
-def _roi(
-    drills: Sequence[DrillMoney], uses: Sequence[GpuUse], finance: Finance, asked: Options
+def recoveries(drills: Sequence[DrillMoney], cases: Sequence[Case] = ()) -> tuple[float, ...]:
+    """Seconds from the fault, or the impact's start, until it was served again: drills first, then cases that ended."""
+    drilled = [drill.recovery_s for drill in drills if drill.recovery_s is not None]
+    facts = [case_facts(case) for case in cases]
+    return (*drilled, *(fact.end - fact.start for fact in facts if fact.end > fact.start))
+
+
+def returns(
+    finance: Finance, recovered: Sequence[float], gpus: Input | None, asked: Options
 ) -> tuple[Roi | None, Roi | None, str]:
     """With measured recoveries where there are enough, and the one with assumed minutes; or the reason of none."""
-    recovered = [drill.recovery_s for drill in drills if drill.recovery_s is not None]
-    gpus = gpus_of_a_drill(uses, finance.currency)
     try:
         plain = roi_inputs(finance, gpus_of_a_drill=gpus)
     except SreError as error:
@@ -189,7 +197,7 @@ def _roi(
     assumed = roi(plain, seed=asked.seed, years=asked.years)
     if len(recovered) < FEWEST_MEASURED:
         return assumed, None, ""
-    seen = roi_inputs(finance, recoveries_s=recovered, measured_in="drills", gpus_of_a_drill=gpus)
+    seen = roi_inputs(finance, recoveries_s=recovered, measured_in=MEASURED_IN, gpus_of_a_drill=gpus)
     return roi(seen, seed=asked.seed, years=asked.years, notes=(DRILL_RECOVERY,)), assumed, ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from sre.cost.finance import Finance
@@ -30,7 +31,7 @@ def case_facts(case: Case) -> IncidentFacts:
         failed=_without(failed, rejected),
         rejected=rejected,
         slow=_figure(case, "requests_degraded"),
-        response=_response(case),
+        response=response_of(case),
         gpu=(unknown("GPUs that served nobody", "the store has no replica times", is_billed=True, source=head.id),),
     )
 
@@ -52,12 +53,25 @@ def _without(failed: Measure, rejected: Measure) -> Measure:
     return measured(max(Decimal(0), failed.value - rejected.value), "failed requests", failed.source)
 
 
-def _response(case: Case) -> Measure:
+def response_of(case: Case) -> Measure:
+    """Acknowledged to resolved in hours, as the store has it; unknown where either is missing."""
     marks = case.head.milestones
     begin, end = marks.get("acknowledged"), marks.get("resolved")
     if begin is None or end is None or end < begin:
         return Measure(None, "h", case.head.id, "it was not acknowledged and resolved")
     return measured(Decimal(str(round((end - begin) / 3600, 6))), "h", f"{case.head.id}: acknowledged to resolved")
+
+
+def with_response(facts: IncidentFacts, case: Case) -> IncidentFacts:
+    """A drill's facts with the people of its case: whoever acknowledged it was called."""
+    response = response_of(case)
+    called = "acknowledged" in case.head.milestones
+    return replace(
+        facts,
+        id=case.head.id,
+        response=response if response.value is not None else facts.response,
+        called_nobody="" if called else facts.called_nobody,
+    )
 
 
 def case_money(case: Case, finance: Finance) -> CaseMoney:

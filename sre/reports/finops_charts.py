@@ -20,10 +20,10 @@ _MOST_BARS = 8
 _COLOURS = {"used": GREEN, "serving": GREEN, "wasted": VERMILION, "idle": GREY, "not serving": GREY, "shared": BLUE}
 _SYMBOLS = (("USD", "$"), ("EUR", "€"), ("GBP", "£"))
 WORDS = {
-    "incidents_without": "incidents a year, without",
-    "incidents_with": "incidents a year, with drills",
-    "minutes_without": "minutes, without",
-    "minutes_with": "minutes, with drills",
+    "incidents_without": "incidents without drills",
+    "incidents_with": "incidents with drills",
+    "minutes_without": "minutes without drills",
+    "minutes_with": "minutes with drills",
     "share_lost": "share of requests lost",
     "requests_a_month": "requests a month",
     "good_request": "value of a good request",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sre.cost.finance import Role
 from sre.cost.measured import shown
 from sre.cost.provenance import Input, weakest
@@ -13,9 +15,13 @@ def inputs(found: FinopsBriefing) -> tuple[Grid, Grid]:
     """Budgets are left out: they stand in a table of their own, with their sources."""
     said = {one for role in found.labour for one in _of(role)} | {member.hours for member in found.drill_team}
     said |= {given for _, given in found.monthly_budgets}
-    rows = [_row(one) for one in found.inputs if one not in said]
+    return input_rows([one for one in found.inputs if one not in said]), _labour(found)
+
+
+def input_rows(used: Sequence[Input]) -> Grid:
+    """A row an input."""
     head = ("input", ">value", "range", "basis", "source")
-    return grid("input-table", "", head, rows, empty="No input was used."), _labour(found)
+    return grid("input-table", "", head, [_row(one) for one in used], empty="No input was used.")
 
 
 def _row(one: Input) -> tuple[Cell, ...]:

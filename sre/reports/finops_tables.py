@@ -116,11 +116,13 @@ def returns(found: FinopsBriefing) -> Grid:
     """The return with its ranges; with measured recoveries, the assumed ones beside them."""
     if found.roi is None:
         return grid("returns", "", ("", ">"), [], empty=f"n/a: {found.roi_reason}")
-    rows = _return(found.roi)
-    if found.roi_assumed is not None:
-        rows += _beside(found.roi_assumed)
-    head = ("a year", ">p10", ">p50", ">p90", ">mean", "how")
-    return grid("returns", "", head, rows)
+    return return_table(found.roi, found.roi_assumed)
+
+
+def return_table(roi: Roi, assumed: Roi | None) -> Grid:
+    """One return, and the net benefit of another beside it."""
+    rows = _return(roi) + ([] if assumed is None else _beside(assumed))
+    return grid("returns", "", ("a year", ">p10", ">p50", ">p90", ">mean", "how"), rows)
 
 
 def _return(roi: Roi) -> list[tuple[Cell, ...]]:

@@ -79,11 +79,16 @@ def view(found: FinopsBriefing, charts: Sequence[Chart] = ()) -> FinopsView:
 
 def _warning(found: FinopsBriefing) -> str:
     if found.is_illustrative:
-        return (
-            f"Illustrative figures: {found.finance_path} holds example assumptions, not yours. Amounts marked assumed "
-            "show how the sums are made, not what anything costs."
-        )
+        return illustrative(found.finance_path)
     return "" if found.finance_sha256 else "No finance.yaml: only what is on the bill can be told."
+
+
+def illustrative(path: str) -> str:
+    """What stands above every page that was made with example assumptions."""
+    return (
+        f"Illustrative figures: {path} holds example assumptions, not yours. Amounts marked assumed show how the sums "
+        "are made, not what anything costs."
+    )
 
 
 def figures(found: FinopsBriefing) -> tuple[Figure, ...]:

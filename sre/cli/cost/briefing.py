@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sre.cli.cost.sums import FinanceFile, Prices
+from sre.cli.cost.sums import FinanceFile, Prices, Store
 from sre.cli.options import Json
 
 if TYPE_CHECKING:
     from sre.cost.finance import Finance
     from sre.cost.policies import PolicyCosts
-    from sre.reports.finops_build import DrillSource
+    from sre.reports.finops_build import DrillSource, StoreFacts
 
 
 def briefing(
@@ -32,6 +32,7 @@ def briefing(
         str | None, typer.Option("--baseline", help="Policy that savings are against. Default: the fleet for the peak.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the simulated years.")] = 1,
+    store: Store = None,
     finance: FinanceFile = None,
     prices: Prices = None,
     as_json: Json = False,
@@ -53,7 +54,7 @@ def briefing(
         start=start,
         end=end,
     )
-    found = build(sources, economics, options=options)
+    found = build(sources, economics, store=_stored(store, sources, start, end), options=options)
     html = write_briefing(found, out)
     if as_json:
         print_json({"ok": True, "html": str(html), **briefing_json(found)})
@@ -75,6 +76,20 @@ def _sources(folders: list[Path], out: Path, start: float | None, end: float | N
         for folder, report in reports_in(folders).items()
         if (start is None or report.started_at >= start) and (end is None or report.started_at < end)
     ]
+
+
+def _stored(given: str | None, sources: list[DrillSource], start: float | None, end: float | None) -> StoreFacts:
+    from sre.cli.cost.sums import store_at
+    from sre.reports.finops_build import NOTHING_STORED
+    from sre.reports.finops_store import store_facts
+
+    store = store_at(given)
+    if store is None:
+        return NOTHING_STORED
+    try:
+        return store_facts(store, reports=[source.report.id for source in sources], since=start, until=end)
+    finally:
+        store.close()
 
 
 def _policies(path: Path | None, finance: Finance, baseline: str | None) -> PolicyCosts | None:

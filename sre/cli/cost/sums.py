@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sre.cost.finance import Finance
     from sre.cost.model import Price
     from sre.cost.provenance import CostSum
+    from sre.incidents.store.model import IncidentStore
     from sre.reports.model import DrillReport
 
 FinanceFile = Annotated[
@@ -18,6 +19,23 @@ FinanceFile = Annotated[
     typer.Option("--finance", help="What failure is worth: values, credits, rates. Default: ./finance.yaml, if there."),
 ]
 Prices = Annotated[Path | None, typer.Option("--prices", help="Your own price book. Default: the shipped ones.")]
+
+
+Store = Annotated[
+    str | None,
+    typer.Option("--store", help="Incident store, file or URL. Default: $SRE_INCIDENTS_URL, else ./incidents.sqlite."),
+]
+
+
+def store_at(given: str | None) -> IncidentStore | None:
+    """The store, opened to read; None when none was named and the workspace has none. Close it."""
+    import os
+
+    from sre.incidents.store import STORE_FILE, STORE_VARIABLE, open_store, store_address
+
+    if given is None and STORE_VARIABLE not in os.environ and not Path(STORE_FILE).is_file():
+        return None
+    return open_store(store_address(Path(), given), read_only=True)
 
 
 def finance_of(path: Path | None, currency: str) -> Finance:
