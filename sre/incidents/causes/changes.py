@@ -37,32 +37,40 @@ class Change:
 
 
 def first_change(values: FloatArray, *, direction: Direction, least: float) -> Change | None:
-    """The first change of `values` (n,), NaN left out, in `direction` and by at least `least`; None when there is none,
-    or fewer than `MIN_BASELINE` points before it.
+    """The first change of `values` (n,), NaN left out, if it is in `direction` and by at least `least`.
+
+    None when there is none, when the first one goes the other way (what follows may only be its end), or with fewer
+    than `MIN_BASELINE` points before it.
     """
     known = np.flatnonzero(~np.isnan(values))
     if len(known) <= MIN_BASELINE:
         return None
     x = values[known]
     median, spread = _past(x, least)
-    sign = 1.0 if direction == "up" else -1.0
-    excess = np.clip(sign * (x - median) / spread, -_MOST, _MOST + _SLACK) - _SLACK
+    moved = (x - median) / spread
+    up, down = _alarm(x, moved, median, least), _alarm(-x, -moved, -median, least)
+    began = up if direction == "up" else down
+    other = down if direction == "up" else up
+    if began is None or (other is not None and other < began):
+        return None
+    after = float(np.median(x[began : began + _AFTER]))
+    before = float(median[began])
+    return Change(int(known[began]), before, after, abs(after - before) / float(spread[began]))
+
+
+def _alarm(x: FloatArray, moved: FloatArray, median: FloatArray, least: float) -> int | None:
+    """Where the first rise by `least` began. `moved` are the deviations in spreads."""
+    excess = np.clip(moved, -_MOST, _MOST + _SLACK) - _SLACK
     total, began = 0.0, 0
     for i in range(MIN_BASELINE, len(x)):
         if total == 0.0:
             began = i
         total = max(0.0, total + float(excess[i]))
         if total >= _ALARM:
-            change = _change(x, began, float(median[began]), float(spread[began]), int(known[began]))
-            if sign * (change.after - change.before) >= least:
-                return change
+            if float(np.median(x[began : began + _AFTER]) - median[began]) >= least:
+                return began
             total = 0.0
     return None
-
-
-def _change(x: FloatArray, began: int, before: float, spread: float, index: int) -> Change:
-    after = float(np.median(x[began : began + _AFTER]))
-    return Change(index, before, after, abs(after - before) / spread)
 
 
 def _past(x: FloatArray, least: float) -> tuple[FloatArray, FloatArray]:

@@ -161,8 +161,6 @@ def _signature(faults: Faults, name: str, node: Node, known: Mapping[str, Sympto
     for chance in get_args(Chance):
         for item in faults.list_of(fields.get(chance), "write a list of symptoms"):
             symptom = faults.one_of(item, known, "use a symptom of symptoms.yaml")
-            if symptom and known[symptom].on == "replica" and kind != "replica":
-                faults.add(item, f"is seen on a replica, not on a {kind}: use another")
             if symptom in chances:
                 faults.add(item, "is said twice: remove one")
             chances[symptom] = chance

@@ -3,13 +3,15 @@
 For each signature and each subject it may be on, every symptom that the signature names adds the logarithm of how much
 likelier it is with this failure than without any: ln(p / q) where it was seen, ln((1 - p) / (1 - q)) where it was not,
 mixed by its strength (p: the signature's chance, q = 3 %). A candidate whose symptoms began later than others of the
-same incident loses a little for each scrape: causes come before what they cause. The sum orders candidates; the score
-shown is sum / (sum + 5), a number from 0 to 1 and no probability, because symptoms are not independent of each other.
+same incident loses a little for each scrape: causes come before what they cause. It loses a little, too, for each
+strong symptom that it does not speak of, unless that came later than its own: a consequence. The sum orders candidates;
+the score shown is sum / (sum + 5), from 0 to 1 and no probability, because symptoms depend on each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import log
 
 from sre.errors import NoData
@@ -22,13 +24,25 @@ from sre.incidents.causes.symptoms import Symptom, metric_symptoms
 from sre.incidents.model import PlatformEvent
 from sre.metrics.model import SampleSource
 
-_CHANCES: dict[Chance, float] = {"always": 0.9, "often": 0.5, "seldom": 0.2, "never": 0.01}
+_CHANCES: dict[Chance, float] = {"always": 0.95, "often": 0.5, "seldom": 0.1, "never": 0.01}
 _BACKGROUND = 0.03
 NO_REPLICA = "one of the replicas"
 """The subject of a failure on a replica when nothing tells on which."""
-_LEAST_SUM = 1.0
+_LEAST_SUM = 0.5
 _HALF_SCORE = 5.0
+_STRONG, _LEFT_EACH, _LEFT_MOST = 0.7, 0.35, 5.0
+_MEANWHILE_TICKS = 3.0
 _LATE_PER_TICK, _LATE_MOST, _LATE_FREE = 0.1, 1.5, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    """A signature on a subject; `shown` by time."""
+
+    signature: Signature
+    subject: str
+    shown: tuple[Symptom, ...]
+    total: float
 
 
 def rank_causes(
@@ -55,14 +69,12 @@ def rank_causes(
     began = symptoms[0].at if symptoms else None
     step = ticks.step_s if ticks is not None else 1.0
     weighed = [
-        candidate
+        weighing
         for signature in known.signatures
-        for candidate in _candidates(signature, symptoms, began_at=began or start, step_s=step)
+        for weighing in _weighings(signature, symptoms, began_at=began or start, step_s=step)
     ]
-    ordered = sorted(weighed, key=lambda c: (-c[0], c[1].evidence[0].at or 0.0, c[1].subject, c[1].signature))
-    ranked = tuple(
-        Candidate(rank, c.kind, c.subject, c.signature, c.score, c.evidence) for rank, (_, c) in enumerate(ordered, 1)
-    )
+    ordered = sorted(weighed, key=lambda w: (-w.total, w.shown[0].at, w.subject, w.signature.failure))
+    ranked = tuple(_candidate(rank, weighing) for rank, weighing in enumerate(ordered, 1))
     return CauseRanking(ranked, began, tuple(_limits(samples, ticks, events, symptoms, start)))
 
 
@@ -76,20 +88,39 @@ def _read(samples: SampleSource | None, start: float, end: float) -> tuple[Ticks
     return ticks, None if ticks is None else Readings(samples, ticks, start=start, end=end)
 
 
-def _candidates(
+def _weighings(
     signature: Signature, symptoms: Sequence[Symptom], *, began_at: float, step_s: float
-) -> Iterator[tuple[float, Candidate]]:
+) -> Iterator[_Weighing]:
+    """The signature on each subject that shows at least one symptom it always shows."""
     named = [s for s in symptoms if s.name in signature.chances]
-    for subject in _subjects(signature, named):
-        own = {s.name: s for s in named if signature.kind != "replica" or s.replicas in (subject, ())}
-        shown = [own[name] for name, chance in signature.chances.items() if chance != "never" and name in own]
+    for replicas in _subjects(signature, named):
+        own = [s for s in named if signature.kind != "replica" or s.replicas in (replicas, ())]
+        strongest = {s.name: s for s in sorted(own, key=lambda s: s.strength)}
+        shown = [s for s in own if strongest[s.name] is s and signature.chances[s.name] != "never"]
         if not any(signature.chances[s.name] == "always" for s in shown):
             continue
         first = min(s.at for s in shown)
-        total = sum(_weight(chance, own.get(name)) for name, chance in signature.chances.items())
+        total = sum(_weight(chance, strongest.get(name)) for name, chance in signature.chances.items())
         total -= _lateness((first - began_at) / step_s)
         if total >= _LEAST_SUM:
-            yield total, _candidate(signature, subject, sorted(shown, key=lambda s: (s.at, s.name)), total)
+            total -= _left_over(own, symptoms, before=first + _MEANWHILE_TICKS * step_s)
+            yield _Weighing(signature, _hit(signature, replicas, own), tuple(shown), total)
+
+
+def _hit(signature: Signature, replicas: tuple[str, ...], own: Sequence[Symptom]) -> str:
+    """What the failure is on: the replica, the component, or the replicas that its symptoms name together."""
+    if signature.subject:
+        return signature.subject
+    several = {name for s in own if len(s.replicas) > 1 for name in s.replicas}
+    found = replicas or tuple(several or {name for s in own for name in s.replicas})
+    return ", ".join(sorted(found)) or NO_REPLICA
+
+
+def _left_over(own: Sequence[Symptom], symptoms: Sequence[Symptom], *, before: float) -> float:
+    """What the candidate loses for strong symptoms that began before `before` and that it does not speak of."""
+    spoken = {id(s) for s in own}
+    left = sum(s.strength >= _STRONG and s.at < before and id(s) not in spoken for s in symptoms)
+    return min(_LEFT_MOST, _LEFT_EACH * left)
 
 
 def _subjects(signature: Signature, named: Sequence[Symptom]) -> list[tuple[str, ...]]:
@@ -110,15 +141,15 @@ def _lateness(ticks: float) -> float:
     return min(_LATE_MOST, _LATE_PER_TICK * max(0.0, ticks - _LATE_FREE))
 
 
-def _candidate(signature: Signature, subject: tuple[str, ...], shown: Sequence[Symptom], total: float) -> Candidate:
-    hit = subject or tuple(sorted({name for s in shown for name in s.replicas}))
+def _candidate(rank: int, weighing: _Weighing) -> Candidate:
+    total = max(weighing.total, 0.0)
     return Candidate(
-        rank=0,
-        kind=signature.kind,
-        subject=signature.subject or ", ".join(hit) or NO_REPLICA,
-        signature=signature.failure,
+        rank=rank,
+        kind=weighing.signature.kind,
+        subject=weighing.subject,
+        signature=weighing.signature.failure,
         score=total / (total + _HALF_SCORE),
-        evidence=tuple(CauseEvidence(s.text, s.at, s.strength, s.source) for s in shown),
+        evidence=tuple(CauseEvidence(s.text, s.at, s.strength, s.source) for s in weighing.shown),
     )
 
 

@@ -108,7 +108,7 @@ def truth_of(folder: Path) -> Truth | None:
     report = read_object(folder / "report.json") if (folder / "report.json").exists() else {}
     subject: Mapping[str, Any] = report.get("subject") or {}
     plan = begins[0].get("detail", {}).get("plan") or {}
-    hit = plan.get("replicas") or plan.get("components") or [begins[0].get("target", "")]
+    hit = [*(plan.get("replicas") or ()), *(plan.get("components") or ())] or [begins[0].get("target", "")]
     return Truth(
         failure=str(subject.get("failure_mode") or begins[0].get("fault")),
         experiment=str(subject.get("id") or ""),
