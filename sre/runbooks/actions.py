@@ -17,10 +17,11 @@ from sre.errors import PlatformError, SreError
 from sre.incidents.codec import encode
 from sre.platforms.model import Part, Platform
 from sre.platforms.select import select_platform
-from sre.runbooks.proving import carry_out, values_for
+from sre.runbooks.masking import masked
+from sre.runbooks.proving import carry_out, required_values, undo_of, values_for
 from sre.runbooks.shell import shell_beside
 
-__all__ = ["run_mitigation"]
+__all__ = ["run_mitigation", "take_back"]
 OUT = "out"
 """As a replica: the one that the gateway gives no work, as `sre status` shows it."""
 _PARTS: tuple[Part, ...] = ("recorder", "autoscaler", "prometheus", "gateway")
@@ -54,6 +55,34 @@ def run_mitigation(
         logger.warning("mitigation %s of runbook %s: %s", mitigation, page, done.why)
     encoded: dict[str, Any] = encode(done)
     return encoded
+
+
+def take_back(
+    page: str,
+    mitigation: str,
+    replica: str = "",
+    process: str = "",
+    timeout_s: float = 90.0,
+    configuration: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Go the way back that the runbook `page` gives for `mitigation`. Arguments as of `run_mitigation`."""
+    try:
+        platform = select_platform(configuration)
+        given = _given(platform, replica=replica, replicas=None, process=process)
+        command = undo_of(page, mitigation)
+        values = required_values(command, given, where=f"{page}: {mitigation}")
+        with shell_beside(platform.state_dir, values) as shell:
+            done = shell.run(command, timeout_s=timeout_s)
+    except SreError as error:
+        raise ActivityFailed(str(error)) from error
+    if done.exit_code != 0:
+        raise ActivityFailed(f"`{command}` ended with {done.exit_code}: {masked(done.output)[-300:]}")
+    return {
+        "page": page,
+        "mitigation": mitigation,
+        "command": command,
+        "took_s": round(done.ended_at - done.began_at, 3),
+    }
 
 
 def _given(platform: Platform, *, replica: str, replicas: int | None, process: str) -> dict[str, str]:

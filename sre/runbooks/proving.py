@@ -68,11 +68,25 @@ def mitigation_of(page: str, name: str) -> Mitigation:
 def values_for(page: str, name: str, given: Mapping[str, str]) -> Mapping[str, str]:
     """The variables that it needs, checked. Raises SreError naming those that are missing."""
     one = mitigation_of(page, name)
-    needed = variables_in(f"{one.run}\n{one.check}")
+    return required_values(f"{one.run}\n{one.check}", given, where=f"{page}: {name}")
+
+
+def required_values(commands: str, given: Mapping[str, str], *, where: str) -> Mapping[str, str]:
+    """The variables that commands need, checked. Raises SreError naming those that are missing."""
+    needed = variables_in(commands)
     missing = [variable for variable in needed if not given.get(variable)]
     if missing:
-        raise SreError(f"{page}: {name} needs {', '.join(missing)}: give each in `values`")
+        raise SreError(f"{where} needs {', '.join(missing)}: give it as an argument (replica, replicas, process)")
     return {variable: checked_value(variable, given[variable]) for variable in needed}
+
+
+def undo_of(page: str, name: str) -> str:
+    """The way back as a command. Raises SreError where there is none."""
+    found = page_of(page).mitigation(name)
+    if found is None or not found.undo:
+        able = ", ".join(one.name for one in page_of(page).mitigations if one.undo) or "none"
+        raise SreError(f"runbook {page} has no way back of {name!r} to run; it has one of {able}")
+    return found.undo
 
 
 def carry_out(

@@ -28,7 +28,8 @@ class Mitigation:
     """Something that changes the platform. `run` may be empty: then there is nothing to type.
 
     `check` is the verification as a command that ends with 0 when it is so; empty: a person has to judge. `undo` is the
-    way back as a command. `watch` names queries, blank between them. `level` "": mutating where there is something to run. `escalate` says when and whom.
+    way back as a command. `watch` names queries, blank between them. `level` "": mutating where there is something to
+    run. `escalate` says when and whom.
     """
 
     name: str
