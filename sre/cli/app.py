@@ -14,6 +14,7 @@ from sre.cli import (
     cost,
     doctor,
     gameday,
+    incident,
     key,
     load,
     platform,
@@ -45,6 +46,7 @@ app.command("load")(load.load)
 app.command("serve")(serve.serve)
 app.command("capacity")(capacity.capacity)
 app.add_typer(gameday.app, name="gameday")
+app.add_typer(incident.app, name="incident")
 app.add_typer(chaos.app, name="chaos")
 app.add_typer(report.app, name="report")
 app.add_typer(risk.app, name="risk")

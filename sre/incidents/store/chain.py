@@ -60,14 +60,15 @@ def chained(
 
 def _row(draft: Draft, incident: str, seq: int, after: Anchor, recorded_at: float) -> Row:
     require_finite(draft)
+    kind, said = kind_of(draft.payload), payload_text(draft.payload)
     row = Row(
         position=after.position + 1,
         incident=incident,
         seq=seq,
-        kind=kind_of(draft.payload),
+        kind=kind,
         at=float(draft.at) + 0.0,  # -0.0 is kept as 0.0 by SQLite
         recorded_at=float(recorded_at) + 0.0,
-        payload=payload_text(draft.payload),
+        payload=payload_text(payload_of(kind, said, f"event '{keepable(draft.text)[:60]}'")),  # as it will be read
         text=keepable(draft.text),
         source=keepable(draft.source),
         actor=keepable(draft.actor),

@@ -1,0 +1,37 @@
+"""Follow-up actions as a table: what is overdue stands first, in red."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sre.incidents.case import Item
+
+
+def in_order(items: Sequence[Item], today: str) -> list[Item]:
+    """Overdue first, the longest first; then by due day as they came."""
+    return sorted(items, key=lambda item: not item.is_overdue(today))
+
+
+def action_table(items: Sequence[Item], today: str) -> None:
+    """Print it."""
+    table = Table("due", "", "owner", "status", "of", "action", box=None)
+    for item in items:
+        late = item.is_overdue(today)
+        words = f"{_days(item.due, today)} d late" if late and item.due else ""
+        cells = (item.due or "no day", words, item.owner, item.status, f"{item.incident} {item.item}", item.title)
+        table.add_row(*(Text(cell) for cell in cells), style="bold red" if late else "")
+        if item.note:
+            table.add_row("", "", "", "", "", Text(item.note), style="dim")
+    Console(highlight=False).print(table)
+
+
+def _days(due: str, today: str) -> int:
+    try:
+        return (date.fromisoformat(today) - date.fromisoformat(due)).days
+    except ValueError:  # an older writer's day
+        return 0

@@ -1,0 +1,75 @@
+"""Incidents as lines of a table, and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sre.cli.incident.words import age
+from sre.incidents.case import CaseHead
+from sre.incidents.codec import encode
+from sre.incidents.durations import zero_of
+from sre.incidents.events import Status
+from sre.reports.formats import NOT_AVAILABLE, money, seconds
+
+_COLOURS = {"open": "bold red", "acknowledged": "red", "mitigated": "yellow", "resolved": "green", "closed": "dim"}
+_GRADES = {"SEV1": "bold red", "SEV2": "red", "SEV3": "yellow", "SEV4": ""}
+_COST = "cost_"
+
+
+def print_heads(heads: Sequence[CaseHead], *, total: int, now: float) -> None:
+    """The table, and how many of all stand how."""
+    if not heads:
+        Console(highlight=False).print("no incident")
+        return
+    table = Table("id", "opened", "severity", "status", "origin", "detected", "failed", "cost", "title", box=None)
+    for name in ("detected", "failed", "cost", "opened"):
+        next(column for column in table.columns if column.header == name).justify = "right"
+    for head in heads:
+        table.add_row(
+            Text(head.id),
+            f"{age(now - head.opened_at)} ago",
+            Text(head.severity, style=_GRADES[head.severity]),
+            Text(head.status, style=_COLOURS[head.status]),
+            head.origin,
+            seconds(time_to_detect(head)),
+            head.figures.get("requests_failed") or NOT_AVAILABLE,
+            cost_words(head),
+            Text(head.title),
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    counts = Counter(head.status for head in heads)
+    words = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
+    more = f"; {total - len(heads)} older ones with --limit 0" if total > len(heads) else ""
+    console.print(f"{len(heads)} shown: {words}{more}", style="dim")
+
+
+def head_json(head: CaseHead) -> dict[str, Any]:
+    said: dict[str, Any] = encode(head)
+    return {**said, "time_to_detect_s": time_to_detect(head)}
+
+
+def time_to_detect(head: CaseHead) -> float | None:
+    """From the earliest milestone an incident may be counted from; None where one of both is not known."""
+    zero, detected = zero_of(head.milestones), head.milestones.get("detected")
+    if zero is None or zero == "detected" or detected is None:
+        return None
+    return detected - head.milestones[zero]
+
+
+def cost_words(head: CaseHead) -> str:
+    """What the incident cost, from its `cost_<currency>` figure."""
+    found = next(((name, text) for name, text in head.figures.items() if name.startswith(_COST) and text), None)
+    if found is None:
+        return NOT_AVAILABLE
+    try:
+        return money(Decimal(found[1]), found[0].removeprefix(_COST).upper())
+    except InvalidOperation:
+        return found[1]
