@@ -128,9 +128,7 @@ def accept(
     reason: Annotated[str, typer.Option("--reason", help="Why it is lived with.")],
     expires: Annotated[str, typer.Option("--expires", help="The last day on which it holds, 2026-01-31.")],
     on: Annotated[str | None, typer.Option("--on", help="The day it was given; default: today, UTC.")] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put it into risks.yaml; without, only the diff is shown.")
-    ] = False,
+    write: Annotated[bool, typer.Option("--write", help="Put it into risks.yaml, not only show the diff.")] = False,
     workspace: Workspace = Path(),
     as_json: Json = False,
 ) -> None:
@@ -144,9 +142,9 @@ def accept(
     accepted = Acceptance(approver.strip(), role.strip(), _day(on), _day(expires), reason.strip())
     entry = entry_named(load_register(workspace), risk_id)
     path = workspace / FILE
-    text = accepted_register(path, risk_id, accepted)
     if entry.assessment is not None:
         _require_allowed(accepted, entry.assessment, workspace)
+    text = accepted_register(path, risk_id, accepted)
     diff = difference(path, text)
     if write:
         write_text(path, text)
@@ -154,9 +152,8 @@ def accept(
         print_json({"risk": risk_id, "written": write, "diff": diff})
     else:
         typer.echo(diff, nl=False)
-        typer.echo(
-            f"{path} is changed: have it reviewed" if write else "nothing is changed: --write, or `git apply`", err=True
-        )
+        done = f"{path} is changed: have it reviewed" if write else "nothing is changed: --write, or `git apply`"
+        typer.echo(done, err=True)
 
 
 def _require_allowed(accepted: Acceptance, assessed: Assessment, workspace: Path) -> None:
@@ -203,7 +200,8 @@ def _print_table(report: RegisterReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from sre.reports.risk_view import STAGES, register_row
+    from sre.reports.risk_model import STAGES
+    from sre.reports.risk_view import register_row
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "risk", "owner", *STAGES, "treatment", "status", "evidence"):

@@ -58,10 +58,10 @@ class RegisterPage:
 
 def register_page(report: RegisterReport, link: Link = lambda _: None) -> RegisterPage:
     """The page of one register on one day; `link` is where a drill's source leads from the page."""
-    found = len(report.findings)
+    found, risks = len(report.findings), plural(len(report.entries), "risk")
     return RegisterPage(
         title="Risk register",
-        subtitle=f"{plural(len(report.entries), 'risk')}, as of {report.as_of}; a drill counts for {report.max_age_days} d",
+        subtitle=f"{risks}, as of {report.as_of}; a drill counts for {report.max_age_days} days",
         tone="bad" if found else "good",
         verdict=f"{plural(found, 'finding')}" if found else "In order",
         findings=tuple(finding.text for finding in report.findings),

@@ -65,7 +65,7 @@ def difference(path: Path, text: str) -> str:
 
 
 def _old(entry: Entry, total: int) -> range:
-    """Line numbers of the acceptance that is there already, empty for none: up to the entry's next key, or five more."""
+    """Line numbers of the acceptance that is there already: up to the entry's next key, or five more. May be empty."""
     begin = entry.lines.get("acceptance")
     if begin is None:
         return range(0)

@@ -23,9 +23,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong, of one risk."""
+    """One thing wrong, of one risk, at a line of the register."""
 
     risk: str
+    line: int
     text: str
 
 
@@ -42,7 +43,7 @@ class Judged:
 
 def check(register: Sequence[Entry], judged: Judged) -> tuple[Finding, ...]:
     """Every finding, in the order of the file."""
-    return tuple(finding for entry in register for finding in sorted(_of(entry, judged), key=lambda found: found.text))
+    return tuple(finding for entry in register for finding in sorted(_of(entry, judged), key=lambda found: found.line))
 
 
 def unlinked(register: Iterable[Entry], experiments: Collection[str]) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ def unlinked(register: Iterable[Entry], experiments: Collection[str]) -> tuple[s
 def _of(entry: Entry, judged: Judged) -> Iterator[Finding]:
     def finding(key: str, text: str) -> Finding:
         line = entry.lines.get(key, entry.lines.get("", 1))
-        return Finding(entry.id, f"{judged.file}:{line}: {entry.id}.{key}: {text}")
+        return Finding(entry.id, line, f"{judged.file}:{line}: {entry.id}.{key}: {text}")
 
     for key, names, known, what in _links(entry, judged.known):
         for name in names:

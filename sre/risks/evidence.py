@@ -59,8 +59,11 @@ def _why(linked: Sequence[str], last: Sequence[Drilled], today: date, max_age_da
     words = {"known": "deviated as its known weakness says", "deviated": "deviated"}
     told = []
     for drill in sorted(last, key=lambda one: one.experiment):
-        if drill.outcome == "passed":
-            told.append(f"{drill.experiment} passed {age_days(drill, today)} days ago, more than {max_age_days}")
+        age = age_days(drill, today)
+        if age < 0:
+            told.append(f"the newest drill of {drill.experiment} is dated after that day")
+        elif drill.outcome == "passed":
+            told.append(f"{drill.experiment} passed {age} days ago, more than {max_age_days}")
         else:
             told.append(f"the newest drill of {drill.experiment} {words[drill.outcome]}")
     missing = [name for name in linked if name not in {drill.experiment for drill in last}]
