@@ -145,6 +145,7 @@ def roi(inputs: RoiInputs, *, seed: int, years: int = YEARS, notes: Sequence[str
         bins=_bins(net),
         inputs=tuple(given for _, given in inputs.given()),
         notes=(*NOTES, *notes),
+        has_credits=bool(inputs.credit_steps),
     )
 
 

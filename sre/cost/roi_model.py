@@ -120,3 +120,4 @@ class Roi:
     bins: tuple[tuple[Decimal, Decimal, int], ...]
     inputs: tuple[Input, ...]
     notes: tuple[str, ...]
+    has_credits: bool = False

@@ -96,7 +96,7 @@ def units_chart(rows: Sequence[tuple[str, Decimal, Decimal]], currency: str) -> 
         return to_chart(
             figure,
             key="units",
-            title=f"{currency} per million tokens and per million good tokens",
+            title=f"{currency} per million generated tokens and per million good ones",
             caption="blue: all tokens; red: good tokens alone; the gap is what a brown-out hides",
             alt=f"Per million tokens and per million good tokens. {said}.",
         )
@@ -144,9 +144,14 @@ def roi_chart(roi: Roi) -> Chart:
             key="roi",
             title="Net benefit of the programme in a year",
             caption=f"left: {roi.years:,} simulated years (middle 98 %), red ones lose; right: mean net benefit "
-            "with one input at its low (light) and high (dark) end",
+            f"with one input at its low (light) and high (dark) end{_humps(roi)}",
             alt=_roi_words(roi),
         )
+
+
+def _humps(roi: Roi) -> str:
+    """Credits are given in steps, and a step is worth many incidents without one."""
+    return "; the humps are SLA credits, which come in steps" if roi.has_credits else ""
 
 
 def _years(figure: Figure, roi: Roi) -> None:

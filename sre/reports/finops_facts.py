@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -12,8 +13,9 @@ from sre.cost.incident import IncidentFacts
 from sre.cost.incident_gpus import GpuUse, gpu_lines
 from sre.cost.lost_requests import Answer, Limits, LostRequests, lost_requests
 from sre.cost.measured import Measure, measured
-from sre.cost.model import Price, ReplicaUse
-from sre.errors import NoData
+from sre.cost.model import CostReport, Price, ReplicaUse
+from sre.cost.statement import statement_of_drill
+from sre.errors import NoData, SreError
 from sre.incidents.model import FaultWindow
 from sre.reports.facts import first_fault
 from sre.reports.model import DrillReport, ReplicaSpan
@@ -21,7 +23,7 @@ from sre.slo.model import SloResult
 
 MEAN_GAP_LIMIT_S = 0.05
 _ENDS = ("mitigated", "recovered", "resolved")
-_CLIENTS = "requests.jsonl"
+_CLIENTS, SAMPLES = "requests.jsonl", "samples.jsonl"
 _TTFT = "sre_gateway_ttft_seconds_bucket"
 
 
@@ -29,7 +31,19 @@ def gpu_use(report: DrillReport, folder: Path | None, price: Price | None = None
     """The drill's GPUs at `price`, by default the one it was priced with. `folder` holds events.jsonl."""
     history = None if folder is None else read_fleet(folder, end=report.ended_at)
     uses = _uses_of(report.spans) if history is None else history.uses
-    return GpuUse(report.cost, uses, history, report.cost.price if price is None else price)
+    return GpuUse(_layered(report, folder), uses, history, report.cost.price if price is None else price)
+
+
+def _layered(report: DrillReport, folder: Path | None) -> CostReport:
+    """The cost with its layers, computed from the samples where the report was written without them. Files that cannot
+    be read leave it without: the bill stands in the report itself.
+    """
+    if report.cost.layers is not None or folder is None or not (folder / SAMPLES).is_file():
+        return report.cost
+    try:
+        return replace(report.cost, layers=statement_of_drill(folder).layers)
+    except SreError:
+        return report.cost
 
 
 def drill_facts_for_cost(

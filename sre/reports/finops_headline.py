@@ -43,7 +43,7 @@ def _spent(spent: Spent, drills: Sequence[DrillMoney], currency: str) -> str:
     each, good = money(spent.per_million_tokens, currency), money(spent.per_million_good_tokens, currency)
     return (
         f"{plural(len(drills), 'drill')} used GPUs for {money(spent.bill, currency)}, {share} of it {word}: {each} per "
-        f"million tokens, {good} per million good tokens."
+        f"million generated tokens, {good} per million good ones."
     )
 
 

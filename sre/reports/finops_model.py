@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sre.cost.finance import DrillTeam, Role
+from sre.cost.model import UnitCost
 from sre.cost.outage import BudgetWorth
 from sre.cost.policies import PolicyCosts
 from sre.cost.provenance import CostLine, CostSum, Input
@@ -19,7 +20,8 @@ from sre.cost.roi_model import Roi
 @dataclass(frozen=True, slots=True)
 class Spent:
     """The bill of one drill or of all, and what it bought. Counts are None where nobody took samples; `parts` are
-    (layer, amount) and add up to `bill`; `layered` is False where only serving and not serving could be told.
+    (layer, amount) and add up to `bill`; `layered` is False where only serving and not serving could be told. `units`
+    are those of the layers of a single drill.
     """
 
     bill: Decimal
@@ -29,6 +31,7 @@ class Spent:
     good_tokens: int | None
     parts: tuple[tuple[str, Decimal], ...]
     layered: bool
+    units: tuple[UnitCost, ...] = ()
 
     @property
     def per_million_tokens(self) -> Decimal | None:

@@ -34,7 +34,7 @@ def roi_view(found: Roi, assumed: Roi | None, finance: Finance) -> FinopsView:
             Figure(
                 "positive years",
                 percent(float(found.chance_positive), 1),
-                f"± {percent(float(found.standard_error), 1)}",
+                doubt,
             ),
             Figure("return on investment", ratio, "mean net benefit / mean cost"),
             Figure("break-even", avoided, "incidents a year to avoid; cost a year / cost of one"),

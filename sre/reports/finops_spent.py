@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sre.cost.incident_gpus import GpuUse
 from sre.cost.lost_requests import Limits, lost_requests
+from sre.cost.model import UnitCost
 from sre.reports.finops_facts import answers_of
 from sre.reports.finops_model import Spent
 from sre.reports.model import DrillReport
@@ -17,7 +18,7 @@ _OUTLINE = ("serving", "not serving")
 
 def spent_in(report: DrillReport, use: GpuUse, limits: Limits) -> Spent:
     """One drill's bill, at the price of `use`."""
-    cost = report.cost
+    cost = use.cost
     lost = lost_requests(answers_of(report), limits, start=float("-inf"), end=float("inf"))
     served = sum(point.outcome == "ok" for point in report.requests)
     return Spent(
@@ -28,7 +29,15 @@ def spent_in(report: DrillReport, use: GpuUse, limits: Limits) -> Spent:
         good_tokens=cost.good_tokens,
         parts=_parts(use),
         layered=cost.layers is not None,
+        units=_token_units(use),
     )
+
+
+def _token_units(use: GpuUse) -> tuple[UnitCost, ...]:
+    """What a million tokens cost with prompts counted, on both bases; none at another price than the report's."""
+    if use.cost.layers is None or use.rescale != 1:
+        return ()
+    return tuple(unit for unit in use.cost.layers.units if unit.name == "million tokens" and not unit.phase)
 
 
 def _parts(use: GpuUse) -> tuple[tuple[str, Decimal], ...]:
@@ -43,6 +52,8 @@ def _parts(use: GpuUse) -> tuple[tuple[str, Decimal], ...]:
 
 def together(found: Sequence[Spent]) -> Spent:
     """The sum. A count that one of them lacks is None for all: a part is no total. Layers only where all have them."""
+    if len(found) == 1:
+        return found[0]
     layered = bool(found) and all(one.layered for one in found)
     names = LAYERS if layered else _OUTLINE
     return Spent(

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from sre.cost.model import UnitCost
 from sre.cost.provenance import CostLine, CostSum
 from sre.reports.facts import Figure
 from sre.reports.finops_inputs import inputs
 from sre.reports.finops_model import FinopsBriefing, Spent
+from sre.reports.finops_sources import Sources, sources_of
 from sre.reports.finops_tables import (
     budgets,
     cases,
@@ -23,6 +25,8 @@ from sre.reports.finops_words import simulated
 from sre.reports.formats import NOT_AVAILABLE, count, date_time, money, percent, plural
 from sre.reports.page import Cell, Grid, grid
 from sre.reports.svg import Chart
+
+OUTSIDE = "Its incident, had it not been a drill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ def view(found: FinopsBriefing, charts: Sequence[Chart] = ()) -> FinopsView:
                 "unit-cost", "What serving cost", (_units(found),), (*drawn.get("bill", ()), *drawn.get("units", ()))
             ),
             Section("incidents", "Drills and incidents", tuple(_incidents(found))),
-            Section("outage", "What failing costs", (_sum("minute", found.outage), budgets(found), _month(found))),
+            Section(
+                "outage",
+                "What failing costs",
+                (_sum("minute", found.outage, sources_of(found)), budgets(found), _month(found)),
+            ),
             Section("roi", "Return of the drill programme", (returns(found),), drawn.get("roi", ())),
             Section("policies", "Scaling policies (simulated)", (policies(found),), drawn.get("policies", ())),
             Section("follow-ups", "Follow-ups", (follow_ups(found),), half=True),
@@ -99,7 +107,9 @@ def figures(found: FinopsBriefing) -> tuple[Figure, ...]:
     return (
         Figure("GPU bill", money(spent.bill, currency) if found.drills else NOT_AVAILABLE, bill),
         Figure(
-            f"{currency} per million tokens", money(spent.per_million_tokens, currency), _over(spent.tokens, "tokens")
+            f"{currency} per million generated tokens",
+            money(spent.per_million_tokens, currency),
+            _over(spent.tokens, "tokens"),
         ),
         Figure(
             f"{currency} per million good tokens",
@@ -165,7 +175,7 @@ def _units(found: FinopsBriefing) -> Grid:
             for name, amount in spent.parts
         ),
         (
-            "per million tokens",
+            "per million generated tokens",
             money(spent.per_million_tokens, currency),
             f"bill / {count(spent.tokens)} x 1,000,000",
             "cost.json",
@@ -184,14 +194,23 @@ def _units(found: FinopsBriefing) -> Grid:
             "requests.jsonl",
         ),
     ]
+    rows += [_layer_unit(unit, currency) for unit in spent.units]
     notes = [
         "In a brown-out tokens still flow, so the cost per million tokens can fall while the cost per million good "
         "tokens rises: both are shown."
     ]
     if found.drills and not spent.layered:
         notes.append("Layers used, wasted, idle and shared need samples of the replicas, which a drill here lacks.")
-    cells = [tuple(Cell(text) for text in row) for row in rows] if found.drills else []
+    sources = sources_of(found)
+    cells = [(*(Cell(text) for text in row[:-1]), sources.cell(row[-1])) for row in rows] if found.drills else []
     return grid("units", "", ("", ">amount", "how", "source"), cells, notes=notes, empty="No drill in the period.")
+
+
+def _layer_unit(unit: UnitCost, currency: str) -> tuple[str, str, str, str]:
+    """A unit of the layers, prompt tokens counted too: by the whole bill, or by busy GPU time alone."""
+    phase = unit.phase or "prompt and generated"
+    how = unit.formula if unit.amount is not None else f"n/a: {unit.reason}"
+    return f"per {unit.name}, {phase}, {unit.basis}", money(unit.amount, currency), how, "samples.jsonl"
 
 
 def _percent_of(amount: Decimal, spent: Spent) -> str:
@@ -199,12 +218,12 @@ def _percent_of(amount: Decimal, spent: Spent) -> str:
 
 
 def _incidents(found: FinopsBriefing) -> list[Grid]:
-    grids = []
+    grids, sources = [], sources_of(found)
     single = found.drills[0] if len(found.drills) == 1 else None
     if single is not None:
-        grids.append(_sum("drill", single.drill, "The drill itself"))
+        grids.append(_sum("drill", single.drill, sources, title="The drill itself"))
         if single.incident is not None:
-            grids.append(_sum("incident", single.incident, "Its incident, had it not been a drill", found.credits))
+            grids.append(_sum("incident", single.incident, sources, title=OUTSIDE, extra=found.credits))
     elif found.drills:
         grids.append(drills(found))
     if found.cases:
@@ -212,9 +231,9 @@ def _incidents(found: FinopsBriefing) -> list[Grid]:
     return grids
 
 
-def _sum(key: str, found: CostSum, title: str = "", extra: CostLine | None = None) -> Grid:
+def _sum(key: str, found: CostSum, sources: Sources, *, title: str = "", extra: CostLine | None = None) -> Grid:
     lines = (*found.lines, *(() if extra is None else (extra,)))
-    rows = [_line(line, found.currency) for line in lines]
+    rows = [_line(line, found.currency, sources) for line in lines]
     bounds = found.bounds
     between = "" if bounds is None else f"{money(bounds[0], found.currency)} to {money(bounds[1], found.currency)}"
     said = ("total of the known lines", money(found.total, found.currency), "", "", between, "")
@@ -223,7 +242,7 @@ def _sum(key: str, found: CostSum, title: str = "", extra: CostLine | None = Non
     return grid(key, title or found.title, head, [*rows, total], notes=found.notes)
 
 
-def _line(line: CostLine, currency: str) -> tuple[Cell, ...]:
+def _line(line: CostLine, currency: str, sources: Sources) -> tuple[Cell, ...]:
     known = line.amount is not None
     return (
         Cell(line.name),
@@ -231,7 +250,7 @@ def _line(line: CostLine, currency: str) -> tuple[Cell, ...]:
         Cell(line.basis if known else NOT_AVAILABLE, "unsure" if known and line.basis == "assumed" else ""),
         Cell("yes" if line.is_billed else "no"),
         Cell(line.formula if known else f"n/a: {line.reason}"),
-        Cell(line.source),
+        sources.cell(line.source),
     )
 
 
