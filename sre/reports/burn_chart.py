@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from sre.reports.formats import multiple, number, target, window
-from sre.reports.frame import BLUE, PURPLE, VERMILION, label_ends, label_time, mark_faults, panel, relative
+from sre.reports.frame import (
+    BLUE,
+    PURPLE,
+    VERMILION,
+    label_ends,
+    label_time,
+    mark_faults,
+    mark_instants,
+    panel,
+    relative,
+)
 from sre.reports.model import DrillReport
 from sre.reports.svg import BOTTOM_IN, INK, MUTED, TOP_IN, Chart, new_figure, plain, to_chart
 from sre.slo.model import BurnCurve, SloResult
@@ -19,9 +30,13 @@ _PANEL_IN, _GAP_IN, _KEY_IN = 0.88, 0.34, 0.42
 _COLOURS = (BLUE, PURPLE, "#7a3b00", MUTED)
 
 
-def burn_chart(report: DrillReport) -> Chart | None:
-    """None when the primary source has no page tier to show."""
-    shown = [r for r in report.primary_results() if _pages(r)]
+def burn_chart(
+    report: DrillReport, *, objectives: Sequence[str] = (), marks: Sequence[tuple[str, float]] = (), name: str = "burn"
+) -> Chart | None:
+    """None when the primary source has no page tier to show. `objectives` names those to draw, none: all of them;
+    `marks` are instants to mark in each panel.
+    """
+    shown = [r for r in report.primary_results() if _pages(r) and (not objectives or r.slo.name in objectives)]
     if not shown:
         return None
     figure = new_figure(_KEY_IN + TOP_IN + len(shown) * (_PANEL_IN + _GAP_IN) - _GAP_IN + BOTTOM_IN)
@@ -32,6 +47,7 @@ def burn_chart(report: DrillReport) -> Chart | None:
         axes.annotate(heading, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", color=MUTED)
         _draw(axes, report, result)
         mark_faults(axes, report, label_pt=18.0 if row == 0 else None)
+        mark_instants(axes, report, marks, named=row == 0)
         if row == len(shown) - 1:
             label_time(axes)
         else:
@@ -40,7 +56,7 @@ def burn_chart(report: DrillReport) -> Chart | None:
     caption = (
         f"error ratio / budget, {report.primary_source}; windows on the drill clock (1/{number(report.clock_factor)})"
     )
-    return to_chart(figure, key="burn", title="Burn rates", caption=caption, alt=_in_words(report, shown))
+    return to_chart(figure, key=name, title="Burn rates", caption=caption, alt=_in_words(report, shown))
 
 
 def _pages(result: SloResult) -> list[BurnCurve]:

@@ -30,6 +30,7 @@ from sre.reports.frame import (
     key,
     label_ends,
     mark_faults,
+    mark_instants,
     one_panel,
     relative,
 )
@@ -57,16 +58,18 @@ def charts(report: DrillReport) -> tuple[Chart, ...]:
         return tuple(chart for draw in drawn if (chart := draw(report)) is not None)
 
 
-def requests_chart(report: DrillReport) -> Chart | None:
-    """Requests per second by outcome, failures at the bottom where nothing hides them."""
+def requests_chart(
+    report: DrillReport, *, marks: Sequence[tuple[str, float]] = (), name: str = "requests"
+) -> Chart | None:
+    """Requests per second by outcome, failures at the bottom where nothing hides them; `marks` are instants to mark."""
     if not report.requests:
         return None
     rates = series.outcome_rates(report)
     figure = new_figure(2.4)
     axes = one_panel(figure, report)
     floor = np.zeros(len(rates.edges) - 1)
-    for name, rate in rates.by_outcome:
-        colour = _OUTCOME_COLOURS.get(name, GREY)
+    for outcome, rate in rates.by_outcome:
+        colour = _OUTCOME_COLOURS.get(outcome, GREY)
         axes.stairs(floor + rate, rates.edges, baseline=floor, fill=True, color=colour, linewidth=0)
         floor = floor + rate
     axes.stairs(rates.sent, rates.edges, baseline=None, color=INK, linewidth=0.9, linestyle=(0, (2, 1.5)))
@@ -77,9 +80,10 @@ def requests_chart(report: DrillReport) -> Chart | None:
     key(axes, named)
     at_right(axes, "sent", INK, (1, 1), -6 - 13 * len(named), swatch="┅")
     mark_faults(axes, report)
+    mark_instants(axes, report, marks)
     return to_chart(
         figure,
-        key="requests",
+        key=name,
         title="Requests by outcome",
         caption=f"finished per second, in bins of {seconds(rates.width_s)}; failures are drawn at the bottom",
         alt=f"Requests finished: {', '.join(f'{count(n)} {name}' for name, n in totals)}.",

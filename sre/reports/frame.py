@@ -78,6 +78,33 @@ def mark_faults(axes: Axes, report: DrillReport, *, label_pt: float | None = 5.0
             )
 
 
+def mark_instants(axes: Axes, report: DrillReport, marks: Sequence[tuple[str, float]], *, named: bool = True) -> None:
+    """Dotted lines at named instants, where a story's milestones lie on a chart. A name stands along its line where it
+    does not touch the one before.
+    """
+    span = drill_span(report)
+    free = 0.0
+    for name, at in sorted(marks, key=lambda mark: mark[1]):
+        x = relative(report, at)
+        if not 0 <= x <= span:
+            continue
+        axes.axvline(x, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0.7)
+        if named and x >= free:
+            free = x + span * 0.016
+            axes.annotate(
+                plain(name, 20),
+                (x, 1),
+                (2, -3),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                rotation=90,
+                va="top",
+                ha="left",
+                fontsize=7,
+                color=MUTED,
+            )
+
+
 def label_ends(axes: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     """Write each series' name at the right edge at its last value, pushed apart where they would overlap."""
     known = sorted((e for e in ends if math.isfinite(e[1])), key=lambda e: e[1])

@@ -1,6 +1,8 @@
 """`manifest.json`: sha256 and size of every file of a report folder, so that a forwarded report can be checked.
 
-It finds damage and careless edits. It is not signed: who can write the folder can write the manifest too.
+It finds damage and careless edits. Who can write the folder can write the manifest too, so it may be signed
+(`sre.reports.signature`: `manifest.sig`, which it does not list). It may hold anchors of the incident store: where the
+chain of events ended when the report was built.
 """
 
 from __future__ import annotations
@@ -8,28 +10,45 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sre.errors import BadDocument
+from sre.incidents.store.model import Anchor
 from sre.reports.atomic import write_text
 
 NAME = "manifest.json"
+SIGNATURE = "manifest.sig"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def write_manifest(directory: Path) -> Path:
-    """Hash every file under `directory` but the manifest itself; raises BadDocument on symlinks and special files."""
+def write_manifest(directory: Path, anchors: Sequence[Anchor] = ()) -> Path:
+    """Hash every file under `directory` but the manifest itself; raises BadDocument on symlinks and special files.
+
+    A signature of an earlier manifest is taken away: it would no longer hold. With no `anchors` those of the manifest
+    that is replaced are kept.
+    """
     refused = [
         f"{directory / name}: is {what}; a report folder holds plain files only" for name, what in _odd(directory)
     ]
     if refused:
         raise BadDocument(refused)
-    files = {name: _facts(directory / name) for name in _plain(directory)}
     path = directory / NAME
-    write_text(path, json.dumps({"schema": 1, "files": files}, indent=1) + "\n")
+    kept = tuple(anchors) or anchors_if_any(directory)
+    (directory / SIGNATURE).unlink(missing_ok=True)
+    files = {name: _facts(directory / name) for name in _plain(directory)}
+    chain = {"anchors": [{"position": one.position, "hash": one.hash} for one in kept]} if kept else {}
+    write_text(path, json.dumps({"schema": 1, **chain, "files": files}, indent=1) + "\n")
     return path
+
+
+def read_anchors(directory: Path) -> tuple[Anchor, ...]:
+    """Where the incident store's chain ended when the report was built; none when its manifest names none.
+
+    Raises BadDocument when the manifest cannot be read, or holds anchors that are none.
+    """
+    return _anchors_of(_document(directory / NAME))
 
 
 def verify(directory: Path) -> list[str]:
@@ -56,7 +75,7 @@ def verify(directory: Path) -> list[str]:
     return problems
 
 
-def _read(path: Path) -> Mapping[str, Mapping[str, Any]]:
+def _document(path: Path) -> dict[str, Any]:
     if path.is_symlink():
         raise BadDocument([f"{NAME}: is a symbolic link"])
     try:
@@ -65,9 +84,36 @@ def _read(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise BadDocument([f"{NAME}: missing; nothing can be verified"]) from error
     except (OSError, ValueError) as error:
         raise BadDocument([f"{NAME}: cannot be read ({error})"]) from error
-    files = document.get("files") if isinstance(document, dict) and document.get("schema") == 1 else None
-    if not isinstance(files, dict):
+    if not isinstance(document, dict) or document.get("schema") != 1 or not isinstance(document.get("files"), dict):
         raise BadDocument([f"{NAME}: not a manifest of schema 1"])
+    return document
+
+
+def _anchors_of(document: Mapping[str, Any]) -> tuple[Anchor, ...]:
+    found = document.get("anchors", [])
+    if not isinstance(found, list) or not all(_is_anchor(one) for one in found):
+        raise BadDocument([f"{NAME}: anchors must be a list of position and hash"])
+    return tuple(Anchor(one["position"], one["hash"]) for one in found)
+
+
+def _is_anchor(one: Any) -> bool:
+    if not isinstance(one, dict) or type(one.get("position")) is not int:
+        return False
+    return isinstance(one.get("hash"), str) and _SHA256.fullmatch(one["hash"]) is not None
+
+
+def anchors_if_any(directory: Path) -> tuple[Anchor, ...]:
+    """As `read_anchors`; none where the manifest is missing or broken."""
+    try:
+        return read_anchors(directory)
+    except BadDocument:
+        return ()
+
+
+def _read(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    document = _document(path)
+    _anchors_of(document)
+    files: dict[str, Any] = document["files"]
     bad = [
         f"{NAME}: {name}: needs sha256 and bytes" for name, facts in sorted(files.items()) if not _well_formed(facts)
     ]
@@ -118,5 +164,5 @@ def _walk(directory: Path) -> Iterator[Path]:
     for path in directory.iterdir():
         if path.is_dir() and not path.is_symlink():
             yield from _walk(path)
-        elif path != directory / NAME or path.is_symlink():
+        elif path not in (directory / NAME, directory / SIGNATURE) or path.is_symlink():
             yield path

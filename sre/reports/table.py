@@ -16,10 +16,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells in the order of the columns; `tone` colours the row and never carries meaning of its own."""
+    """Cells in the order of the columns; `tone` colours the row and never carries meaning of its own. `href` is where
+    its last cell leads, "" for nowhere; `first_href` the same of its first.
+    """
 
     cells: tuple[str, ...]
     tone: str = ""
+    href: str = ""
+    first_href: str = ""
+
+    def link_of(self, index: int) -> str:
+        """Where the cell at `index` leads."""
+        if index == 0 and self.first_href:
+            return self.first_href
+        return self.href if index == len(self.cells) - 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from sre.incidents.model import TimelineEvent
 from sre.reports import cost_view, facts, slo_view
 from sre.reports.formats import NOT_AVAILABLE, clock, date_time, number, offset, seconds
+from sre.reports.links import anchor_of, linked
 from sre.reports.model import Check, DrillReport, Verdict
 from sre.reports.table import Row, Table, table
 
@@ -22,6 +24,7 @@ _VERDICTS: dict[Verdict, tuple[str, str]] = {
     "interrupted": ("Interrupted", "the drill was stopped by hand"),
     "error": ("Error", "the drill itself failed: nothing below says how the platform bears the fault"),
 }
+POST_INCIDENT = "post-incident.html"
 _ALWAYS_WRITTEN = ("manifest.json", "report.html", "report.json", "report.md")
 _ARTEFACTS = {
     "report.html": "this report, one file, opens offline",
@@ -37,7 +40,15 @@ _ARTEFACTS = {
     "chaos.jsonl": "the fault ledger",
     "chaos.log": "all that Chaos Toolkit said, debug lines included",
     "samples.jsonl": "the metric samples the SLOs were computed from",
+    "post-incident.html": "the post-incident report: summary, impact, causes, lessons, actions, evidence",
+    "post-incident.md": "the post-incident report as Markdown",
+    "post-incident.json": "the post-incident report as data: sre report lint reads it",
+    "post-incident.pdf": "the post-incident report on paper",
+    "finops.html": "the FinOps briefing: what it cost and what it is worth",
+    "finops.md": "the FinOps briefing as Markdown",
+    "finops.json": "the FinOps briefing as data",
 }
+_PAGES = {"post-incident.html": "Post-incident report", "finops.html": "FinOps briefing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ class ReportView:
     limits: tuple[str, ...]
     artefacts: Table
     footer: str
+    pages: tuple[tuple[str, str], ...] = ()
+    """Title and file of the other pages in the folder."""
 
 
 def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
@@ -79,7 +92,7 @@ def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
             slo_view.objectives(report),
             slo_view.alerts(report),
             _milestones(report),
-            _timeline(report),
+            _timeline(report, artefacts),
             _latency(report),
             cost_view.cost(report.cost),
             _workload(report),
@@ -87,6 +100,7 @@ def view(report: DrillReport, artefacts: Sequence[str] = ()) -> ReportView:
         ),
         limits=report.limits,
         artefacts=_artefact_table(artefacts),
+        pages=tuple((title, name) for name, title in _PAGES.items() if name in artefacts),
         footer=f"Source of the SLO figures: {report.primary_source}. Times are UTC.",
     )
 
@@ -164,15 +178,27 @@ def _milestones(report: DrillReport) -> Table:
     return table("milestones", "Milestones", head, rows)
 
 
-def _timeline(report: DrillReport) -> Table:
+def _timeline(report: DrillReport, artefacts: Sequence[str]) -> Table:
     zero = facts.zero(report)
     rows = [
-        Row((clock(e.at), offset(e.at, zero), e.kind, e.text, e.source), f"kind-{e.kind}")
+        Row(
+            (clock(e.at), offset(e.at, zero), e.kind, e.text, e.evidence or e.source),
+            f"kind-{e.kind}",
+            href=_evidence_href(e, artefacts),
+        )
         for e in report.incident.timeline
     ]
     since = "fault" if facts.has_fault(report) else "start"
-    head = ("at (UTC)", f">since {since}", "kind", "what", "source")
+    head = ("at (UTC)", f">since {since}", "kind", "what", "evidence")
     return table("timeline", "Timeline", head, rows, empty="No events were recorded.")
+
+
+def _evidence_href(event: TimelineEvent, artefacts: Sequence[str]) -> str:
+    """To the record itself, quoted in the post-incident report; else to the file it stands in."""
+    if POST_INCIDENT in artefacts:
+        return f"{POST_INCIDENT}#{anchor_of(event.evidence or event.source, None if event.evidence else event.at)}"
+    name = (event.evidence or event.source).split("#")[0].split(":")[0]
+    return name if name in artefacts else ""
 
 
 def _latency(report: DrillReport) -> Table:
@@ -218,5 +244,8 @@ def _platform(report: DrillReport) -> Table:
 
 
 def _artefact_table(names: Sequence[str]) -> Table:
-    rows = [Row((name, _ARTEFACTS.get(name, ""))) for name in sorted({*names, *_ALWAYS_WRITTEN})]
+    rows = [
+        Row((name, _ARTEFACTS.get(name, "")), first_href=linked(name) if name in _PAGES else "")
+        for name in sorted({*names, *_ALWAYS_WRITTEN})
+    ]
     return table("artefacts", "Files of this report", ("file", "what it is"), rows)

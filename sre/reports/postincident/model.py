@@ -1,0 +1,229 @@
+"""A post-incident report as data: what it says, and for each statement where it can be looked up.
+
+No figure can be made without a source and no n/a without a reason: the types refuse it, so a report cannot be built
+that breaks the rule. Texts are finished here; renderers only decide how they look. Times are Unix seconds, UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sre.reports.formats import NOT_AVAILABLE
+
+Pick = Literal["", "failed", "moved"]
+Tone = Literal["good", "bad", "unsure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where something can be looked up. `where` is one of: a file of the report folder (`cost.json`), a line of it
+    (`chaos.jsonl:3`), a value in it (`report.json#/incident/impact/failed`), an event of the store (`INC-0001#4`),
+    a URL, or a query or a person in words.
+
+    `how` says how the text follows from it. `at` names a record by its instant where its line is not known, `pick` the
+    lines of `requests.jsonl` that are meant.
+    """
+
+    where: str
+    how: str = ""
+    at: float | None = None
+    pick: Pick = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A statement or a figure with what it is read from. ValueError without a source, or n/a without a reason."""
+
+    text: str
+    sources: tuple[Source, ...]
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.sources or not all(source.where for source in self.sources):
+            raise ValueError(f"{self.text!r} has no source")
+        if self.text == NOT_AVAILABLE and not self.reason:
+            raise ValueError(f"n/a from {self.sources[0].where} has no reason")
+
+    @property
+    def is_known(self) -> bool:
+        return self.text != NOT_AVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`note` says what it is measured against."""
+
+    label: str
+    value: Sourced
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneRow:
+    """`at` None where it is n/a. `since` is counted from the report's zero, `doubt` how coarse the instant is known."""
+
+    name: str
+    at: float | None
+    when: Sourced
+    since: str
+    doubt: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """`milestones` are the names of those reached at this instant."""
+
+    at: float
+    clock: str
+    since: str
+    kind: str
+    what: Sourced
+    milestones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """A candidate. `score` is as `sre.incidents.causes` gives it; `is_true` says so where a drill knows the truth."""
+
+    rank: int
+    subject: str
+    signature: str
+    score: Sourced
+    evidence: tuple[Sourced, ...]
+    is_true: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What began it (`trigger`), what was found to add to it, and the ranking with what it is worth (`caveat`)."""
+
+    trigger: Sourced
+    contributing: tuple[Sourced, ...]
+    candidates: tuple[CauseRow, ...]
+    caveat: str
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What worked, what did not, where we were lucky: from facts; `notes` are people's own words from the store."""
+
+    worked: tuple[Sourced, ...]
+    failed: tuple[Sourced, ...]
+    lucky: tuple[Sourced, ...]
+    notes: tuple[Sourced, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """A follow-up. A proposed one was derived from a fact and nobody has taken it yet."""
+
+    id: str
+    title: Sourced
+    owner: str
+    due: str
+    status: str
+    is_proposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """`basis` is measured or assumed; `is_billed` whether a cloud sends a bill for it."""
+
+    name: str
+    amount: Sourced
+    basis: str
+    is_billed: bool
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """One sum with its lines and what went into them."""
+
+    title: str
+    currency: str
+    total: Sourced
+    rows: tuple[CostRow, ...]
+    inputs: tuple[CostRow, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A sign-off by role; `decision` is `open` for a role that has not signed."""
+
+    role: str
+    name: str
+    decision: str
+    when: str
+    document: str
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A page that belongs to it: `rel` is `runbook`, `risk`, `report`, `dashboard`, `ticket` ..."""
+
+    rel: str
+    title: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One raw line of a record; `number` is its line in the file, 0 where it has none."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An entry of the appendix: what stands at a source, word for word. `href` leads to it, "" where nothing can be
+    opened; `note` says what was left out, or why nothing is quoted.
+    """
+
+    number: int
+    source: Source
+    href: str
+    quotes: tuple[Quote, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostIncidentReport:
+    """The whole report. `zero` is what `since` counts from, named by `zero_name`; the summary is three sentences: what
+    happened, what it did to users, how it ended. `anchor` is the store's chain at the newest event it is built from.
+    """
+
+    id: str
+    title: str
+    origin: str
+    status: str
+    severity: Sourced
+    is_drill: bool
+    tone: Tone
+    subtitle: str
+    began_at: float
+    ended_at: float
+    zero: float
+    zero_name: str
+    summary: tuple[Sourced, Sourced, Sourced]
+    figures: tuple[Figure, ...]
+    impact: tuple[Figure, ...]
+    milestones: tuple[MilestoneRow, ...]
+    durations: tuple[Figure, ...]
+    timeline: tuple[TimelineRow, ...]
+    detection: tuple[Sourced, ...]
+    causes: Causes
+    lessons: Lessons
+    actions: tuple[ActionRow, ...]
+    costs: tuple[CostTable, ...]
+    questions: tuple[Sourced, ...]
+    approvals: tuple[ApprovalRow, ...]
+    related: tuple[Related, ...]
+    limits: tuple[str, ...]
+    anchor: str = ""
+    evidence: tuple[Evidence, ...] = ()
