@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from sre.cli.incident.terminal import console, words
 from sre.incidents.case import Item
 
 
@@ -22,12 +21,12 @@ def action_table(items: Sequence[Item], today: str) -> None:
     table = Table("due", "", "owner", "status", "of", "action", box=None)
     for item in items:
         late = item.is_overdue(today)
-        words = f"{_days(item.due, today)} d late" if late and item.due else ""
-        cells = (item.due or "no day", words, item.owner, item.status, f"{item.incident} {item.item}", item.title)
-        table.add_row(*(Text(cell) for cell in cells), style="bold red" if late else "")
+        late_by = f"{_days(item.due, today)} d late" if late and item.due else ""
+        cells = (item.due or "no day", late_by, item.owner, item.status, f"{item.incident} {item.item}", item.title)
+        table.add_row(*(words(cell) for cell in cells), style="bold red" if late else "")
         if item.note:
-            table.add_row("", "", "", "", "", Text(item.note), style="dim")
-    Console(highlight=False).print(table)
+            table.add_row("", "", "", "", "", words(item.note), style="dim")
+    console().print(table)
 
 
 def _days(due: str, today: str) -> int:

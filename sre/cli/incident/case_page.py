@@ -3,66 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from sre.cli.incident.action_table import action_table
 from sre.cli.incident.head_table import cost_words
+from sre.cli.incident.terminal import console, words
 from sre.cli.incident.words import age
 from sre.incidents.case import Case
 from sre.incidents.durations import case_durations
 from sre.incidents.events import AlertSeen, Event, Linked, Measured, MilestoneMark, Observed, kind_of
 from sre.incidents.milestones import NAMES
 from sre.reports.formats import NOT_AVAILABLE, clock, date, date_time, seconds
+from sre.webhook.stale import status_words
 
 _QUIET = (MilestoneMark, AlertSeen, Linked, Measured)
 """Shown in sections of their own."""
+_DIGITS = 12
 
 
 def print_case(case: Case, now: float) -> None:
     """Head, milestones, durations, timeline, alerts, figures, links, actions."""
-    console = Console(highlight=False, soft_wrap=True)
+    screen = console()
     head = case.head
-    console.print(Text(f"{head.id}  {head.severity}  {head.status}  {head.title}", style="bold"))
+    screen.print(words(f"{head.id}  {head.severity}  {status_words(head)}  {head.title}", style="bold"))
     of = ", ".join(part for part in (head.origin, head.service, head.experiment, head.key) if part)
-    console.print(Text(f"opened {date_time(head.opened_at)} ({age(now - head.opened_at)} ago), {of}"))
+    screen.print(words(f"opened {date_time(head.opened_at)} ({age(now - head.opened_at)} ago), {of}"))
     failed = head.figures.get("requests_failed") or NOT_AVAILABLE
-    console.print(f"requests failed {failed}, cost {cost_words(head)}, {head.events} events")
-    _section(console, "Milestones", _milestones(case))
-    _section(console, "Durations", _durations(case))
-    _section(console, "Timeline", _timeline(case.events))
-    _section(console, "Alerts", _alerts(case))
-    _section(console, "Figures", _figures(case))
-    _section(console, "Links", _links(case))
+    screen.print(f"requests failed {failed}, cost {cost_words(head)}, {head.events} events")
+    _section(screen, "Milestones", _milestones(case))
+    _section(screen, "Durations", _durations(case))
+    _section(screen, "Timeline", _timeline(case.events))
+    _section(screen, "Alerts", _alerts(case))
+    _section(screen, "Figures", _figures(case))
+    _section(screen, "Links", _links(case))
     if case.items:
-        console.print("\nActions", style="bold")
+        screen.print("\nActions", style="bold")
         action_table(case.items, date(now))
 
 
 def print_events(case: Case) -> None:
     """Every event as it is kept, in the order it was written."""
-    console = Console(highlight=False, soft_wrap=True)
+    screen = console()
     table = Table("position", "seq", "at", "written", "kind", "actor", "source", "text", "hash", box=None)
     for event in case.events:
         cells = (
             *(str(event.position), str(event.seq), date_time(event.at), date_time(event.recorded_at)),
             *(kind_of(event.payload), event.actor, event.source, event.text, event.hash[:12]),
         )
-        table.add_row(*map(Text, cells))
-    console.print(table)
+        table.add_row(*map(words, cells))
+    screen.print(table)
 
 
-def _section(console: Console, title: str, rows: Iterator[Sequence[str]]) -> None:
+def _section(screen: Console, title: str, rows: Iterator[Sequence[str]]) -> None:
     found = list(rows)
     if not found:
         return
-    console.print(f"\n{title}", style="bold")
+    screen.print(f"\n{title}", style="bold")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for row in found:
-        table.add_row(*(Text(cell, style="dim" if cell.startswith(NOT_AVAILABLE) else "") for cell in row))
-    console.print(table)
+        table.add_row(*(words(cell, "dim" if cell.startswith(NOT_AVAILABLE) else "") for cell in row))
+    screen.print(table)
 
 
 def _milestones(case: Case) -> Iterator[Sequence[str]]:
@@ -106,7 +109,16 @@ def _alerts(case: Case) -> Iterator[Sequence[str]]:
 
 def _figures(case: Case) -> Iterator[Sequence[str]]:
     for name, value in case.head.figures.items():
-        yield name, value or f"{NOT_AVAILABLE}: {case.reasons.get(name, 'no reason was given')}"
+        reason = case.reasons.get(name, "no reason was given")
+        yield name, _short(value) if value else f"{NOT_AVAILABLE}: {reason}"
+
+
+def _short(value: str) -> str:
+    """Six digits of a long decimal; `--json` has all of them."""
+    try:
+        return value if len(value) <= _DIGITS else f"{Decimal(value):.6g}"
+    except InvalidOperation:
+        return value
 
 
 def _links(case: Case) -> Iterator[Sequence[str]]:

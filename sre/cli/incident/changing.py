@@ -123,6 +123,7 @@ def change(
 
 def tell(case: Case, lines: Sequence[str], as_json: bool) -> None:
     """What was written, and how the incident stands now."""
+    from sre.cli.incident.terminal import plain
     from sre.console import print_json
     from sre.incidents.codec import encode
 
@@ -131,5 +132,5 @@ def tell(case: Case, lines: Sequence[str], as_json: bool) -> None:
         print_json(said)
         return
     for line in lines:
-        typer.echo(f"{case.head.id}  {line}")
-    typer.echo(f"{case.head.id}  now {case.head.status}, {case.head.severity}: {case.head.title}")
+        typer.echo(plain(f"{case.head.id}  {line}"))
+    typer.echo(plain(f"{case.head.id}  now {case.head.status}, {case.head.severity}: {case.head.title}"))

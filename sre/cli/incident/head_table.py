@@ -7,53 +7,56 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_args
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from sre.cli.incident.terminal import console, words
 from sre.cli.incident.words import age
 from sre.incidents.case import CaseHead
 from sre.incidents.codec import encode
 from sre.incidents.durations import zero_of
 from sre.incidents.events import Status
 from sre.reports.formats import NOT_AVAILABLE, money, seconds
+from sre.webhook.stale import stale_since, status_words
 
 _COLOURS = {"open": "bold red", "acknowledged": "red", "mitigated": "yellow", "resolved": "green", "closed": "dim"}
 _GRADES = {"SEV1": "bold red", "SEV2": "red", "SEV3": "yellow", "SEV4": ""}
 _COST = "cost_"
+_NUMBERS = ("age", "detected", "failed", "cost")
 
 
 def print_heads(heads: Sequence[CaseHead], *, total: int, now: float) -> None:
     """The table, and how many of all stand how."""
+    screen = console()
     if not heads:
-        Console(highlight=False).print("no incident")
+        screen.print("no incident")
         return
-    table = Table("id", "opened", "severity", "status", "origin", "detected", "failed", "cost", "title", box=None)
-    for name in ("detected", "failed", "cost", "opened"):
-        next(column for column in table.columns if column.header == name).justify = "right"
+    mixed = len({head.origin for head in heads}) > 1
+    table = Table(box=None)
+    for name in ("id", "age", "sev", "status", *(["origin"] if mixed else []), "detected", "failed", "cost"):
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+    table.add_column("title")
     for head in heads:
         table.add_row(
-            Text(head.id),
-            f"{age(now - head.opened_at)} ago",
-            Text(head.severity, style=_GRADES[head.severity]),
-            Text(head.status, style=_COLOURS[head.status]),
-            head.origin,
+            words(head.id),
+            age(now - head.opened_at),
+            words(head.severity, _GRADES[head.severity]),
+            words(status_words(head), _COLOURS[head.status]),
+            *([head.origin] if mixed else []),
             seconds(time_to_detect(head)),
-            head.figures.get("requests_failed") or NOT_AVAILABLE,
-            cost_words(head),
-            Text(head.title),
+            words(head.figures.get("requests_failed") or NOT_AVAILABLE),
+            words(cost_words(head)),
+            words(head.title),
         )
-    console = Console(highlight=False)
-    console.print(table)
+    screen.print(table)
     counts = Counter(head.status for head in heads)
-    words = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
+    said = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
     more = f"; {total - len(heads)} older ones with --limit 0" if total > len(heads) else ""
-    console.print(f"{len(heads)} shown: {words}{more}", style="dim")
+    screen.print(f"{len(heads)} shown: {said}{more}", style="dim")
 
 
 def head_json(head: CaseHead) -> dict[str, Any]:
     said: dict[str, Any] = encode(head)
-    return {**said, "time_to_detect_s": time_to_detect(head)}
+    return {**said, "time_to_detect_s": time_to_detect(head), "stale_since": stale_since(head)}
 
 
 def time_to_detect(head: CaseHead) -> float | None:

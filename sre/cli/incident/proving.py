@@ -35,6 +35,7 @@ def verify(
 
     from sre.cli.incident.anchors import anchors_of
     from sre.cli.incident.opened import store_there
+    from sre.cli.incident.terminal import plain
     from sre.console import print_json
 
     known = anchors_of(anchors or [], anchors_file)
@@ -45,7 +46,8 @@ def verify(
     else:
         for problem in found.problems:
             where = f"event {problem.position}" if problem.position else "store"
-            typer.echo(f"{where}{f' ({problem.incident})' if problem.incident else ''}: {problem.text}", err=True)
+            of = f" ({problem.incident})" if problem.incident else ""
+            typer.echo(plain(f"{where}{of}: {problem.text}"), err=True)
         state = f"{len(found.problems)} problem(s)" if found.problems else "whole"
         typer.echo(f"{state}: {found.events} events of {found.incidents} incidents, {len(known)} anchor(s) looked at")
         if found.head is not None and not found.problems:

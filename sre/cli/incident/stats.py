@@ -54,20 +54,20 @@ def stats(
 
 
 def _print(sets: Sequence[SetStatistics]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from sre.cli.incident.terminal import console
     from sre.reports.formats import seconds
 
-    console = Console(highlight=False)
+    screen = console()
     for one in sets:
         zeros = ", ".join(f"{n} from {name}" for name, n in one.zeros) or "none has a beginning"
-        console.print(f"{one.value}: {one.incidents} incidents, {one.ongoing} go on; counted {zeros}", style="bold")
+        screen.print(f"{one.value}: {one.incidents} incidents, {one.ongoing} go on; counted {zeros}", style="bold")
         table = Table("", "n", "go on", "n/a", "median", "p90", "mean", "", box=None)
         for row in one.durations:
             if row.n == row.censored == 0:
                 continue
-            why = "; ".join([*(f"{name}: {reason}" for name, reason in row.reasons), *row.notes])
+            why = "; ".join(dict.fromkeys([*(reason for _, reason in row.reasons), *row.notes]))
             figures = (seconds(row.median_s), seconds(row.p90_s), seconds(row.mean_s))
             table.add_row(row.name, str(row.n), str(row.censored), str(row.missing), *figures, why)
-        console.print(table)
+        screen.print(table)
