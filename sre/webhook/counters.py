@@ -16,7 +16,7 @@ class Counters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._received = Counter(
-            "sre_webhook_received", "POSTs to the webhook, whatever became of them", registry=self.registry
+            "sre_webhook_received", "Requests to the webhook, whatever became of them", registry=self.registry
         )
         self._taken = Counter(
             "sre_webhook_notifications", "Notifications taken, by what they did", ["result"], registry=self.registry
@@ -29,7 +29,7 @@ class Counters:
         )
         self._refused = Counter(
             "sre_webhook_refused",
-            "POSTs not taken; a sender repeats those of `store`",
+            "Requests not taken; a sender repeats those of `store`",
             ["reason"],
             registry=self.registry,
         )

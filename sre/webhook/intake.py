@@ -1,7 +1,8 @@
 """Notifications into the store. One caller at a time: what a notification adds depends on what the one before it left.
 
-Nothing is remembered here that may not be lost, but for when an incident was last heard of: a resend leaves no event.
-After a restart an incident counts as heard of at the start.
+Nothing is remembered here that may not be lost: when an incident was last heard of (a resend leaves no event; after a
+restart it counts as heard of at the start), and which incidents hold which alerts, so that a storm of new groups does
+not read every open incident for each of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sre.incidents.case import Case, CaseHead
+from sre.incidents.events import Status
 from sre.incidents.store.model import IncidentStore
 from sre.webhook.additions import Settings
 from sre.webhook.decide import Decision, decide
@@ -19,6 +21,7 @@ from sre.webhook.model import Notification
 from sre.webhook.stale import may_become_stale, went_silent
 
 Result = Literal["opened", "updated", "duplicate"]
+_NOT_CLOSED: tuple[Status, ...] = ("open", "acknowledged", "mitigated", "resolved")
 _KNOWN: frozenset[Verdict] = frozenset({"duplicate", "late", "resolved"})
 
 
@@ -41,6 +44,7 @@ class Intake:
     settings: Settings = field(default_factory=Settings)
     stale_after_s: float = 25 * 3600.0
     _heard: dict[str, float] = field(default_factory=dict)
+    _holders: dict[str, set[str]] | None = None
     _since: float = 0.0
 
     def __post_init__(self) -> None:
@@ -55,6 +59,9 @@ class Intake:
             case, decision = twin
         receipt = self._write(case, decision)
         self._heard[receipt.incident] = now
+        if self._holders is not None:
+            for alert in told.alerts:
+                self._holders.setdefault(alert.fingerprint, set()).add(receipt.incident)
         return receipt
 
     def sweep(self) -> tuple[str, ...]:
@@ -89,11 +96,22 @@ class Intake:
         """An incident of another group, not closed, that knows every one of these alerts: a second route, or the first
         one under a new name, tells of them again.
         """
-        for head in self.store.heads(
-            origins=("alertmanager",), statuses=("open", "acknowledged", "mitigated", "resolved")
-        ):
-            case = self.store.case(head.id)
+        holders = self._known_holders()
+        shared = set.intersection(*(holders.get(alert.fingerprint, set()) for alert in told.alerts))
+        for incident in sorted(shared):
+            case = self.store.case(incident)
             decision = decide(told, case, now=now, settings=self.settings)
-            if head.key != told.group_key and _KNOWN.issuperset(decision.verdicts):
+            is_other = case.head.key != told.group_key and case.head.status != "closed"
+            if is_other and _KNOWN.issuperset(decision.verdicts):
                 return case, decision
         return None
+
+    def _known_holders(self) -> dict[str, set[str]]:
+        """Incidents that are not closed, by the fingerprints of their alerts; read once."""
+        if self._holders is None:
+            found: dict[str, set[str]] = {}
+            for head in self.store.heads(origins=("alertmanager",), statuses=_NOT_CLOSED):
+                for seen in self.store.case(head.id).alerts:
+                    found.setdefault(seen.fingerprint, set()).add(head.id)
+            self._holders = found
+        return self._holders

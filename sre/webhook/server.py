@@ -71,7 +71,7 @@ class Webhook:
         receipt = await self._in_worker(partial(self.intake.take, told))
         self.counters.taken(receipt, self.intake.clock())
         answer = {"incident": receipt.incident, "result": receipt.result, "added": receipt.added}
-        note = f"{receipt.incident} {receipt.result}, {receipt.added} events"
+        note = f"{receipt.incident} {receipt.result} +{receipt.added}"
         return web.json_response(answer, headers={_NOTE: note})
 
     async def _incidents(self, request: web.Request) -> web.Response:

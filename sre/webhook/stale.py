@@ -20,6 +20,11 @@ def stale_since(head: CaseHead) -> float | None:
     return float(told) if told and head.status in ("open", "acknowledged") else None
 
 
+def status_words(head: CaseHead) -> str:
+    """An incident's status as a list shows it: `open, stale` while nobody speaks of it."""
+    return head.status if stale_since(head) is None else f"{head.status}, stale"
+
+
 def may_become_stale(head: CaseHead) -> bool:
     """Whether silence means anything: its alerts are not all over, and it is not marked already."""
     return head.origin == "alertmanager" and head.status in ("open", "acknowledged") and not head.figures.get(FIGURE)

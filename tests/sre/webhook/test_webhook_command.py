@@ -10,6 +10,10 @@ from typer.testing import CliRunner
 
 from sre.cli.app import app
 from sre.errors import SreError
+from sre.incidents.store import open_store
+from sre.webhook.additions import Settings
+from sre.webhook.intake import Intake
+from sre.webhook.payload import notification_of
 
 
 def run(*arguments, **options):
@@ -57,3 +61,18 @@ def test_without_a_token_file_it_names_a_place_for_it():
     config = json.loads(run("--print-alertmanager-config", "--json").stdout)["alertmanager_config"]
     assert "credentials_file: /etc/alertmanager/" in config
     assert "credentials" not in run("--print-alertmanager-config", "--no-auth").stdout.replace("no credentials", "")
+
+
+def test_a_stale_incident_is_listed_as_such_and_not_as_over(tmp_path, told):
+    now = [told.t0]
+    store = open_store(tmp_path / "incidents.sqlite", clock=lambda: now[0])
+    intake = Intake(store, lambda: now[0], Settings(), stale_after_s=3600)
+    intake.take(notification_of(json.dumps(told.payload(told.alert())).encode()))
+    now[0] += 3600
+    intake.sweep()
+    store.close()
+    arguments = ["incident", "list", "--store", str(tmp_path / "incidents.sqlite")]
+    listed = CliRunner().invoke(app, arguments)
+    assert "open, stale" in listed.stdout
+    (one,) = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["incidents"]
+    assert (one["status"], one["stale_since"]) == ("open", told.t0)
