@@ -26,7 +26,7 @@ Kind = Literal["replica", "component", "traffic", "fleet"]
 Chance = Literal["always", "often", "seldom", "never"]
 _SELECTORS = ("metric", "over", "minus", "during")
 _NUMBERS = ("least", "times", "replicas", "within_s")
-_SYMPTOM = ("says", "on", "read", *_SELECTORS, *_NUMBERS, "against_others", "moves", "events", "note")
+_SYMPTOM = ("says", "on", "read", *_SELECTORS, *_NUMBERS, "against_others", "typical", "moves", "events", "note")
 _SIGNATURE = ("on", "subject", "because", *get_args(Chance))
 _READS = f"use one of {', '.join(get_args(Read))}"
 _ONS = f"use one of {', '.join(get_args(On))}"
@@ -41,7 +41,7 @@ class SymptomRule:
     `first` time; a gauge above 0 (`state`), or that was above and is 0 (`lost`); a counter that stands still while
     `during` is above 0 (`idle`), or began anew (`reset`); scrapes that failed to come (`gap`); supervisor events
     (`event`: of `events`, `note` found in theirs, `times` on one replica, or on so many `replicas` within `within_s`);
-    a start that takes `least` times as long as the others (`start`).
+    a start that takes `least` times as long as the others (`start`). `typical`: of the fleet, the median replica's.
     """
 
     name: str
@@ -53,6 +53,7 @@ class SymptomRule:
     minus: tuple[Selector, ...] = ()
     during: tuple[Selector, ...] = ()
     against_others: bool = False
+    typical: bool = False
     moves: Direction = "up"
     least: float = 1.0
     events: frozenset[str] = frozenset()
@@ -125,6 +126,7 @@ def _symptom(faults: Faults, name: str, node: Node) -> SymptomRule:
         minus=selectors["minus"],
         during=selectors["during"],
         against_others=faults.boolean(fields.get("against_others"), "write true or false"),
+        typical=faults.boolean(fields.get("typical"), "write true or false"),
         moves=cast("Direction", faults.one_of(fields.get("moves"), get_args(Direction), "write up or down") or "up"),
         least=numbers.get("least") or 1.0,
         events=frozenset(faults.text(item, "write an event") for item in faults.list_of(fields.get("events"), "list")),

@@ -7,13 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sre.errors import BadDocument
+from sre.errors import BadDocument, NoData
 from sre.incidents.causes.model import CauseRanking
 from sre.incidents.causes.rank import rank_causes
 from sre.incidents.evidence import parse_client_records, parse_platform_events, read_jsonl
 from sre.incidents.model import PlatformEvent
-from sre.metrics.model import SampleSource
+from sre.metrics.model import SampleSource, Selector
 from sre.metrics.opening import open_samples
+
+_EVER = (0.0, 253_402_300_799.0)
+"""1970 to 9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,29 @@ def observed_in(folder: Path, *, since: float | None = None, until: float | None
     samples = folder / "samples.jsonl"
     return Observed(
         samples=open_samples(samples) if samples.exists() else None,
-        events=parse_platform_events(read_jsonl(events)) if events.exists() else (),
+        events=_events(events if events.exists() else None),
         start=start,
         end=end,
     )
+
+
+def observed_from(
+    samples: SampleSource, events: Path | None, *, since: float | None = None, until: float | None = None
+) -> Observed:
+    """A real incident's evidence; by default all the time that the samples cover. Raises NoData, BadDocument."""
+    start, end = since, until
+    if start is None or end is None:
+        lowest, highest = since if since is not None else _EVER[0], until if until is not None else _EVER[1]
+        scrapes = samples.series(Selector("up"), start=lowest, end=highest)
+        if not scrapes:
+            raise NoData("these samples hold no `up`, so nobody knows when they were taken: give --since and --until")
+        start = start if start is not None else min(float(one.times[0]) for one in scrapes)
+        end = end if end is not None else max(float(one.times[-1]) for one in scrapes)
+    return Observed(samples, _events(events), start, end)
+
+
+def _events(path: Path | None) -> tuple[PlatformEvent, ...]:
+    return () if path is None else parse_platform_events(read_jsonl(path))
 
 
 def rank_folder(folder: Path, *, since: float | None = None, until: float | None = None) -> CauseRanking:

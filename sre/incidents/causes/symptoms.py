@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,9 @@ def _found(rule: SymptomRule, readings: Readings) -> Iterator[tuple[str, _Seen]]
 
 
 def _values(rule: SymptomRule, readings: Readings) -> Mapping[str, FloatArray]:
+    if rule.typical:
+        every = _values(replace(rule, typical=False, on="replica"), readings)
+        return {FLEET: _middle(list(every.values()))} if every else {}
     by_replica = rule.on == "replica"
     if rule.read in ("gauge", "state", "lost"):
         levels = readings.levels(rule.metric, by_replica=by_replica)
@@ -135,7 +138,7 @@ def _changed(rule: SymptomRule, own: FloatArray, others: Sequence[FloatArray]) -
 
 
 def _middle(others: Sequence[FloatArray]) -> FloatArray:
-    """The median of the others at each tick, NaN where none is known."""
+    """The median at each tick of those that are known, NaN where none is."""
     stacked = np.sort(np.stack(others), axis=0)  # NaN last
     count = np.count_nonzero(~np.isnan(stacked), axis=0)
     columns = np.arange(stacked.shape[1])
