@@ -1,4 +1,4 @@
-"""What ranking the causes of a ten-minute report with eight replicas takes, in time and memory. Printed, not asserted."""
+"""What ranking the causes of a ten-minute report with eight replicas takes. Printed, not asserted."""
 
 from __future__ import annotations
 
