@@ -17,7 +17,7 @@ from sre.cost.roi_years import Years, simulate
 from sre.cost.triangular import Floats
 from sre.errors import SreError
 
-YEARS, SWING_YEARS, BINS = 20_000, 5_000, 40
+YEARS, SWING_YEARS, BINS = 20_000, 2_000, 40
 FEWEST_MEASURED = 3
 _CENT, _FOURTH = Decimal("0.01"), Decimal("0.0001")
 NOTES = (

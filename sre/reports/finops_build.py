@@ -23,7 +23,7 @@ from sre.errors import SreError
 from sre.incidents.case import Case, Item
 from sre.reports.facts import availability
 from sre.reports.finops_cases import case_facts, case_money, follow_ups, sign_offs
-from sre.reports.finops_facts import drill_facts_for_cost, gpu_use, limits_of, recovery_s
+from sre.reports.finops_facts import answers_of, drill_facts_for_cost, gpu_use, limits_of, recovery_s
 from sre.reports.finops_headline import headline
 from sre.reports.finops_model import DrillMoney, FinopsBriefing
 from sre.reports.finops_spent import spent_in, together
@@ -127,7 +127,8 @@ def _use(source: DrillSource, finance: Finance, asked: Options) -> GpuUse:
 def _drill(source: DrillSource, use: GpuUse, finance: Finance) -> DrillMoney:
     report = source.report
     counted = finance.counts_recovery_capacity
-    facts = drill_facts_for_cost(report, use, counts_recovery=counted) if report.faults else None
+    answers = answers_of(report)
+    facts = drill_facts_for_cost(report, use, counts_recovery=counted, answers=answers) if report.faults else None
     emulated = report.platform.engine == "emulated"
     return DrillMoney(
         id=report.id,
@@ -136,7 +137,7 @@ def _drill(source: DrillSource, use: GpuUse, finance: Finance) -> DrillMoney:
         verdict=report.verdict,
         started_at=report.started_at,
         href=source.href,
-        spent=spent_in(report, use, limits_of(report)),
+        spent=spent_in(answers, use, limits_of(report)),
         drill=drill_cost(facts, use, finance, title=report.id, is_emulated=emulated),
         incident=None if facts is None else incident_cost(facts, finance, with_credits=False),
         recovery_s=recovery_s(report),

@@ -8,10 +8,12 @@ from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from sre.cost.fleet_history import read_fleet
 from sre.cost.incident import IncidentFacts
 from sre.cost.incident_gpus import GpuUse, gpu_lines
-from sre.cost.lost_requests import Answer, Limits, LostRequests, lost_requests
+from sre.cost.lost_requests import Answers, Limits, LostRequests, lost_requests
 from sre.cost.measured import Measure, measured
 from sre.cost.model import CostReport, Price, ReplicaUse
 from sre.cost.statement import statement_of_drill
@@ -47,14 +49,14 @@ def _layered(report: DrillReport, folder: Path | None) -> CostReport:
 
 
 def drill_facts_for_cost(
-    report: DrillReport, use: GpuUse, *, counts_recovery: bool = True, limits: Limits | None = None
+    report: DrillReport, use: GpuUse, *, counts_recovery: bool = True, answers: Answers | None = None
 ) -> IncidentFacts:
-    """The drill's incident. Raises NoData when no fault was injected."""
+    """The drill's incident. `answers` saves reading the requests again. Raises NoData when no fault was injected."""
     fault = first_fault(report)
     if fault is None:
         raise NoData(f"{report.id}: no fault was injected, so there was no incident")
     start, end = incident_window(report, fault)
-    lost = lost_requests(answers_of(report), limits or limits_of(report), start=start, end=end)
+    lost = lost_requests(answers or answers_of(report), limits_of(report), start=start, end=end)
     return IncidentFacts(
         id=report.id,
         title=report.title,
@@ -94,19 +96,15 @@ def _threshold(result: SloResult) -> float | None:
     return None
 
 
-def answers_of(report: DrillReport) -> list[Answer]:
+def answers_of(report: DrillReport) -> Answers:
     """How each of the drill's requests ended, by the client's own records."""
-    return [
-        Answer(
-            ended_at=point.at + point.e2e_s,
-            outcome=point.outcome,
-            ttft_s=point.ttft_s,
-            mean_gap_s=None
-            if point.ttft_s is None or point.output_tokens < 2
-            else (point.e2e_s - point.ttft_s) / (point.output_tokens - 1),
-        )
-        for point in report.requests
-    ]
+    rows, n = report.requests, len(report.requests)
+    ttft = np.fromiter((np.nan if row.ttft_s is None else row.ttft_s for row in rows), np.float64, n)
+    lasted = np.fromiter((row.e2e_s for row in rows), np.float64, n)
+    tokens = np.fromiter((row.output_tokens for row in rows), np.float64, n)
+    gaps = np.divide(lasted - ttft, tokens - 1, out=np.full(n, np.nan), where=tokens > 1)
+    ended = np.fromiter((row.at for row in rows), np.float64, n) + lasted
+    return Answers(ended, np.array([row.outcome for row in rows], dtype=np.str_), ttft, gaps)
 
 
 def _count(count: int, lost: LostRequests, unit: str) -> Measure:

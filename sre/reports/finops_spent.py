@@ -6,25 +6,22 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from sre.cost.incident_gpus import GpuUse
-from sre.cost.lost_requests import Limits, lost_requests
+from sre.cost.lost_requests import Answers, Limits, lost_requests
 from sre.cost.model import UnitCost
-from sre.reports.finops_facts import answers_of
 from sre.reports.finops_model import Spent
-from sre.reports.model import DrillReport
 
 LAYERS = ("used", "wasted", "idle", "shared")
 _OUTLINE = ("serving", "not serving")
 
 
-def spent_in(report: DrillReport, use: GpuUse, limits: Limits) -> Spent:
+def spent_in(answers: Answers, use: GpuUse, limits: Limits) -> Spent:
     """One drill's bill, at the price of `use`."""
     cost = use.cost
-    lost = lost_requests(answers_of(report), limits, start=float("-inf"), end=float("inf"))
-    served = sum(point.outcome == "ok" for point in report.requests)
+    lost = lost_requests(answers, limits, start=float("-inf"), end=float("inf"))
     return Spent(
         bill=(cost.total if cost.layers is None else cost.layers.bill) * use.rescale,
-        requests=len(report.requests),
-        good_requests=served - lost.slow,
+        requests=lost.total,
+        good_requests=lost.good,
         tokens=cost.tokens,
         good_tokens=cost.good_tokens,
         parts=_parts(use),

@@ -31,7 +31,7 @@ def briefing(
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="Policy that savings are against. Default: the fleet for the peak.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the simulated years.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated years.")] = 1,
     store: Store = None,
     finance: FinanceFile = None,
     prices: Prices = None,
