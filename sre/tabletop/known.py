@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sre.runbooks.knowledge.model import Mitigation, Page
@@ -9,6 +10,7 @@ from sre.runbooks.knowledge.references import REFERENCE
 from sre.tabletop.model import Runbook, Signpost
 
 _DRILL_ENDS = "heal"
+_EMPHASIS = re.compile(r"(?<![\w*`])\*{1,2}([^*`]+)\*{1,2}(?![\w*`])")
 _NOTHING = "n/a (the page has no second mitigation)"
 
 
@@ -87,8 +89,9 @@ class Known:
         return f"{one.letter}, {one.title}. When: {one.when} Do: {one.do} Approval: {one.approval}"
 
     def _said(self, text: str) -> str:
-        names = self._page.names
-        return REFERENCE.sub(lambda match: names.get(match.group(1), match.group(0)), " ".join(text.split()))
+        """On one line, without Markdown's emphasis."""
+        names, plain = self._page.names, _EMPHASIS.sub(r"\1", " ".join(text.split()))
+        return REFERENCE.sub(lambda match: names.get(match.group(1), match.group(0)), plain)
 
 
 def _ended(text: str) -> str:

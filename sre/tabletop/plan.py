@@ -54,7 +54,9 @@ def plan(
     chosen = choose(scenario.injects, facts, wanted)
     objectives = _objectives(scenario, chosen, wanted.roles)
     briefing, play, hot_wash = wanted.parts
-    phrase = _phrasing({"f": facts, "m": scenario.mode_of(drill.path.stem), "k": known})
+    phrase = _phrasing(
+        {"f": facts, "m": scenario.mode_of(drill.path.stem, drill.runbook, drill.failure_mode), "k": known}
+    )
     making = _Making(phrase, known, recording, terms, {key: one.id for key, one in objectives.items()})
     return Exercise(
         name=_name(drill, scenario),

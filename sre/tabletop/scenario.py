@@ -79,6 +79,6 @@ class Scenario:
     injects: tuple[InjectTemplate, ...]
     modes: Mapping[str, Mode]
 
-    def mode_of(self, experiment_file: str) -> Mode:
-        """By the experiment's file name without `.yaml`; a general one for experiments that are not ours."""
-        return self.modes.get(experiment_file, self.modes["default"])
+    def mode_of(self, *names: str) -> Mode:
+        """By the first name that is known (experiment's file, runbook, failure mode); a general one for strangers."""
+        return next((self.modes[name] for name in names if name in self.modes), self.modes["default"])

@@ -40,7 +40,7 @@ def _blocks(review: Review, approvals: Sequence[ApprovalState], sha256: str) -> 
     yield Grid(("", "What", "Seen"), _findings(review.strengths), (8, 34, 58), "None was rated P.")
     yield Heading("Areas for improvement")
     yield Grid(("", "What", "Seen", "Rating"), _findings(review.improvements, rated=True), (8, 32, 50, 10), "None.")
-    yield Heading("Improvement plan", starts_page=True)
+    yield Heading("Improvement plan")
     plan = tuple((i.id, i.title, i.owner, i.start or "n/a", i.due or "n/a", i.status) for i in review.plan)
     head = ("", "Action", "Owner", "Start", "Due", "Status")
     yield Grid(head, plan, (6, 42, 18, 12, 12, 10), "Nothing was asked for.")
@@ -48,7 +48,7 @@ def _blocks(review: Review, approvals: Sequence[ApprovalState], sha256: str) -> 
     yield Heading("Answers against expected actions", starts_page=True)
     for inject in review.injects:
         yield from _inject(inject)
-    yield Heading("What the drill had measured", starts_page=True)
+    yield Heading("What the drill had measured")
     yield Grid(("What", "Value", "Source"), tuple((f.label, f.value, f.source) for f in review.figures), (34, 46, 20))
     yield Heading("Timeline of the session")
     told = tuple((_minute(row.at_s), f"{clock(row.at)[:8]}", row.by, row.text) for row in review.timeline)

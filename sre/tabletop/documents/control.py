@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sre.tabletop.documents.model import Blank, Block, Document, Grid, Heading, Items, Text
+from sre.tabletop.documents.model import Blank, Block, Card, Document, Grid, Heading, Items, Part, Text
 from sre.tabletop.model import Exercise, Inject, LookUp
 
 _BEFORE = (
@@ -77,13 +77,13 @@ def _handbook(exercise: Exercise) -> Iterator[Block]:
     yield Items(_PLAY)
     yield Heading(f"Hot wash, {exercise.hot_wash_min} minutes")
     yield Items(_HOT_WASH, "boxes")
-    yield Heading("What really happened", starts_page=True)
+    yield Heading("What really happened")
     yield Text("Times count from the fault. The same rows, with all evidence, are in the drill's report.", "note")
     story = tuple((row.at, row.text, row.source) for row in exercise.story)
     yield Grid(("Time", "What", "Source"), story, (14, 66, 20), empty=_no_story(exercise))
     yield from _page(exercise)
     yield from _look_ups(exercise.look_ups)
-    yield Heading("For evaluators", starts_page=True)
+    yield Heading("For evaluators")
     yield Text(
         "Sit where you see everybody, and do not speak during play. Write down what was said and decided, by which "
         "role, at which minute; judge afterwards. Rate each inject, then each objective, against its target in the "
@@ -129,7 +129,7 @@ def _run_sheet(exercise: Exercise) -> Iterator[tuple[str, ...]]:
 
 def _page(exercise: Exercise) -> Iterator[Block]:
     runbook = exercise.runbook
-    yield Heading(f"The runbook: {runbook.page}", starts_page=True)
+    yield Heading(f"The runbook: {runbook.page}")
     yield Heading("Diagnosis", 3)
     yield Items(runbook.steps)
     yield Heading("Decide", 3)
@@ -143,12 +143,12 @@ def _page(exercise: Exercise) -> Iterator[Block]:
 
 
 def _look_ups(tables: tuple[LookUp, ...]) -> Iterator[Block]:
-    yield Heading("Look-ups: what players would have seen", starts_page=True)
+    yield Heading("Look-ups: what players would have seen")
     if not tables:
         yield Text("n/a: there are no samples of a drill. Answer from the runbook's expected outputs.", "note")
     for table in tables:
         yield Heading(table.step, 3)
-        yield Grid(table.columns, table.rows, (48, 13, 13, 13, 13))
+        yield Grid(table.columns, table.rows, (52, 12, 12, 12, 12))
 
 
 def inject_list(exercise: Exercise) -> Document:
@@ -161,8 +161,7 @@ def inject_list(exercise: Exercise) -> Document:
             (9, 8, 35, 15, 21, 12),
         ),
     ]
-    for number, inject in enumerate(exercise.injects):
-        blocks += _inject(exercise, inject, starts_page=number % 2 == 0)
+    blocks += [Card(tuple(_inject(exercise, inject))) for inject in exercise.injects]
     return Document(
         "inject-list",
         f"Inject list: {exercise.name}",
@@ -172,23 +171,20 @@ def inject_list(exercise: Exercise) -> Document:
     )
 
 
-def _inject(exercise: Exercise, inject: Inject, *, starts_page: bool) -> Iterator[Block]:
+def _inject(exercise: Exercise, inject: Inject) -> Iterator[Part]:
     objective = exercise.objective(inject.objective)
-    yield Heading(f"{inject.id}. {inject.title}", starts_page=starts_page)
+    yield Heading(f"{inject.id}. {inject.title}")
     shown = ", ".join(f"{a.name}{' (n/a)' if a.absent else ''}" for a in inject.artefacts) or "none"
+    basis = "the drill" if inject.basis == "drill" else "an assumption, beyond the drill"
     yield Grid(
-        ("", ""),
+        ("", "", "", ""),
         (
-            ("Time", f"{inject.at_min} min after STARTEX, {inject.minutes} min"),
-            ("In the drill", inject.drill_time),
-            ("Channel", inject.channel),
-            ("From, to", f"{inject.sender}, to {exercise.role_title(inject.receiver)}"),
-            ("Objective", f"{objective.id} {objective.title}"),
-            ("Artefacts", shown),
-            ("Runbook", "; ".join(inject.steps) or "no step of its own"),
-            ("Basis", "the drill" if inject.basis == "drill" else "an assumption of the exercise, beyond the drill"),
+            ("Time", f"{inject.at_min} min, for {inject.minutes} min", "In the drill", inject.drill_time),
+            ("From", f"{inject.sender} ({inject.channel})", "To", exercise.role_title(inject.receiver)),
+            ("Objective", f"{objective.id} {objective.title}", "Basis", basis),
+            ("Artefacts", shown, "Runbook", "; ".join(inject.steps) or "no step of its own"),
         ),
-        (20, 80),
+        (11, 35, 13, 41),
     )
     yield Text(inject.text, "quote")
     yield Heading("Expected action", 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sre.tabletop.documents.model import Blank, Block, Document, Grid, Heading, Items, Listing, Shown, Text
+from sre.tabletop.documents.model import Blank, Block, Card, Document, Grid, Heading, Items, Shown, Text
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -30,8 +30,8 @@ def _block(block: Block) -> str:
         case Shown(artefact):
             lead = f"**{_inline(artefact.title)}**\n\n"
             return lead + (_inline(artefact.absent) if artefact.absent else _fenced(artefact.text))
-        case Listing(title, text):
-            return f"**{_inline(title)}**\n\n{_fenced(text)}"
+        case Card(blocks):
+            return "\n\n".join(_block(one) for one in blocks)
         case Blank(label, lines):
             return f"{_inline(label)}\n\n" + "\n\n".join(["\\_" * 40] * lines)
 

@@ -53,14 +53,6 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """Text in a fixed width."""
-
-    title: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Blank:
     """Room to write by hand: `lines` lines under a label."""
 
@@ -68,7 +60,17 @@ class Blank:
     lines: int = 1
 
 
-Block = Heading | Text | Items | Grid | Shown | Listing | Blank
+Part = Heading | Text | Items | Grid | Shown | Blank
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Blocks that are printed on one page where they fit on one."""
+
+    blocks: tuple[Part, ...]
+
+
+Block = Part | Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def _manual(exercise: Exercise) -> Iterator[Block]:
     yield Grid(("From", "Minutes", "What"), _schedule(exercise), (14, 14, 72))
     yield Heading("Ground rules")
     yield Items(exercise.frame.rules, "numbered")
-    yield Heading("Roles", starts_page=True)
+    yield Heading("Roles")
     roles_rows = tuple((r.title, r.does, r.decides, "") for r in exercise.roles)
     yield Grid(("Role", "Does", "Decides", "Who"), roles_rows, (18, 40, 26, 16))
     yield Text(
@@ -75,7 +75,7 @@ def _manual(exercise: Exercise) -> Iterator[Block]:
     yield Heading("Assumptions and what is artificial")
     yield Items(exercise.frame.assumptions)
     yield Items(exercise.frame.artificialities)
-    yield Heading("The platform", starts_page=True)
+    yield Heading("The platform")
     yield Grid(("", ""), exercise.platform, (24, 76))
     yield Text(
         "You have what you have on a working day: `sre status` (what runs and gets work), `sre slo status` (objectives "
