@@ -7,7 +7,9 @@ import json
 import pytest
 
 from sre.incidents.events import AlertSeen, Draft, Linked, MilestoneMark, SeveritySet, StatusSet
+from sre.webhook.intake import Intake
 from sre.webhook.links import RunbookPages
+from sre.webhook.payload import notification_of
 from sre.webhook.stale import stale_since
 
 HOUR_S = 3600.0
@@ -347,3 +349,21 @@ def test_replaying_a_whole_day_adds_nothing(desk, told):
 def test_the_body_of_a_notification_may_hold_keys_nobody_knows(desk, told):
     desk.tell({**told.alert(), "newKey": {"a": 1}}, futureKey=json.loads("[1, 2]"))
     assert desk.head().status == "open"
+
+
+def test_two_servers_that_hear_of_a_group_at_once_open_one_incident(desk, told):
+    """Both looked before either wrote: the store keeps one, and it says what is so."""
+
+    class Blind(Intake):
+        def _case_of(self, _):
+            return None
+
+        def _twin_of(self, *_):
+            return None
+
+    blind = Blind(desk.store, desk.clock)
+    desk.tell(told.alert())
+    blind.take(notification_of(json.dumps(told.payload(told.alert())).encode()))
+    assert len(desk.store.heads()) == 1
+    desk.tell(told.alert(end=told.t0 + 60), after=60)
+    assert desk.head().status == "mitigated"
