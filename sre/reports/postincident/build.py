@@ -80,7 +80,7 @@ def post_incident(
         lessons=lessons(told),
         actions=actions(told, found),
         costs=tables,
-        questions=questions(told, figures=(*harm, *times), milestones=marks, causes=found, costs=tables),
+        questions=questions(told, figures=harm, milestones=marks, causes=found, costs=tables),
         approvals=tuple(_approvals(told, roles)),
         related=_related(told, related, workspace),
         limits=() if drill is None else drill.limits,
@@ -122,7 +122,7 @@ def _head_figures(
     spent = next((figure for figure in harm if figure.label.startswith("budget spent")), None)
     total = cost_total(told, tables)
     if total is not None:
-        wanted["cost"] = Figure("cost", total, tables[0].title if tables else _DRILL_COST)
+        wanted["cost"] = Figure("cost", total, tables[0].spread if tables else _DRILL_COST)
     known = [wanted[label] for label in _HEAD if label in wanted]
     found = [*known[:2], *((spent,) if spent is not None else ()), *known[2:]]
     optional = [figure for figure in found if not figure.value.is_known]

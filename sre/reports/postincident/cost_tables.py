@@ -17,27 +17,42 @@ def cost_tables(sums: Sequence[CostSum]) -> tuple[CostTable, ...]:
 
 
 def _table(one: CostSum) -> CostTable:
-    sources = tuple(dict.fromkeys(Source(line.source or _NOWHERE) for line in one.lines if line.amount is not None))
     return CostTable(
         title=one.title,
         currency=one.currency,
-        total=_total(one, sources or (Source(_NOWHERE),)),
+        total=_total(one),
+        spread=_spread(one),
+        basis=_basis(one),
         rows=tuple(_row(line, one.currency) for line in one.lines),
         inputs=tuple(_input(given) for given in one.inputs),
         notes=(*one.notes, *_unknown(one)),
     )
 
 
-def _total(one: CostSum, sources: tuple[Source, ...]) -> Sourced:
+def _total(one: CostSum) -> Sourced:
+    """Its source is the sum itself: its lines, each with a source of its own."""
+    known = [f"{line.name} {money(line.amount, one.currency)}" for line in one.lines if line.amount]
+    source = Source(f"sum: {one.title}", f"the known lines: {' + '.join(known)}" if known else "no line is known")
     if one.total is None:
-        return Sourced(NOT_AVAILABLE, sources, "no line of it is known")
-    return Sourced(money(one.total, one.currency) + _range(one.bounds, one.currency), sources)
+        return Sourced(NOT_AVAILABLE, (source,), "no line of it is known")
+    return Sourced(money(one.total, one.currency), (source,))
 
 
-def _range(bounds: tuple[Decimal, Decimal] | None, currency: str) -> str:
-    if bounds is None or bounds[0] == bounds[1]:
-        return ""
-    return f" ({money(bounds[0], currency)} to {money(bounds[1], currency)})"
+def _spread(one: CostSum) -> str:
+    """How far it may lie off, and how much of it was measured."""
+    bounds = one.bounds
+    parts = []
+    if bounds is not None and bounds[0] != bounds[1]:
+        parts.append(f"{money(bounds[0], one.currency)} to {money(bounds[1], one.currency)}")
+    if one.total is not None:
+        parts.append(_basis(one))
+    return "; ".join(parts)
+
+
+def _basis(one: CostSum) -> str:
+    """`measured`, or how much of it is, and that the rest rests on assumptions."""
+    sure = sum((line.amount or Decimal(0) for line in one.lines if line.basis == "measured"), Decimal(0))
+    return "measured" if sure == one.total else f"{money(sure, one.currency)} of it measured, the rest assumed"
 
 
 def _row(line: CostLine, currency: str) -> CostRow:

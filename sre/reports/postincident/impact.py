@@ -46,7 +46,7 @@ def _of_drill(drill: DrillReport) -> Iterator[Figure]:
     if lost.window_start is not None:
         yield from _in_flight(drill)
     for result in _concerned(drill):
-        yield _budget(drill, result)
+        yield _budget(drill, result, len(failed))
 
 
 def _in_flight(drill: DrillReport) -> Iterator[Figure]:
@@ -78,7 +78,7 @@ def _concerned(drill: DrillReport) -> list[SloResult]:
     ]
 
 
-def _budget(drill: DrillReport, result: SloResult) -> Figure:
+def _budget(drill: DrillReport, result: SloResult, failed: int) -> Figure:
     label = f"budget spent: {result.slo.title}"
     where = f"results/{drill.results.index(result)}"
     if result.error_ratio is None:
@@ -88,6 +88,8 @@ def _budget(drill: DrillReport, result: SloResult) -> Figure:
     sources = (ratio, report_source(f"{where}/slo/target"))
     spent = multiple(result.error_ratio / result.slo.budget)
     note = f"of the drill's own budget: {percent(result.error_ratio)} bad, {target(result.slo.target)} promised"
+    if "availability" in result.slo.name and result.total - result.good < failed:
+        note += f"; it counted {count(result.total - result.good)} of the {failed:,} failures that clients saw"
     return Figure(label, Sourced(spent, sources), note)
 
 
@@ -113,4 +115,4 @@ def _money(story: Story, costs: Sequence[CostTable]) -> Iterator[Figure]:
     total = cost_total(story, costs)
     if total is None:
         total = Sourced(NOT_AVAILABLE, (event_source(story.opened),), "no sum was made of it: sre cost incident")
-    yield Figure("cost", total, costs[0].title if costs else "")
+    yield Figure("cost", total, costs[0].spread if costs else "")

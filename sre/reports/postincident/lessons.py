@@ -13,6 +13,7 @@ from sre.reports.postincident.model import Lessons, Source, Sourced
 from sre.reports.postincident.story import Story, event_source, report_source
 
 _RUN_ITSELF = frozenset({"run", "control", None})
+_SETTING = frozenset({"proven", "steady-state"})
 _NOTES = frozenset({"note", "decision"})
 
 
@@ -28,7 +29,7 @@ def lessons(story: Story) -> Lessons:
 
 def _checks(drill: DrillReport | None, *, ok: bool) -> Iterator[Sourced]:
     for index, check in enumerate(() if drill is None else drill.checks):
-        if check.ok is ok and check.deciding and check.key not in ("proven", "steady-state"):
+        if check.ok is ok and check.deciding and check.key not in _SETTING and (check.key or not ok):
             yield Sourced(_told(check), (report_source(f"checks/{index}"),))
 
 

@@ -140,11 +140,13 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True)
 class CostTable:
-    """One sum with its lines and what went into them."""
+    """One sum with its lines and what went into them. `spread` and `basis` say how sure it is."""
 
     title: str
     currency: str
     total: Sourced
+    spread: str
+    basis: str
     rows: tuple[CostRow, ...]
     inputs: tuple[CostRow, ...] = ()
     notes: tuple[str, ...] = ()

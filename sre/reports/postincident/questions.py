@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sre.incidents.milestones import NAMES
 from sre.reports.postincident.model import Causes, CostTable, Figure, MilestoneRow, Sourced
-from sre.reports.postincident.story import Story, report_source
+from sre.reports.postincident.story import Story, event_source, report_source, words
 
 
 def questions(
@@ -20,6 +21,7 @@ def questions(
     found = (
         *_of_figures(figures),
         *_of_milestones(milestones),
+        *_unmarked(story),
         *_of_causes(causes),
         *_of_costs(costs),
         *_doubts(story),
@@ -36,7 +38,14 @@ def _of_figures(figures: Sequence[Figure]) -> Iterator[Sourced]:
 def _of_milestones(rows: Sequence[MilestoneRow]) -> Iterator[Sourced]:
     for row in rows:
         if not row.when.is_known:
-            yield Sourced(f"When was it {row.name}? n/a, {row.when.reason}.", row.when.sources)
+            yield Sourced(f"Milestone {row.name}: n/a, {row.when.reason}.", row.when.sources)
+
+
+def _unmarked(story: Story) -> Iterator[Sourced]:
+    """Milestones that nobody spoke of, in one line: durations name the rest."""
+    missing = [words(name) for name in NAMES if name not in story.marks]
+    if missing:
+        yield Sourced(f"Never marked: {', '.join(missing)}.", (event_source(story.opened),))
 
 
 def _of_causes(causes: Causes) -> Iterator[Sourced]:

@@ -54,8 +54,8 @@ def strip_chart(report: PostIncidentReport) -> Chart | None:
         return to_chart(
             figure,
             key="story",
-            title="What happened when",
-            caption=f"milestones, counted from {report.zero_name}",
+            title="Milestones",
+            caption=f"counted from {report.zero_name}",
             alt="Milestones: " + ", ".join(f"{row.name} {row.since}" for _, row in known) + ".",
         )
 
@@ -65,13 +65,12 @@ def _label(row: MilestoneRow) -> str:
 
 
 def _rows(labels: Sequence[tuple[float, str]]) -> list[int]:
-    """A row for each label, the lowest in which it touches no other."""
-    ends: list[float] = []
-    rows = []
-    for x, text in labels:
-        row = next((i for i, end in enumerate(ends) if end < x), len(ends))
-        ends[row : row + 1] = [x + _LETTER * (len(text) + 2)]
-        rows.append(row)
+    """A row for each label, from the last to the first: above every later one whose line it would cross."""
+    rows: list[int] = []
+    for index, (x, text) in reversed(list(enumerate(labels))):
+        end = x + _LETTER * (len(text) + 2)
+        crossed = [row for (later, _), row in zip(labels[index + 1 :], rows, strict=True) if later < end]
+        rows.insert(0, max(crossed, default=-1) + 1)
     return rows
 
 

@@ -110,7 +110,8 @@ def _ended(story: Story, costs: tuple[CostTable, ...]) -> Sourced:
     else:
         parts.append(_ENDINGS[story.case.head.status])
     total = cost_total(story, costs)
-    bill = "its cost is not known" if total is None or total.text == NOT_AVAILABLE else f"it cost {total.text}"
+    basis = f" ({costs[0].basis})" if costs else ""
+    bill = "its cost is not known" if total is None or total.text == NOT_AVAILABLE else f"it cost {total.text}{basis}"
     text = f"{', '.join(parts)}, and {bill}."
     sources = (*story.sources("detected", "alerted", "recovered"), *(total.sources if total is not None else ()))
     return Sourced(text[0].upper() + text[1:], tuple(dict.fromkeys(sources)))

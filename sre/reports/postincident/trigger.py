@@ -61,7 +61,8 @@ def _of_drill(drill: DrillReport) -> Iterator[Sourced]:
         yield Sourced(text, (report_source(f"faults/{index}"),))
     subject = drill.subject
     if drill.is_known and subject is not None and subject.weakness is not None:
-        yield Sourced(f"Known weakness {subject.risk}: {subject.weakness}.", (report_source("subject/weakness"),))
+        weak = f"Known weakness {subject.risk}: {subject.weakness.rstrip('.')}."
+        yield Sourced(weak, (report_source("subject/weakness"),))
     for index, span in enumerate(drill.spans):
         if span.state == "starting" and span.start > drill.started_at:
             text = f"{span.replica} needed {seconds(span.end - span.start)} from its start until it served."
