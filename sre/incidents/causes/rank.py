@@ -18,11 +18,11 @@ from sre.errors import NoData
 from sre.incidents.causes.changes import MIN_BASELINE
 from sre.incidents.causes.definitions import Chance, Knowledge, Signature, shipped
 from sre.incidents.causes.model import Candidate, CauseEvidence, CauseRanking
-from sre.incidents.causes.readings import Readings, Ticks, ticks_of
+from sre.incidents.causes.readings import Readings, ticks_of
 from sre.incidents.causes.supervisor import event_symptoms
 from sre.incidents.causes.symptoms import Symptom, metric_symptoms
 from sre.incidents.model import PlatformEvent
-from sre.metrics.model import SampleSource
+from sre.metrics.model import SampleSource, Selector
 
 _CHANCES: dict[Chance, float] = {"always": 0.95, "often": 0.5, "seldom": 0.1, "never": 0.01}
 _BACKGROUND = 0.03
@@ -58,7 +58,7 @@ def rank_causes(
     The range should begin with a while in which all was well: changes are told against it.
     """
     known = knowledge or shipped()
-    ticks, readings = _read(samples, start, end)
+    readings = _read(samples, start, end)
     symptoms = sorted(
         [
             *event_symptoms(known.symptoms, events, start=start, end=end),
@@ -67,7 +67,7 @@ def rank_causes(
         key=lambda s: (s.at, s.name, s.replicas),
     )
     began = symptoms[0].at if symptoms else None
-    step = ticks.step_s if ticks is not None else 1.0
+    step = readings.ticks.step_s if readings is not None else 1.0
     weighed = [
         weighing
         for signature in known.signatures
@@ -75,17 +75,17 @@ def rank_causes(
     ]
     ordered = sorted(weighed, key=lambda w: (-w.total, w.shown[0].at, w.subject, w.signature.failure))
     ranked = tuple(_candidate(rank, weighing) for rank, weighing in enumerate(ordered, 1))
-    return CauseRanking(ranked, began, tuple(_limits(samples, ticks, events, symptoms, start)))
+    return CauseRanking(ranked, began, tuple(_limits(readings, events, symptoms, start)))
 
 
-def _read(samples: SampleSource | None, start: float, end: float) -> tuple[Ticks | None, Readings | None]:
+def _read(samples: SampleSource | None, start: float, end: float) -> Readings | None:
     if samples is None:
-        return None, None
+        return None
     try:
         ticks = ticks_of(samples, start=start, end=end)
     except NoData:
-        return None, None
-    return ticks, None if ticks is None else Readings(samples, ticks, start=start, end=end)
+        return None
+    return None if ticks is None else Readings(samples, ticks, start=start, end=end)
 
 
 def _weighings(
@@ -154,22 +154,30 @@ def _candidate(rank: int, weighing: _Weighing) -> Candidate:
 
 
 def _limits(
-    samples: SampleSource | None,
-    ticks: Ticks | None,
+    readings: Readings | None,
     events: Sequence[PlatformEvent],
     symptoms: Sequence[Symptom],
     start: float,
 ) -> Iterator[str]:
-    if samples is None or ticks is None:
+    if readings is None:
         yield "no samples in this time: only the supervisor's events were looked at"
-    elif len(ticks.times) <= MIN_BASELINE:
-        yield f"only {len(ticks.times)} scrapes in this time: changes need {MIN_BASELINE} before them; begin earlier"
+    else:
+        yield from _limits_of_samples(readings, symptoms, start)
     if not events:
         yield "no supervisor events: exits and starts are told by metrics alone"
-    if ticks is not None and symptoms and symptoms[0].at - float(ticks.times[0]) < MIN_BASELINE * ticks.step_s:
+    if not symptoms:
+        yield "nothing stands out: no metric left its own past and no process exited"
+
+
+def _limits_of_samples(readings: Readings, symptoms: Sequence[Symptom], start: float) -> Iterator[str]:
+    ticks = readings.ticks
+    if len(ticks.times) <= MIN_BASELINE:
+        yield f"only {len(ticks.times)} scrapes in this time: changes need {MIN_BASELINE} before them; begin earlier"
+    elif symptoms and symptoms[0].at - float(ticks.times[0]) < MIN_BASELINE * ticks.step_s:
         yield (
             f"the first change stands {symptoms[0].at - start:.0f} s after the begin: what was normal before it is "
             "hardly known; begin earlier"
         )
-    if not symptoms:
-        yield "nothing stands out: no metric left its own past and no process exited"
+    replicas = len(readings.levels((Selector("up"),), by_replica=True))
+    if replicas < 2:
+        yield f"{replicas} replicas are known by a `replica` label: none can be compared with others"

@@ -139,6 +139,13 @@ def test_a_change_right_at_the_begin_is_doubted(made):
     assert any("hardly known; begin earlier" in limit for limit in ranked(fleet).limits)
 
 
+def test_a_fleet_of_one_has_nobody_to_compare_with(made):
+    fleet = made.Fleet(("llm-0",))
+    made.crash(fleet, "llm-0")
+    assert ranked(fleet).candidates[0].subject == "llm-0"
+    assert any("none can be compared" in limit for limit in ranked(fleet).limits)
+
+
 def test_nothing_that_stands_out_is_said(made):
     assert ranked(made.Fleet()).limits[-1].startswith("nothing stands out")
 
