@@ -129,7 +129,7 @@ def _end(connection: Connection, walk: Walk) -> Iterator[Problem]:
 def _listed(connection: Connection, table: Table, key: tuple[str, ...], expected: Expected) -> Iterator[Problem]:
     found = {tuple(row[name] for name in key): dict(row) for row in connection.execute(select(table)).mappings()}
     for missing in expected.keys() - found.keys():
-        yield Problem(0, missing[0], f"{' '.join(missing)} is in the events and not in the list")
+        yield Problem(0, str(missing[0]), f"{' '.join(map(str, missing))} is in the events and not in the list")
     for one, row in found.items():
         events = expected.get(one)
         if events is None:
@@ -137,7 +137,7 @@ def _listed(connection: Connection, table: Table, key: tuple[str, ...], expected
             continue
         for name in events:
             if row[name] != events[name]:
-                yield Problem(0, one[0], f"the list says {name} {row[name]!r:.60}, the events {events[name]!r:.60}")
+                yield Problem(0, str(one[0]), f"the list says {name} {row[name]!r:.60}, the events {events[name]!r:.60}")
 
 
 def _guards(connection: Connection) -> Iterator[Problem]:
