@@ -8,29 +8,27 @@ from decimal import Decimal
 from pathlib import Path
 
 from sre.cost.credits import PeriodAvailability, credit_line
-from sre.cost.drill import drill_cost, gpus_of_drill
 from sre.cost.finance import Finance
-from sre.cost.incident import incident_cost, inputs_of
-from sre.cost.incident_gpus import GpuUse, check_currency
+from sre.cost.incident import inputs_of
+from sre.cost.incident_gpus import GpuUse
 from sre.cost.measured import Measure, measured
 from sre.cost.model import Price
 from sre.cost.outage import BudgetWorth, budget_worth, outage_minute
 from sre.cost.policies import PolicyCosts
 from sre.cost.provenance import Input
-from sre.cost.roi import DRILL_RECOVERY, FEWEST_MEASURED, YEARS, roi, roi_inputs
+from sre.cost.roi import YEARS
 from sre.cost.roi_model import Roi
 from sre.errors import SreError
 from sre.incidents.case import Case, Item
 from sre.reports.facts import availability
-from sre.reports.finops_cases import case_facts, case_money, follow_ups, sign_offs
-from sre.reports.finops_facts import answers_of, drill_facts_for_cost, gpu_use, limits_of, recovery_s
+from sre.reports.finops_cases import case_money, follow_ups, sign_offs
+from sre.reports.finops_drill import drill_money, use_of
 from sre.reports.finops_headline import headline
-from sre.reports.finops_model import DrillMoney, FinopsBriefing
-from sre.reports.finops_spent import spent_in, together
+from sre.reports.finops_model import FinopsBriefing
+from sre.reports.finops_returns import gpus_of_a_drill, recoveries, returns
+from sre.reports.finops_spent import together
 from sre.reports.formats import date
 from sre.reports.model import DrillReport
-
-MEASURED_IN = "drills and incidents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +77,20 @@ def briefing(
     if not drills and not store.cases:
         raise SreError("nothing to brief on: give report folders, or a store with incidents in the period")
     ordered = sorted(drills, key=lambda source: (source.report.started_at, source.report.id))
-    uses = [_use(source, finance, asked) for source in ordered]
-    told = tuple(_drill(source, use, finance) for source, use in zip(ordered, uses, strict=True))
+    uses = [use_of(source.report, source.folder, finance, asked.price) for source in ordered]
+    by_key = {case.head.key: case for case in store.signed}
+    told = tuple(
+        drill_money(source.report, use, finance, href=source.href, case=by_key.get(source.report.id))
+        for source, use in zip(ordered, uses, strict=True)
+    )
     cases = tuple(case_money(case, finance) for case in store.cases)
     start, end = _period(ordered, store, asked)
     spent = together([drill.spent for drill in told])
     outage = outage_minute(finance, uses[0] if uses else None)
     recovered = recoveries(told, store.cases)
-    returned, assumed, reason = returns(finance, recovered, gpus_of_a_drill(uses, finance.currency), asked)
+    returned, assumed, reason = returns(
+        finance, recovered, gpus_of_a_drill(uses, finance.currency), seed=asked.seed, years=asked.years
+    )
     return FinopsBriefing(
         title="FinOps briefing" if len(ordered) != 1 else f"FinOps briefing: {ordered[0].report.title}",
         start=start,
@@ -115,32 +119,6 @@ def briefing(
         drill_team=() if finance.drill is None else finance.drill.team,
         inputs=_inputs(finance, returned, uses),
         limits=_limits(ordered, finance, asked),
-    )
-
-
-def _use(source: DrillSource, finance: Finance, asked: Options) -> GpuUse:
-    use = gpu_use(source.report, source.folder, asked.price)
-    check_currency(use.price, finance.currency, said_by=finance.path)
-    return use
-
-
-def _drill(source: DrillSource, use: GpuUse, finance: Finance) -> DrillMoney:
-    report = source.report
-    counted = finance.counts_recovery_capacity
-    answers = answers_of(report)
-    facts = drill_facts_for_cost(report, use, counts_recovery=counted, answers=answers) if report.faults else None
-    emulated = report.platform.engine == "emulated"
-    return DrillMoney(
-        id=report.id,
-        name=report.experiment.removesuffix(".yaml") if report.subject is None else report.subject.failure_mode,
-        title=report.title,
-        verdict=report.verdict,
-        started_at=report.started_at,
-        href=source.href,
-        spent=spent_in(answers, use, limits_of(report)),
-        drill=drill_cost(facts, use, finance, title=report.id, is_emulated=emulated),
-        incident=None if facts is None else incident_cost(facts, finance, with_credits=False),
-        recovery_s=recovery_s(report),
     )
 
 
@@ -178,38 +156,6 @@ def _bad(reports: Iterable[DrillReport], slo: str) -> Measure:
     results = [r for report in reports for r in report.primary_results() if r.slo.name == slo]
     counted = sum((Decimal(str(round(r.total - r.good, 6))) for r in results), Decimal(0))
     return measured(counted, "bad events", f"report.json: results, {slo}")
-
-
-def recoveries(drills: Sequence[DrillMoney], cases: Sequence[Case] = ()) -> tuple[float, ...]:
-    """Seconds from the fault, or the impact's start, until it was served again: drills first, then cases that ended."""
-    drilled = [drill.recovery_s for drill in drills if drill.recovery_s is not None]
-    facts = [case_facts(case) for case in cases]
-    return (*drilled, *(fact.end - fact.start for fact in facts if fact.end > fact.start))
-
-
-def returns(
-    finance: Finance, recovered: Sequence[float], gpus: Input | None, asked: Options
-) -> tuple[Roi | None, Roi | None, str]:
-    """With measured recoveries where there are enough, and the one with assumed minutes; or the reason of none."""
-    try:
-        plain = roi_inputs(finance, gpus_of_a_drill=gpus)
-    except SreError as error:
-        return None, None, str(error)
-    assumed = roi(plain, seed=asked.seed, years=asked.years)
-    if len(recovered) < FEWEST_MEASURED:
-        return assumed, None, ""
-    seen = roi_inputs(finance, recoveries_s=recovered, measured_in=MEASURED_IN, gpus_of_a_drill=gpus)
-    return roi(seen, seed=asked.seed, years=asked.years, notes=(DRILL_RECOVERY,)), assumed, ""
-
-
-def gpus_of_a_drill(uses: Sequence[GpuUse], currency: str) -> Input | None:
-    """The GPU bill of one drill: least, mean and most of those held; None when none was."""
-    bills = [line.amount for use in uses if (line := gpus_of_drill(use)).amount is not None]
-    if not bills:
-        return None
-    mean = sum(bills, Decimal(0)) / len(bills)
-    held = "1 drill" if len(bills) == 1 else f"{len(bills)} drills"
-    return Input("GPUs of a drill", mean, currency, "measured", f"cost.json of {held}", min(bills), max(bills))
 
 
 def _inputs(finance: Finance, returned: Roi | None, uses: Sequence[GpuUse]) -> tuple[Input, ...]:

@@ -235,7 +235,8 @@ def _sum(key: str, found: CostSum, sources: Sources, *, title: str = "", extra: 
     lines = (*found.lines, *(() if extra is None else (extra,)))
     rows = [_line(line, found.currency, sources) for line in lines]
     bounds = found.bounds
-    between = "" if bounds is None else f"{money(bounds[0], found.currency)} to {money(bounds[1], found.currency)}"
+    low, high = ("", "") if bounds is None else (money(bound, found.currency) for bound in bounds)
+    between = f"{low} to {high}" if low != high else ""
     said = ("total of the known lines", money(found.total, found.currency), "", "", between, "")
     total = tuple(Cell(text) for text in said)
     head = ("what", ">amount", "basis", "on a bill", "how", "source")

@@ -43,8 +43,8 @@ def write_finops(
     store: StoreFacts | None = None,
     options: Options | None = None,
 ) -> Path:
-    """The briefing of one drill, into its report folder. `case` is the drill's incident in the store, whose follow-ups
-    and sign-offs are shown; `store` instead gives more. Call it before the manifest is written. Returns the HTML.
+    """The briefing of one drill, into its report folder, before the manifest is written. `case` is the drill's incident
+    in the store, whose follow-ups, sign-offs and response are shown; `store` instead gives more. Returns the HTML.
     """
     known = store or (NOTHING_STORED if case is None else StoreFacts(signed=(case,), items=case.items))
     return write_briefing(

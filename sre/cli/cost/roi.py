@@ -50,8 +50,8 @@ def roi(
 
 def _returns(folders: list[Path], finance: Finance, seed: int, years: int) -> tuple[Roi | None, Roi | None, str]:
     from sre.cost.incident_gpus import check_currency
-    from sre.reports.finops_build import Options, gpus_of_a_drill, returns
     from sre.reports.finops_facts import gpu_use, recovery_s
+    from sre.reports.finops_returns import gpus_of_a_drill, returns
     from sre.reports.folders import reports_in
 
     drills = reports_in(folders)
@@ -59,7 +59,7 @@ def _returns(folders: list[Path], finance: Finance, seed: int, years: int) -> tu
     for use in uses:
         check_currency(use.price, finance.currency, said_by=finance.path)
     recovered = [seconds for report in drills.values() if (seconds := recovery_s(report)) is not None]
-    return returns(finance, recovered, gpus_of_a_drill(uses, finance.currency), Options(seed=seed, years=years))
+    return returns(finance, recovered, gpus_of_a_drill(uses, finance.currency), seed=seed, years=years)
 
 
 def _print(found: Roi, assumed: Roi | None, finance: Finance) -> None:

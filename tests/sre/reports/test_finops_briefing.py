@@ -19,6 +19,7 @@ from sre.incidents.events import Approved, Draft, Event, ItemSet, Measured, Mile
 from sre.reports.finops_build import DrillSource, Options, StoreFacts, briefing
 from sre.reports.finops_cases import case_facts, sign_offs, with_response
 from sre.reports.finops_charts import briefing_charts
+from sre.reports.finops_drill import costs_of_drill
 from sre.reports.finops_facts import drill_facts_for_cost, gpu_use, limits_of
 from sre.reports.finops_view import view
 from sre.reports.finops_words import signed, simulated
@@ -258,3 +259,17 @@ def test_amounts_are_no_more_exact_than_what_they_rest_on() -> None:
     assert simulated(Decimal(0), "USD") == "$0.00"
     assert simulated(None, "USD") == "n/a"
     assert signed(Decimal("-5"), "EUR") == "-€5.00"
+
+
+def test_a_drills_costs_are_the_incidents_first_for_whoever_shows_them(drill, factory) -> None:
+    incident, held = costs_of_drill(drill, None, FINANCE)
+    assert "failed requests" in [line.name for line in incident.lines]
+    assert "GPUs of the drill" in [line.name for line in held.lines]
+    assert len(costs_of_drill(factory.without_fault(drill), None, FINANCE)) == 1
+
+
+def test_who_acknowledged_the_drill_is_paid_by_the_hours_it_took(drill) -> None:
+    worked = replace(CASE, head=replace(CASE.head, key=drill.id))
+    found = briefing([DrillSource(drill, None)], FINANCE, store=StoreFacts(signed=(worked,)), options=QUICK)
+    lines = {line.name: line for line in found.drills[0].incident.lines}
+    assert lines["labour: SRE, response"].amount == 95  # 2 people x 0.5 h x 95
