@@ -11,6 +11,10 @@ from typing import Any
 
 from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
+from sre.cost.finance import NAME as FINANCE
+from sre.cost.finance import Finance, no_finance
+from sre.cost.finance_reader import read_finance
+from sre.cost.incident_gpus import check_currency
 from sre.cost.model import Price
 from sre.cost.prices import load_book, price_of, shipped_prices
 from sre.errors import BadDocument, EnvironmentLacks, SreError
@@ -41,6 +45,7 @@ class Prepared:
     price: Price
     gpus_per_replica: int
     folder: Path
+    finance: Finance
     risk: Risk | None = None
 
     @property
@@ -81,6 +86,7 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
     _require_folder(options.reports_dir)
     load = load_plan(drill.workload, options, out=folder)
     check_load(load, options.experiment)
+    price = price_of(gpu, load_book(options.prices) if options.prices else shipped_prices())
     return Prepared(
         options=options,
         drill=drill,
@@ -88,11 +94,20 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
         clock=clock,
         spec=spec,
         load=load,
-        price=price_of(gpu, load_book(options.prices) if options.prices else shipped_prices()),
+        price=price,
         gpus_per_replica=gpus_per_replica,
         folder=folder,
+        finance=_finance(options.workspace, price),
         risk=_risk(drill, options),
     )
+
+
+def _finance(workspace: Path, price: Price) -> Finance:
+    """The workspace's economics, in the currency of the price; without a file only the GPUs are worth something."""
+    path = workspace / FINANCE
+    finance = read_finance(path) if path.is_file() else no_finance(price.currency)
+    check_currency(price, finance.currency, said_by=finance.path)
+    return finance
 
 
 def _risk(drill: Drill, options: DrillOptions) -> Risk | None:

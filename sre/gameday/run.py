@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sre.errors import BadDocument
 from sre.gameday.assemble import Observed, assemble
 from sre.gameday.drive import Driven, drive
 from sre.gameday.evaluate import evaluate_all, prometheus_version, replays, token_counts
+from sre.gameday.leaving import leave
 from sre.gameday.model import DrillFolder, DrillOptions
 from sre.gameday.prepare import Prepared, prepare
 from sre.gameday.progress import Progress
+from sre.gameday.recording import Recorded
 from sre.gameday.rotation import rotation_events
 from sre.gameday.running import RunningPlatform, platform_running
 from sre.gameday.window import write_own_events, write_own_ledger
-from sre.incidents.build import incident_to_json
-from sre.incidents.codec import encode
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import SampleSource
 from sre.metrics.prometheus import PrometheusSamples
 from sre.platforms.state import EVENTS_FILE
-from sre.reports.atomic import write_text
 from sre.reports.model import DrillReport
 from sre.reports.runbook_pages import FOLDER, build_alert_pages, build_page, read_workspace
-from sre.reports.write import write_report
 
 BASELINE_S = 2.0  # samples this long before the load are kept: the counters' base
 Now = Callable[[], float]
@@ -37,11 +34,14 @@ Now = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class DrillOutcome:
-    """A finished drill: report, path of its HTML, runbook rendered from it (None unless it went as was said)."""
+    """A finished drill: report, path of its HTML, runbook rendered from it (None unless it went as was said), and its
+    incident: None when no fault was injected.
+    """
 
     report: DrillReport
     html: Path
     runbook: Path | None
+    recorded: Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def run_drill(options: DrillOptions, *, progress: Progress, now: Now = time.time
         with platform_running(prepared.spec, options.state_dir, progress=progress, now=now) as running:
             played = play(prepared, running, since=running.up_began_at, progress=progress, now=now)
         _copy_events(played, until=math.inf)  # once more: the end of the platform belongs to the drill that started it
-        return finish(played, progress=progress, runbooks=True)
+        return finish(played, progress=progress, runbooks=True, gone_at=now())
 
 
 def drill_on(
@@ -94,18 +94,24 @@ def play(
     return Played(prepared, driven, observed)
 
 
-def finish(played: Played, *, progress: Progress, runbooks: bool) -> DrillOutcome:
-    """From the drill's folder to its report; `runbooks`: one that went as was said renders its runbook anew."""
+def finish(played: Played, *, progress: Progress, runbooks: bool, gone_at: float | None = None) -> DrillOutcome:
+    """From the drill's folder to its report; `runbooks`: one that went as was said renders its runbook anew. `gone_at`
+    (Unix s) is when its platform was taken down, None while it runs on.
+    """
     progress.step("report")
-    outcome = _write(played.prepared, assemble(played.prepared, played.driven, played.observed))
-    progress.done(str(outcome.html))
-    if not runbooks or not played.prepared.has_runbook:
-        return outcome
+    report = assemble(played.prepared, played.driven, played.observed)
+    page = _runbook(played.prepared, report, progress) if runbooks else None
+    left = leave(played.prepared, report, runbook=page, gone_at=gone_at, progress=progress)
+    progress.done(str(left.html))
+    return DrillOutcome(report, left.html, page, left.recorded)
+
+
+def _runbook(prepared: Prepared, report: DrillReport, progress: Progress) -> Path | None:
     try:
-        return replace(outcome, runbook=_write_runbook(played.prepared, outcome.report))
+        return _write_runbook(prepared, report) if prepared.has_runbook else None
     except BadDocument as error:  # of a page or experiment that is not this drill's doing
         progress.note(f"the runbook stays as it is: {error}")
-        return outcome
+        return None
 
 
 @contextlib.contextmanager
@@ -159,14 +165,6 @@ def _observe(prepared: Prepared, driven: Driven) -> Observed:
         rotation=rotation_events(recorded, start=start, end=end),
         prometheus_version=prometheus_version(driven.prometheus_url) if driven.prometheus_url else None,
     )
-
-
-def _write(prepared: Prepared, report: DrillReport) -> DrillOutcome:
-    folder = DrillFolder(prepared.folder)
-    write_text(folder.incident, incident_to_json(report.incident))
-    write_text(folder.cost, json.dumps(encode(report.cost), indent=1, allow_nan=False) + "\n")
-    html = write_report(report, folder.root)
-    return DrillOutcome(report, html, None)
 
 
 def _write_runbook(prepared: Prepared, report: DrillReport) -> Path | None:

@@ -30,7 +30,6 @@ from sre.incidents.events import (
 )
 from sre.incidents.severity import severity_facts
 from sre.incidents.store.model import IncidentStore
-from sre.reports.manifest import NAME as MANIFEST
 from sre.reports.model import DrillReport
 from sre.slo.model import Alert, SloResult
 from sre.slo.rules.alerts import alert_name
@@ -120,8 +119,8 @@ class _Telling:
 
     def _links(self, runbook: str) -> Iterator[Draft]:
         place = f"{self.folder.absolute().parent.name}/{self.folder.absolute().name}"
-        report = Linked("report", place, self.report.title, _sha256(self.folder / MANIFEST))
-        yield self._draft(self.report.ended_at, report, f"report in {place}, {self.report.verdict}", MANIFEST)
+        report = Linked("report", place, self.report.title, _sha256(self.folder / REPORT))
+        yield self._draft(self.report.ended_at, report, f"report in {place}, {self.report.verdict}")
         experiment = Linked("drill", f"experiments/{self.report.experiment}", self.report.hypothesis)
         yield self._draft(self.report.ended_at, experiment, f"experiment {self.report.experiment}")
         if runbook:

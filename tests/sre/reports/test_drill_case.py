@@ -16,7 +16,7 @@ from sre.reports.drill_case import drafts_of, record_drill
 def folder(tmp_path):
     made = tmp_path / "reports" / "20260901T000000Z-replica-crash"
     made.mkdir(parents=True)
-    (made / "manifest.json").write_text("{}")
+    (made / "report.json").write_text("{}")
     return made
 
 
@@ -90,7 +90,7 @@ def test_a_drill_that_did_not_recover_stays_open(store, drill, folder):
     assert record_drill(store, without(drill, "recovered"), folder).head.status == "open"
 
 
-def test_the_report_is_linked_with_the_hash_of_its_manifest_and_without_the_path_of_the_machine(drill, folder):
+def test_the_report_is_linked_with_the_hash_of_its_record_and_without_the_path_of_the_machine(drill, folder):
     links = {draft.payload.rel: draft.payload for draft in told(drill, folder, Linked, runbook="runbooks/a.md")}
     assert links["report"].target == f"reports/{folder.name}"
     assert links["report"].sha256 == hashlib.sha256(b"{}").hexdigest()
