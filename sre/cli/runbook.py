@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sre.cli.gameday.options import Workspace, short
-from sre.cli.options import Json
+from sre.cli.options import DEFAULT_STATE_DIR, Json, StateDir
 from sre.cli.runbook_exec import execute
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sre.reports.model import DrillReport
     from sre.reports.runbook_check import CheckedPages
     from sre.reports.runbook_pages import BuiltPage
     from sre.reports.runbook_pages import Workspace as Known
+    from sre.runbooks.render import Now
+    from sre.slo.model import Slo
 
 app = typer.Typer(
     help="Runbooks: pages for the person on call, rendered from experiments and drills.", no_args_is_help=True
@@ -38,6 +42,10 @@ def build(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where pages go; default: runbooks/ in the workspace.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Put into each page what holds now; needs --out: such pages are not kept.")
+    ] = False,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +58,9 @@ def build(
     from sre.reports.runbook_pages import FOLDER, build_alert_pages, build_page, read_workspace
 
     root = workspace or Path()
+    if live:
+        _build_live(root, out, state_dir, as_json=as_json)
+        return
     asked = tuple(load_drill(path) for path in experiments or ())
     known = read_workspace(root, also=asked)
     by_page = _by_page(reports or [], known)
@@ -62,6 +73,53 @@ def build(
         return
     for page in built:
         _print(page)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A runbook: an alert's name or a failure mode.", metavar="NAME")],
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Print a runbook with what holds now: topology, capacity, budgets left, open faults. Nothing is written."""
+    from sre.console import print_json
+    from sre.reports.runbook_pages import FOLDER, live_text, read_workspace
+
+    root = workspace or Path()
+    text = live_text(name, read_workspace(root), root / FOLDER, _now_of(state_dir))
+    if as_json:
+        print_json({"page": name, "text": text})
+    else:
+        typer.echo(text)
+
+
+def _now_of(state_dir: Path) -> Callable[[Sequence[Slo]], Now]:
+    import time
+
+    from sre.reports.runbook_now import now_of
+
+    return lambda slos: now_of(state_dir, slos, at=time.time())
+
+
+def _build_live(root: Path, out: Path | None, state_dir: Path, *, as_json: bool) -> None:
+    """Every page as it is now, into a folder of its own. Raises SreError without one."""
+    from sre.console import print_json
+    from sre.errors import SreError
+    from sre.reports.atomic import write_text
+    from sre.reports.runbook_pages import FOLDER, live_text, read_workspace
+
+    if out is None or out.resolve() == (root / FOLDER).resolve():
+        raise SreError("--live writes what is only true now: give --out with a folder that is not runbooks/")
+    known = read_workspace(root)
+    out.mkdir(parents=True, exist_ok=True)
+    names = (*known.pages, *(alert.name for alert in known.alerts))
+    for name in names:
+        write_text(out / f"{name}.md", live_text(name, known, root / FOLDER, _now_of(state_dir)))
+    if as_json:
+        print_json({"out": str(out), "pages": list(names)})
+    else:
+        typer.echo(f"wrote {len(names)} pages into {short(out)}")
 
 
 @app.command("check")

@@ -9,7 +9,7 @@ all other pages, so they are written after them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,7 @@ from sre.reports.drill_facts import subject_of
 from sre.reports.model import DrillReport
 from sre.reports.runbook_facts import drill_fact, experiment_fact, slo_fact
 from sre.runbooks.model import DrillFact, RunbookFacts
-from sre.runbooks.render import render_alert, render_runbook
+from sre.runbooks.render import Now, render_alert, render_runbook
 from sre.slo.model import Slo
 from sre.slo.openslo import load_slos
 
@@ -141,6 +141,21 @@ def _drilled(workspace: Workspace, folder: Path) -> Iterator[Drilled]:
             known = experiments.get(fact.experiment)
             if known is not None and known.runbook == page:
                 yield Drilled(page, experiment_fact(known), known.slos, fact)
+
+
+def live_text(name: str, workspace: Workspace, folder: Path, now_of: Callable[[Sequence[Slo]], Now]) -> str:
+    """A page with what holds now, for reading and not for keeping; `now_of` is asked for its SLOs.
+
+    Raises BadDocument when nothing is known of it.
+    """
+    alert = next((one for one in workspace.alerts if one.name == name), None)
+    if alert is not None:
+        return render_alert(alert_facts(alert, drilled_in(workspace, folder)), now=now_of([alert.slo]))
+    path = folder / f"{name}.md"
+    there = path.read_text(encoding="utf-8") if path.is_file() else ""
+    facts = page_facts(name, workspace, recorded_drills(there, str(path)))
+    names = {slo.name for slo in facts.slos}
+    return render_runbook(facts, now=now_of([slo for slo in workspace.slos if slo.name in names]))
 
 
 def page_facts(page: str, workspace: Workspace, drills: Sequence[DrillFact]) -> RunbookFacts:

@@ -100,12 +100,18 @@ def carry_out(
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Carried:
-    """Run its commands, then its verification until that holds or `verify_s` after the commands have passed."""
+    """Run its commands, then its verification until that holds or `verify_s` after the commands have passed.
+
+    A verification that held before anything was done would prove nothing, so it is asked before, too.
+    """
     one = mitigation_of(page, name)
+    held_before = shell.run(one.check, timeout_s=CHECK_TIMEOUT_S).exit_code == 0
     done = shell.run(one.run, timeout_s=timeout_s)
-    verified_at, said = None, ""
-    if done.exit_code == 0:
-        verified_at, said = _verified(one.check, shell, until=done.ended_at + verify_s, now=now, sleep=sleep)
+    verified_at, why = None, _failure(done)
+    if held_before:
+        why = "its verification held before anything was done, so it shows nothing"
+    elif not why:
+        verified_at, why = _verified(one.check, shell, done.ended_at + verify_s, now=now, sleep=sleep)
     return Carried(
         page=page,
         mitigation=name,
@@ -117,32 +123,31 @@ def carry_out(
         ended_at=done.ended_at,
         exit_code=done.exit_code,
         verified_at=verified_at,
-        why=_why(done, verified_at, verify_s, said),
+        why=why,
         output=_end_of(masked(done.output)),
     )
 
 
 def _verified(
-    check: str, shell: Runs, *, until: float, now: Callable[[], float], sleep: Callable[[float], None]
+    check: str, shell: Runs, until: float, *, now: Callable[[], float], sleep: Callable[[float], None]
 ) -> tuple[float | None, str]:
     while True:
         looked = shell.run(check, timeout_s=CHECK_TIMEOUT_S)
         if looked.exit_code == 0:
             return looked.ended_at, ""
         if now() >= until:
-            return None, " ".join(masked(looked.output).split())[:200]
+            words = " ".join(masked(looked.output).split())
+            return None, f"its verification did not hold in time: {words[:200] or 'it said nothing'}"
         sleep(CHECK_EVERY_S)
 
 
-def _why(done: Ran, verified_at: float | None, verify_s: float, said: str) -> str:
-    if verified_at is not None:
-        return ""
+def _failure(done: Ran) -> str:
     if done.exit_code is None:
         return "its command did not end in time"
     if done.exit_code != 0:
         words = " ".join(masked(done.output).split())
         return f"its command ended with exit {done.exit_code}: {words[-200:] or 'it said nothing'}"
-    return f"its verification did not hold within {verify_s:g} s: {said or 'it said nothing'}"
+    return ""
 
 
 def _end_of(text: str) -> str:

@@ -29,10 +29,13 @@ Facts = RunbookFacts | AlertFacts
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What only holds at the moment of rendering: (what, value) rows. Never part of a page that is kept."""
+    """What only holds at the moment of rendering: (what, value) rows, and the gateway's address where a platform is up.
+    Never part of a page that is kept.
+    """
 
     at: str
     rows: tuple[tuple[str, str], ...]
+    gateway: str = ""
 
 
 def render_runbook(facts: RunbookFacts, knowledge: Mapping[str, Page] | None = None, *, now: Now | None = None) -> str:
