@@ -1,7 +1,7 @@
 """From a session to its after-action report, and from the report to its approvals.
 
-`after-action.json` is what is approved; Markdown and HTML are made from it and the approvals, so that each of the three
-can be checked before the next person signs.
+`after-action.json` is what is approved; Markdown and HTML are made from it and the approvals. The sha256 of all three
+stand in the store, so that each can be checked before the next person signs, also by a newer version of this program.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sre.tabletop.documents.markdown import to_markdown
 from sre.tabletop.improvement import proposed
 from sre.tabletop.progress import ENDED, progress_of
 from sre.tabletop.review import SCHEMA, Review, review
-from sre.tabletop.session import ORIGIN, REVIEW_LINK, Played
+from sre.tabletop.session import ORIGIN, PAGE_LINK, REVIEW_LINK, Played
 
 JSON, MARKDOWN, HTML = "after-action.json", "after-action.md", "after-action.html"
 _BANNER = "EXERCISE: AFTER-ACTION REPORT AND IMPROVEMENT PLAN"
@@ -83,7 +83,7 @@ def close_session(
             *([] if case.head.status == "resolved" else [Draft(now, done, "session closed", _SOURCE, actor)]),
         ],
     )
-    return _render(told, folder, sha256, store.case(case.head.id))
+    return _render(store, case.head.id, told, folder, sha256, actor=actor, at=now)
 
 
 def approve(store: IncidentStore, case: Case, signature: Signature, *, at: float) -> Closed:
@@ -96,7 +96,7 @@ def approve(store: IncidentStore, case: Case, signature: Signature, *, at: float
         raise SreError("an approval needs a name: --name")
     if signature.is_rejection and not signature.comment.strip():
         raise SreError("a rejection needs its reason: --comment")
-    changed = changes_of(closed)
+    changed = changes_of(closed, case)
     if changed:
         mend = f"nobody can approve what changed after it was written: sre tabletop close {case.head.id}"
         raise BadDocument([f"{problem}: {mend}" for problem in changed])
@@ -116,7 +116,9 @@ def approve(store: IncidentStore, case: Case, signature: Signature, *, at: float
     if all_approved(states) and case.head.status != "closed":
         status = StatusSet("closed", "all required roles approved the after-action report")
         store.append(case.head.id, [Draft(at, status, "closed", "sre tabletop approve", signature.name.strip())])
-    return _render(closed.review, closed.folder, closed.sha256, store.case(case.head.id))
+    return _render(
+        store, case.head.id, closed.review, closed.folder, closed.sha256, actor=signature.name.strip(), at=at
+    )
 
 
 def closed_of(case: Case) -> Closed:
@@ -139,13 +141,14 @@ def closed_of(case: Case) -> Closed:
     return Closed(told, folder, found, approval_states(case, told.approvals, found))
 
 
-def changes_of(closed: Closed) -> list[str]:
-    """Which of the pages people read is not what JSON and approvals make of it."""
-    expected = _pages(closed)
+def changes_of(closed: Closed, case: Case) -> list[str]:
+    """Which of the pages people read are not as they were written."""
+    links = [event.payload for event in case.events if isinstance(event.payload, Linked)]
+    written = {link.target: link.sha256 for link in links if link.rel == PAGE_LINK}
     changed = []
-    for name, text in expected.items():
-        path = closed.folder / name
-        if not path.is_file() or path.read_bytes() != text.encode():
+    for path in (closed.folder / MARKDOWN, closed.folder / HTML):
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        if found != written.get(str(path)):
             changed.append(f"{path}: changed since it was written")
     return changed
 
@@ -166,18 +169,23 @@ def read_review(text: str, where: str) -> Review:
     return decode(Review, document, where)
 
 
-def _render(told: Review, folder: Path, sha256: str, case: Case) -> Closed:
-    closed = Closed(told, folder, sha256, approval_states(case, told.approvals, sha256))
+def _render(
+    store: IncidentStore, session: str, told: Review, folder: Path, sha256: str, *, actor: str, at: float
+) -> Closed:
+    """Write the pages with the approvals as they are now, and note what was written."""
+    folder = folder.resolve()
+    approvals = approval_states(store.case(session), told.approvals, sha256)
+    document = after_action(told, approvals, sha256)
+    pages = {MARKDOWN: to_markdown(document, _BANNER), HTML: to_html(document, _BANNER)}
     (folder / NAME).unlink(missing_ok=True)
-    for name, text in _pages(closed).items():
+    links = []
+    for name, text in pages.items():
         write_text(folder / name, text)
+        link = Linked(PAGE_LINK, str(folder / name), name, hashlib.sha256(text.encode()).hexdigest())
+        links.append(Draft(at, link, f"{name} written, sha256 {link.sha256[:12]}", _SOURCE, actor))
     write_manifest(folder)
-    return closed
-
-
-def _pages(closed: Closed) -> dict[str, str]:
-    document = after_action(closed.review, closed.approvals, closed.sha256)
-    return {MARKDOWN: to_markdown(document, _BANNER), HTML: to_html(document, _BANNER)}
+    store.append(session, links)
+    return Closed(told, folder, sha256, approvals)
 
 
 def _make(folder: Path) -> None:

@@ -80,7 +80,9 @@ class TerminalDesk:
     def read(self, prompt: Callable[[], str], timeout_s: float) -> str | None:
         if not self._is_terminal:
             return self._read_plain(timeout_s)
-        sys.stdout.write(f"{_ERASE}{prompt()}  > {self._typed}")
+        head = f"{prompt()}  > "
+        room = max(8, self._console.width - len(head) - 1)
+        sys.stdout.write(f"{_ERASE}{head}{self._typed[-room:]}")
         sys.stdout.flush()
         if "\n" not in self._pending and not self._arrived(timeout_s):
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sre.chaos.model import Drill
@@ -23,12 +23,19 @@ from sre.tabletop.seen import instants_of
 _SAMPLES = "samples.jsonl"
 
 
+class _OtherExperiment(BadDocument):
+    """A report that is well, and of another experiment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A recording and where it lies; `recording` is None where there is none, and the evidence says why."""
+    """A recording and where it lies; `recording` is None where there is none, and the evidence says why. `passed_over`
+    are newer reports that could not be used, each with the reason.
+    """
 
     recording: Recording | None
     evidence: Evidence
+    passed_over: tuple[str, ...] = ()
 
 
 def find_drill(drill: Drill, workspace: Path, given: Path | None) -> Found:
@@ -37,16 +44,16 @@ def find_drill(drill: Drill, workspace: Path, given: Path | None) -> Found:
     """
     if given is not None:
         return _read(given, _checked(given, drill))
-    folder = workspace / "reports"
-    for place in _newest_first(folder, drill):
+    passed_over: list[str] = []
+    for place in _newest_first(workspace / "reports", drill):
         try:
-            report = load_report(place / JSON)
-        except BadDocument:
+            return replace(_read(place, _checked(place, drill)), passed_over=tuple(passed_over))
+        except _OtherExperiment:
             continue
-        if _is_of(report, drill) and drill_fact(report, experiment=drill.id) is not None and not verify(place):
-            return _read(place, report)
+        except BadDocument as error:
+            passed_over.append(error.faults[0])
     reason = f"no drill of {drill.id} that tested something is in reports/: play `sre gameday run` and build it anew"
-    return Found(None, Evidence("", "", "", "", "", reason))
+    return Found(None, Evidence("", "", "", "", "", reason), tuple(passed_over))
 
 
 def _newest_first(folder: Path, drill: Drill) -> list[Path]:
@@ -63,7 +70,7 @@ def _checked(folder: Path, drill: Drill) -> DrillReport:
     report = load_report(folder / JSON)
     if not _is_of(report, drill):
         of = subject_of(report).id or report.experiment
-        raise BadDocument([f"{folder}: is a drill of {of}, not of {drill.id}: give one of {drill.path.name}"])
+        raise _OtherExperiment([f"{folder}: is a drill of {of}, not of {drill.id}: give one of {drill.path.name}"])
     if drill_fact(report, experiment=drill.id) is None:
         raise BadDocument([f"{folder}: its drill is {report.verdict} and tested nothing: give another"])
     changed = verify(folder)

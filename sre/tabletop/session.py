@@ -16,7 +16,7 @@ from sre.tabletop.model import Exercise, Inject, Rating
 from sre.tabletop.progress import ENDED, INJECT, PARTICIPANT, PAUSED, RUNNING, advance, progress_of
 
 ORIGIN: Origin = "tabletop"
-PACKAGE_LINK, REVIEW_LINK = "exercise", "after-action"
+PACKAGE_LINK, REVIEW_LINK, PAGE_LINK = "exercise", "after-action", "after-action page"
 _SOURCE = "package.json"
 
 
@@ -85,13 +85,14 @@ class Session:
 
     def answer(self, inject: str, by: str, text: str, *, at: float | None = None) -> None:
         self._known(inject)
-        self._write(Answered(inject, text), f"{by} to {inject}: {text}", actor=by, at=at)
+        self._write(Answered(inject, _clean(text)), f"{by} to {inject}: {text}", actor=by, at=at)
 
     def rate(self, about: str, rating: Rating, remark: str = "", *, at: float | None = None) -> None:
         """Rate an inject (`I03`) or an objective (`O2`); the newest rating holds."""
         if about not in {one.id for one in self.exercise.objectives}:
             self._known(about)
-        self._write(Answered(about, remark, rating), f"{about} rated {rating}", actor="evaluator", at=at)
+        text = f"{about} rated {rating}{f': {remark}' if remark else ''}"
+        self._write(Answered(about, _clean(remark), rating), text, actor="evaluator", at=at)
 
     def note(self, text: str, *, by: str | None = None, at: float | None = None) -> None:
         self._observe("note", "", text, at, by=by)
@@ -104,7 +105,7 @@ class Session:
         """Add an action to the improvement plan; returns its id."""
         self._items += 1
         item = f"A{self._items}"
-        change = ItemSet(item, title, owner, start, due, "open", f"from session {self.id}")
+        change = ItemSet(item, _clean(title), _clean(owner), start, due, "open", f"from session {self.id}")
         self._write(change, f"{item}: {title} ({owner})", actor=self._facilitator, at=at)
         return item
 
@@ -117,9 +118,14 @@ class Session:
         self._write(Observed(kind, evidence), text, actor=by or self._facilitator, at=at)
 
     def _write(self, payload: Payload, text: str, *, actor: str, at: float | None) -> None:
-        draft = Draft(self.now() if at is None else at, payload, text, _SOURCE, actor)
+        draft = Draft(self.now() if at is None else at, payload, _clean(text), _SOURCE, _clean(actor))
         for event in self._store.append(self.id, [draft]):
             self.progress = advance(self.progress, event)
+
+
+def _clean(text: str) -> str:
+    """What people typed, without control characters: a terminal shows it later."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def open_session(store: IncidentStore, played: Played, *, facilitator: str, at: float) -> Case:

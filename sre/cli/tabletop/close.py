@@ -10,12 +10,14 @@ import typer
 
 from sre.cli.gameday.options import Workspace, short
 from sre.cli.options import Json
-from sre.cli.tabletop.options import FOLDER, Package, Store, opened, played_of, who
+from sre.cli.tabletop.options import FOLDER, Package, Store, complete, opened, played_of, session_id, who
 
 if TYPE_CHECKING:
     from sre.tabletop.closing import Closed
 
-Session = Annotated[str, typer.Argument(help="TTX-0001.")]
+Session = Annotated[
+    str, typer.Argument(metavar="ID", help="TTX-0001, or 1.", parser=session_id, autocompletion=complete)
+]
 
 
 def close(

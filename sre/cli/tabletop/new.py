@@ -60,9 +60,11 @@ def new(
     folder = out or root / FOLDER / drill.id
     write_package(exercise, folder)
     if as_json:
-        print_json(_json(exercise, folder))
-    else:
-        _print(exercise, folder)
+        print_json({**_json(exercise, folder), "passed_over": list(found.passed_over)})
+        return
+    for reason in found.passed_over:
+        typer.echo(f"not used: {reason}", err=True)
+    _print(exercise, folder)
 
 
 def _drill(experiment: str, root: Path) -> Drill:

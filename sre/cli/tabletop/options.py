@@ -28,6 +28,20 @@ Package = Annotated[
 ]
 
 
+def session_id(text: str) -> str:
+    """`TTX-0001` of `1`, `ttx-1` or the like; anything else as it is, for the store to say that it is not there."""
+    digits = text.upper().removeprefix("TTX-")
+    return f"TTX-{int(digits):04d}" if digits.isdecimal() else text
+
+
+def complete(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Sessions with their titles for the shell. Never fails: a shell that completes shows no errors."""
+    from sre.cli.incident.completing import ids_like
+
+    found = ids_like(ctx.params.get("workspace"), ctx.params.get("store"), incomplete)
+    return [(id_, title) for id_, title in found if id_.startswith("TTX-")]
+
+
 @contextmanager
 def opened(given: str | None, workspace: Path | None, *, read_only: bool = False) -> Iterator[IncidentStore]:
     """The incident store, closed afterwards."""

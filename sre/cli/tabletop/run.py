@@ -10,7 +10,7 @@ import typer
 
 from sre.cli.gameday.options import Workspace
 from sre.cli.options import Json
-from sre.cli.tabletop.options import Edited, Store, opened, played, played_of, who
+from sre.cli.tabletop.options import Edited, Store, opened, played, played_of, session_id, who
 
 if TYPE_CHECKING:
     from sre.incidents.store.model import IncidentStore
@@ -21,7 +21,9 @@ def run(
     package: Annotated[
         Path | None, typer.Argument(help="Folder that `sre tabletop new` wrote; not needed with --resume.")
     ] = None,
-    resume: Annotated[str | None, typer.Option("--resume", help="Go on with a session: TTX-0001.")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with a session: TTX-0001, or 1.", parser=session_id)
+    ] = None,
     answers: Annotated[
         Path | None, typer.Option("--answers", help="YAML file of a session that was written down; nothing is asked.")
     ] = None,

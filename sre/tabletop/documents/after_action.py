@@ -43,7 +43,7 @@ def _blocks(review: Review, approvals: Sequence[ApprovalState], sha256: str) -> 
     yield Heading("Improvement plan")
     plan = tuple((i.id, i.title, i.owner, i.start or "n/a", i.due or "n/a", i.status) for i in review.plan)
     head = ("", "Action", "Owner", "Start", "Due", "Status")
-    yield Grid(head, plan, (6, 42, 18, 12, 12, 10), "Nothing was asked for.")
+    yield Grid(head, plan, (6, 37, 18, 14, 14, 11), "Nothing was asked for.")
     yield Text("As it was at closing. How it stands now: `sre incident actions`.", "note")
     yield Heading("Answers against expected actions", starts_page=True)
     for inject in review.injects:

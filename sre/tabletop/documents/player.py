@@ -69,8 +69,8 @@ def _manual(exercise: Exercise) -> Iterator[Block]:
     yield Heading("How information reaches you")
     yield Grid(("Channel", "What it is"), _CHANNELS, (20, 80))
     yield Text(
-        "Say to whom you would speak, and through which channel. When you look something up - a page, a log, a "
-        "metric - say what you look for; the facilitator tells you what you would have seen."
+        "Say to whom you would speak, and through which channel. When you look something up (a page, a log, a metric), "
+        "say what you look for; the facilitator tells you what you would have seen."
     )
     yield Heading("Assumptions and what is artificial")
     yield Items(exercise.frame.assumptions)

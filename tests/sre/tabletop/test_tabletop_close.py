@@ -189,3 +189,26 @@ def test_the_json_holds_the_whole_review(store, ended, clock, tmp_path):
     document = json.loads((tmp_path / "aar" / JSON).read_text("utf-8"))
     assert document["schema"] == 1
     assert document["package"] == ended.played.sha256
+
+
+def test_pages_of_an_older_version_of_this_program_can_be_approved(store, ended, clock, tmp_path, monkeypatch):
+    closing(store, ended, clock, tmp_path / "aar")
+    monkeypatch.setattr("sre.tabletop.closing._BANNER", "ANOTHER WORDING")
+    assert states(sign(store, ended, "finance", clock))["finance"] == "approved"
+
+
+def test_what_people_type_is_shown_and_never_run(store, session, clock, tmp_path):
+    session.run()
+    session.release(session.exercise.injects[0])
+    session.answer("I01", "on-call", "<script>alert(1)</script> | *bold* `code` \x1b[31mred")
+    session.rate("I01", "S", "<img src=x onerror=alert(1)>")
+    session.item("<b>", "| own", None, None)
+    closed = closing(store, session, clock, tmp_path / "aar")
+    page = (closed.folder / HTML).read_text("utf-8")
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "\x1b" not in page
+    assert "&lt;script&gt;" in page
+    text = (closed.folder / MARKDOWN).read_text("utf-8")
+    assert "\\<script\\>" in text
+    assert "\\| own" in text
