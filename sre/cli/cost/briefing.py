@@ -39,10 +39,11 @@ def briefing(
 ) -> None:
     """Unit cost, incidents and drills, budgets, scaling policies, return of drills, follow-ups and approvals."""
     from sre.cli.cost.sums import finance_of, named_price
-    from sre.console import print_json
+    from sre.console import Progress, print_json
     from sre.reports.finops_build import Options
     from sre.reports.finops_build import briefing as build
     from sre.reports.finops_write import briefing_json, write_briefing
+    from sre.reports.formats import plural
 
     start, end = _day(since), _day(until, after=True)
     sources = _sources(reports or [Path("reports")], out, start, end)
@@ -54,8 +55,15 @@ def briefing(
         start=start,
         end=end,
     )
-    found = build(sources, economics, store=_stored(store, sources, start, end), options=options)
-    html = write_briefing(found, out)
+    progress = Progress()
+    progress.step(f"briefing on {plural(len(sources), 'drill')}")
+    try:
+        found = build(sources, economics, store=_stored(store, sources, start, end), options=options)
+        html = write_briefing(found, out)
+    except BaseException:
+        progress.fail()
+        raise
+    progress.done()
     if as_json:
         print_json({"ok": True, "html": str(html), **briefing_json(found)})
         return
