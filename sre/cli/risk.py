@@ -11,6 +11,8 @@ import typer
 from sre.cli.options import Json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sre.reports.risk_model import RegisterReport
     from sre.risks.model import Acceptance, Assessment
 
@@ -24,6 +26,7 @@ AsOf = Annotated[str | None, typer.Option("--as-of", help="The day it is judged 
 MaxAge = Annotated[
     int, typer.Option("--max-age-days", min=0, help="How old a passed drill may be that demonstrates a control.")
 ]
+_TABLE_WIDTH = 190
 RiskId = Annotated[str, typer.Argument(help="Such as RISK-001.")]
 
 
@@ -43,7 +46,7 @@ def list_risks(
     if as_json:
         print_json(register_json(report))
         return
-    _print_table(report)
+    _print_risks(report)
 
 
 @app.command("show")
@@ -195,17 +198,31 @@ def _day(text: str | None) -> date:
         raise SreError(f"{text!r} is no day: write one like 2026-01-31") from None
 
 
-def _print_table(report: RegisterReport) -> None:
+def _print_risks(report: RegisterReport) -> None:
+    """A table where it fits, else two lines a risk."""
     from rich.console import Console
+
+    from sre.reports.risk_view import register_row
+
+    console = Console(highlight=False)
+    rows = [[cell.text for cell in register_row(entry, report)] for entry in report.entries]
+    if console.is_terminal and console.width >= _TABLE_WIDTH:
+        _print_table(rows, console)
+        return
+    for risk, title, owner, inherent, current, residual, treatment, status, evidence in rows:
+        typer.echo(f"{risk}  {inherent} > {current} > {residual}  {status}")
+        typer.echo(f"          {title} ({owner}, {treatment}, {evidence})")
+
+
+def _print_table(rows: list[list[str]], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from sre.reports.risk_model import STAGES
-    from sre.reports.risk_view import register_row
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "risk", "owner", *STAGES, "treatment", "status", "evidence"):
-        table.add_column(name, no_wrap=name != "risk", overflow="fold")
-    for entry in report.entries:
-        table.add_row(*(Text(cell.text) for cell in register_row(entry, report)))
-    Console(width=None if Console().is_terminal else 200).print(table)
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

@@ -62,6 +62,8 @@ def _of(entry: Entry, judged: Judged) -> Iterator[Finding]:
             if name not in known:
                 yield finding(key, f"{name} is no {what} of this workspace: {_mend(name, known)}")
     assessed = entry.assessment
+    if assessed is None and entry.risk.status == "mended":
+        return
     if assessed is None:
         yield finding("inherent", "is not assessed: write cause, event, consequence, levels, treatment and controls")
         return

@@ -141,7 +141,9 @@ class Additions:
                 self._mark(name, min(starts))
 
     def _mark(self, name: str, instant: float | None, reason: str = "") -> None:
-        mark = MilestoneMark(name, instant, reason=reason)
+        # a sender whose clock is ahead: off by that much at least
+        doubt_s = 0.0 if instant is None else max(0.0, instant - self.now)
+        mark = MilestoneMark(name, instant, doubt_s, reason)
         at = self.now if instant is None else instant
         self.drafts.append(self.draft(at, mark, f"{name}" + (f": n/a, {reason}" if reason else "")))
 

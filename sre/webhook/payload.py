@@ -16,6 +16,7 @@ from sre.webhook.model import Notification, ToldAlert
 
 VERSION = "4"
 _LONGEST_TEXT = 4_000
+_LONGEST_KEY = 300
 _MOST_FAULTS = 5
 
 
@@ -49,7 +50,7 @@ class _Alert(BaseModel):
 
 class _Payload(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    group_key: str = Field(alias="groupKey", min_length=1, max_length=_LONGEST_TEXT)
+    group_key: str = Field(alias="groupKey", min_length=1)
     receiver: str = ""
     external_url: str = Field(default="", alias="externalURL")
     group_labels: Labels = Field(default_factory=dict, alias="groupLabels")
@@ -89,13 +90,21 @@ def _faults(error: ValidationError) -> str:
 
 def _notification(payload: _Payload) -> Notification:
     return Notification(
-        group_key=_one_line(payload.group_key),
+        group_key=_key(payload.group_key),
         receiver=_one_line(payload.receiver),
         external_url=_one_line(payload.external_url),
         group_labels=_texts(payload.group_labels),
         alerts=tuple(_alert(alert) for alert in payload.alerts),
         truncated=payload.truncated,
     )
+
+
+def _key(group_key: str) -> str:
+    """As it is, but for one too long for a database's index: then its beginning and its digest."""
+    key = " ".join(group_key.split())
+    if len(key) <= _LONGEST_KEY and key.isprintable():
+        return key
+    return f"{_one_line(key)[:_LONGEST_KEY]} sha256:{hashlib.sha256(group_key.encode()).hexdigest()}"
 
 
 def _alert(alert: _Alert) -> ToldAlert:

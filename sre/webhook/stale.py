@@ -27,7 +27,9 @@ def status_words(head: CaseHead) -> str:
 
 def may_become_stale(head: CaseHead) -> bool:
     """Whether silence means anything: its alerts are not all over, and it is not marked already."""
-    return head.origin == "alertmanager" and head.status in ("open", "acknowledged") and not head.figures.get(FIGURE)
+    is_over = "alert_reset" in head.milestones
+    goes_on = head.origin == "alertmanager" and head.status in ("open", "acknowledged")
+    return goes_on and not is_over and not head.figures.get(FIGURE)
 
 
 def went_silent(heard_at: float, *, now: float) -> Draft:

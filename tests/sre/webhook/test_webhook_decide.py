@@ -305,6 +305,21 @@ def test_what_ended_is_never_stale_and_a_restart_counts_as_hearing(desk, told):
     assert desk.intake.sweep() == ("INC-0002",)
 
 
+def test_an_incident_that_a_person_opened_again_after_its_end_is_not_stale(desk, told):
+    desk.restart(stale_after_s=HOUR_S)
+    desk.tell(told.alert())
+    desk.tell(told.alert(end=told.t0 + 60), after=60)
+    by_hand(desk, "open")
+    desk.clock.now += 2 * HOUR_S
+    assert desk.intake.sweep() == ()
+
+
+def test_a_sender_s_clock_that_is_ahead_shows_as_uncertainty(desk, told):
+    desk.tell(told.alert(start=told.t0 + 90))
+    assert desk.case().marks["alerted"][0].uncertainty_s == pytest.approx(60, abs=0.01)
+    assert desk.head().opened_at == told.t0 + 30
+
+
 def test_a_start_nobody_told_is_not_made_up(desk, told):
     desk.tell(told.alert(start=None))
     assert desk.case().alerts[0].started_at is None

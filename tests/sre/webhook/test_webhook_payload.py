@@ -66,6 +66,16 @@ def test_text_from_outside_becomes_one_bounded_line(told):
     assert len(summary) == 4000
 
 
+def test_a_long_group_key_stays_one_key_and_fits_an_index(told):
+    """All labels may be grouped by, and some are long."""
+    keys = [f"{{}}:{{a={'x' * 5000}{end}}}" for end in "aab"]
+    first, same, other = (
+        notification_of(json.dumps(told.payload(told.alert(), groupKey=key)).encode()).group_key for key in keys
+    )
+    assert first == same != other
+    assert len(first) < 400
+
+
 def test_absent_maps_and_a_missing_fingerprint_are_borne(told):
     bare = {"status": "firing", "labels": {"alertname": "A"}, "annotations": None}
     twice = [notification_of(json.dumps(told.payload(bare, groupLabels=None)).encode()).alerts[0] for _ in "ab"]
