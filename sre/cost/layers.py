@@ -25,7 +25,18 @@ from sre.cost.unit_costs import unit_costs
 from sre.cost.work import Work
 from sre.errors import NoData
 
-_US_PER_HOUR = 3600 * US_PER_S
+US_PER_HOUR = 3600 * US_PER_S
+GPU_PARTS: tuple[tuple[Layer, str], ...] = (
+    ("used", "good"),
+    ("used", "late"),
+    ("wasted", "failed"),
+    ("wasted", "recomputed"),
+    ("idle", "not serving"),
+    ("idle", "stalled"),
+    ("idle", "vacant"),
+    ("idle", "unseen"),
+)
+"""What replica time is spent on; `shared: platform` follows them in a bill."""
 _MEANS = {
     "good": "busy time x share of tokens of requests within both goodput thresholds",
     "late": "busy time x share of tokens of requests that were ok but slower, or still ran at the end",
@@ -69,17 +80,20 @@ def layers_of(
     time = total_time(layer_time(use, slots, start=start, end=end) for use in uses)
     shares = _known(time, slots, shares_of(work))
     hour = Fraction(price.per_gpu_hour) * gpus_per_replica
-    exact = _parts(time, shares, hour)
-    exact.append(("shared", "platform", None, _hours(round((end - start) * US_PER_S)) * _per_hour(shared)))
-    amounts = apportioned([part[3] for part in exact])
-    parts = tuple(
-        LayerPart(layer, name, amount, None if us is None else float(us / US_PER_S), _MEANS[name])
-        for (layer, name, us, _), amount in zip(exact, amounts, strict=True)
+    spent = part_times(time, shares)
+    platform = Fraction(round((end - start) * US_PER_S)) * _per_hour(shared)
+    *amounts, of_platform = apportioned([part / US_PER_HOUR for part in (*(us * hour for us in spent), platform)])
+    parts = (
+        *(
+            LayerPart(layer, name, amount, float(us / US_PER_S), _MEANS[name])
+            for (layer, name), us, amount in zip(GPU_PARTS, spent, amounts, strict=True)
+        ),
+        LayerPart("shared", "platform", of_platform, None, _MEANS["platform"]),
     )
     by_layer = {
         layer: total(p.amount for p in parts if p.layer == layer) for layer in ("used", "wasted", "idle", "shared")
     }
-    bill = total(amounts)
+    bill = total(part.amount for part in parts)
     return CostLayers(
         currency=price.currency,
         used=by_layer["used"],
@@ -105,24 +119,12 @@ def _known(time: LayerTime, slots: Sequence[Slot], shares: Shares | None) -> Sha
     return shares
 
 
-def _parts(time: LayerTime, shares: Shares, hour: Fraction) -> list[tuple[Layer, str, Fraction | None, Fraction]]:
-    """(layer, name, microseconds, money) of everything that is paid by replica time."""
+def part_times(time: LayerTime, shares: Shares) -> tuple[Fraction, ...]:
+    """Microseconds of each of `GPU_PARTS`."""
     busy = Fraction(time.busy_us)
-    by_time: tuple[tuple[Layer, str, Fraction], ...] = (
-        ("used", "good", busy * shares.good),
-        ("used", "late", busy * shares.late),
-        ("wasted", "failed", busy * shares.failed),
-        ("wasted", "recomputed", busy * shares.recomputed),
-        ("idle", "not serving", Fraction(time.not_serving_us)),
-        ("idle", "stalled", Fraction(time.stalled_us)),
-        ("idle", "vacant", Fraction(time.vacant_us)),
-        ("idle", "unseen", Fraction(time.unseen_us)),
-    )
-    return [(layer, name, us, _hours(us) * hour) for layer, name, us in by_time]
-
-
-def _hours(us: Fraction | int) -> Fraction:
-    return Fraction(us) / _US_PER_HOUR
+    idle = (time.not_serving_us, time.stalled_us, time.vacant_us, time.unseen_us)
+    working = (shares.good, shares.late, shares.failed, shares.recomputed)
+    return (*(busy * share for share in working), *map(Fraction, idle))
 
 
 def _per_hour(shared: SharedPrice | None) -> Fraction:

@@ -34,6 +34,19 @@ def apportioned(parts: Sequence[Fraction | Decimal], quantum: Decimal = MOST_EXA
     return tuple(_times(units + (i in extra), quantum) for i, units in enumerate(down))
 
 
+def divided(whole: Decimal, weights: Sequence[Fraction], quantum: Decimal = MOST_EXACT) -> tuple[Decimal, ...]:
+    """`whole`, a multiple of `quantum`, in parts as the weights are: multiples whose sum is `whole` exactly.
+
+    As `apportioned`, for a whole that was rounded before. Without any weight the first part gets all.
+    """
+    units = Fraction(whole) / Fraction(quantum)
+    sum_of_weights = sum(weights, Fraction(0))
+    if not sum_of_weights:
+        return (whole, *(Decimal(0) for _ in weights[1:]))
+    exact = [units * weight / sum_of_weights for weight in weights]
+    return apportioned([part * Fraction(quantum) for part in exact], quantum)
+
+
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """The exact sum, whatever the precision of the caller's decimal context."""
     with localcontext() as context:
@@ -42,6 +55,8 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def _times(units: int, quantum: Decimal) -> Decimal:
+    if not units:
+        return Decimal(0)  # not 0E-12, which no reader of a file wants to see
     with localcontext() as context:
         context.prec = _DIGITS
         return units * quantum

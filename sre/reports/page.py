@@ -43,7 +43,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything a renderer shows. `tone` colours the banner."""
+    """Everything a renderer shows. `tone` colours the banner; `charts` stand before the grid of that key."""
 
     title: str
     subtitle: str
@@ -55,6 +55,8 @@ class Page:
     charts: tuple[Chart, ...]
     grids: tuple[Grid, ...]
     definitions: tuple[str, ...]
+    charts_before: str = "matrix"
+    charts_title: str = "Resiliency at a glance"
 
 
 def grid(
