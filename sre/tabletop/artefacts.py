@@ -50,7 +50,7 @@ ENGINES = (
 )
 _ALWAYS = ("sre_gateway_requests_total", "sre_gateway_replica_up", "vllm:num_requests_running", "up")
 _HIDDEN = ("instance", "job", "model_name")
-_FRESH_S = 15.0
+_FRESH_S, _OLD_S = 15.0, 2.5
 _LINES = 12
 
 
@@ -112,36 +112,40 @@ def readings_text(recording: Recording, families: Sequence[str], at: float) -> t
     """Values before and now of everything that moved or always matters, as a table of text; or why there is none."""
     if recording.samples is None:
         return "", recording.no_samples
-    calm = _values(recording.samples, families, recording.instants.calm)
-    now = _values(recording.samples, families, at)
+    calm, _ = _values(recording.samples, families, recording.instants.calm)
+    now, newest = _values(recording.samples, families, at)
     names = [name for name in _ordered(families, (calm, now)) if _matters(name, calm.get(name), now.get(name))]
     if not names:
         return "", "n/a (the samples hold none of these metrics)"
     width = max(len(name) for name in names)
     head = f"{'':{width}}  {clock(recording.instants.calm)[:8]:>9}  {clock(at)[:8]:>9}"
     rows = [f"{name:{width}}  {_said(calm.get(name)):>9}  {_said(now.get(name)):>9}" for name in names]
-    return "\n".join((head, *rows)), ""
+    is_old = newest is not None and at - newest > _OLD_S
+    note = [f"(newest sample {at - newest:.0f} s old)"] if newest is not None and is_old else []
+    return "\n".join((head, *rows, *note)), ""
 
 
 def look_up_rows(recording: Recording, families: Sequence[str], instants: Sequence[float]) -> list[tuple[str, ...]]:
     """The same over several instants, for the facilitator."""
     if recording.samples is None:
         return []
-    columns = [_values(recording.samples, families, at) for at in instants]
+    columns = [_values(recording.samples, families, at)[0] for at in instants]
     names = _ordered(families, columns)
     moved = [name for name in names if _matters(name, *(column.get(name) for column in columns))]
     return [(name, *(_said(column.get(name)) for column in columns)) for name in moved]
 
 
-def _values(samples: SampleSource, families: Sequence[str], at: float) -> dict[str, float]:
-    """The newest value of each series, not older than Prometheus would take for fresh."""
-    found = {}
+def _values(samples: SampleSource, families: Sequence[str], at: float) -> tuple[dict[str, float], float | None]:
+    """The newest value of each series, and when the newest of all was taken; none older than `_FRESH_S`."""
+    found: dict[str, float] = {}
+    newest: float | None = None
     for family in families:
         for one in samples.series(Selector(family), start=at - _FRESH_S, end=at):
             labels = ",".join(f'{k}="{v}"' for k, v in one.id.labels if k not in _HIDDEN)
             if labels or one.id.label("replica") is not None or family != "up":
                 found[f"{one.id.name}{{{labels}}}" if labels else one.id.name] = float(one.values[-1])
-    return found
+                newest = max(float(one.times[-1]), newest or 0.0)
+    return found, newest
 
 
 def _ordered(families: Sequence[str], columns: Sequence[Mapping[str, float]]) -> list[str]:

@@ -113,16 +113,17 @@ def figures_of(report: DrillReport | None) -> tuple[Figure, ...]:
     if report is None:
         return (Figure("figures of a drill", NO_DRILL, "reports/"),)
     lost, facts = report.incident.impact, drill_facts(report)
-    failed = f"{lost.truncated} cut in the middle, {lost.rejected} rejected, {lost.failed} in all"
+    kinds = f" ({lost.truncated:,} cut in the middle, {lost.rejected:,} rejected)" if lost.failed else ""
+    failed = f"{lost.failed:,}{kinds}"
     rows = [
         ("requests in the whole recording", count(len(report.requests)), "requests.jsonl"),
         ("requests in flight while it lasted", count(lost.requests), "requests.jsonl"),
         ("of these failed", failed, "requests.jsonl"),
         ("of these slow, but answered", count(lost.degraded), "requests.jsonl"),
         ("of these tried again elsewhere", count(lost.retried), "requests.jsonl"),
-        ("first sign inside", _after(report, "time_to_detect"), "events.jsonl"),
-        ("first alert", _after(report, "time_to_alert"), report.primary_source),
-        ("served again", _after(report, "time_to_recover"), "events.jsonl"),
+        ("first sign inside", _after(report, "time_to_detect"), _source(report, "detected")),
+        ("first page", _after(report, "time_to_alert"), _source(report, "alerted")),
+        ("what was hit served again", _after(report, "time_to_recover"), _source(report, "recovered")),
         ("budget burnt", _burnt(facts.burnt, facts.burnt_slo), report.primary_source),
         ("cost of the whole recording", money(facts.cost, facts.currency), "cost.json"),
         ("of it the incident", money(facts.incident_cost, facts.currency), "cost.json"),
@@ -195,6 +196,10 @@ def _budget(slos: tuple[Slo, ...], rate: float) -> str:
 
 def _burnt(burnt: float | None, slo: str | None) -> str:
     return "n/a (no objective had data)" if burnt is None else f"{multiple(burnt)} that of the recording's span ({slo})"
+
+
+def _source(report: DrillReport, milestone: str) -> str:
+    return next((one.source for one in report.incident.milestones if one.name == milestone), "n/a")
 
 
 def _seconds(report: DrillReport, name: str) -> float | None:
