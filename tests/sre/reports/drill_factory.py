@@ -252,9 +252,9 @@ def make_drill(
         verdict=verdict,
         verdict_reasons=("steady state held before and after", "llm-1 was back after 6.4 s (limit 20 s)"),
         checks=(
-            Check("fault proven", True, "llm-1's process gone", "pid 4242 is gone"),
-            Check("recovery", True, "ready again within 20 s", "6.40 s"),
-            Check("page fired", True, "a page within 60 s of the fault", "availability / page-1h"),
+            Check("fault proven", True, "llm-1's process gone", "pid 4242 is gone", key="proven"),
+            Check("recovery", True, "ready again within 20 s", "6.40 s", key="recovery"),
+            Check("page fired", True, "a page within 60 s of the fault", "availability / page-1h", key="alert"),
         ),
         platform=PlatformFacts(
             "local", "Triton 2.51.0", "emulated", "h100-llama3-8b", 1.0, REPLICAS, 4.1, 612.0, "2 cores, Linux"

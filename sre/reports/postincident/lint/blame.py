@@ -15,7 +15,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:his|her|their) (?:fault|mistake)\b|\bto blame\b|\bat fault is\b", re.I), "name conditions"),
 )
 _NAMED = re.compile(
-    r"\b(?:caused by|because|due to|fault of|thanks to)\s+(?:of\s+)?"
+    r"\b(?i:caused by|because|due to|fault of|thanks to)\s+(?:of\s+)?"
     r"(?P<name>[A-Z][a-z]{2,}(?:\s+[A-Z][a-z]+)?)(?:'s)?\s+"
     r"(?:had|has|did|didn't|was|made|pushed|deployed|ran|broke|deleted|misconfigured|mistake|forgot|typed|changed)\b"
 )

@@ -45,6 +45,12 @@ class Reading:
     approvals: tuple[tuple[str, bool], ...]
     text: tuple[Line, ...] = field(default=())
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it holds none of what a report is made of: then silence is no merit."""
+        told = (self.impact, self.detection, self.causes, self.cost)
+        return not (self.summary or self.rows or self.actions or self.lessons or any(told))
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -12,6 +12,7 @@ from sre.reports.postincident.lint.model import Reading
 
 Loss = tuple[float, str, str]
 """Share of the weight, what is wrong, how to mend it."""
+_NOTHING: Loss = (1.0, "the report says nothing", "give it the sections of a post-incident report")
 _NUMBER = re.compile(r"(?<![\w:-])\d[\d,.]*(?![\w:-]*\d*:\d)")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d[\d.,]*\s*(?:ms|s|sec|seconds?|min|minutes?|h|hours?|days?)\b|\d{1,2}:\d{2}", re.I)
@@ -105,14 +106,18 @@ def _cost(r: Reading) -> Iterator[Loss]:
 
 
 def _reasons(r: Reading) -> Iterator[Loss]:
-    if r.unexplained:
+    if r.says_nothing:
+        yield _NOTHING
+    elif r.unexplained:
         first = r.unexplained[0]
         text = f"{plural(len(r.unexplained), 'n/a')} without a reason, first: {first.where}: {first.text[:60]}"
         yield min(1.0, len(r.unexplained) / 4), text, "say beside each n/a why it is not known"
 
 
 def _questions(r: Reading) -> Iterator[Loss]:
-    if r.questions is None:
+    if r.says_nothing:
+        yield _NOTHING
+    elif r.questions is None:
         yield 0.5, "there is no section on open questions", "list what is not known yet, or say that nothing is open"
     elif r.questions:
         text = f"{plural(len(r.questions), 'question')} open, first: {r.questions[0][:70]}"
@@ -130,6 +135,8 @@ def _approvals(r: Reading) -> Iterator[Loss]:
 
 
 def _blame(r: Reading) -> Iterator[Loss]:
+    if r.says_nothing:
+        yield _NOTHING
     for line, words, mend in blame(r.text):
         yield 0.34, f"{line.where}: '{words}'", mend
 
