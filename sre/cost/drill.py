@@ -38,7 +38,7 @@ def gpus_of_drill(use: GpuUse) -> CostLine:
         basis="measured",
         is_billed=True,
         formula=f"{shown(seconds)} replica-s / 3600 x {use.cost.gpus_per_replica} GPU x "
-        f"{shown(price.per_gpu_hour)} {price.currency} an hour",
+        f"{shown(price.per_gpu_hour)} {price.currency}/h",
         source=f"cost.json: billed_s; price {price.name}",
     )
 

@@ -86,7 +86,7 @@ def _timed(name: str, replica_s: Decimal, use: GpuUse, what: str) -> CostLine:
 
 def _rate(use: GpuUse) -> str:
     price = use.price
-    return f"{use.cost.gpus_per_replica} GPU x {shown(price.per_gpu_hour)} {price.currency} an hour"
+    return f"{use.cost.gpus_per_replica} GPU x {shown(price.per_gpu_hour)} {price.currency}/h"
 
 
 def _recovery(use: GpuUse, start: float, end: float, counted: Decimal) -> CostLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from sre.cost.finance import DrillTeam, Finance, Role
@@ -53,4 +54,6 @@ def _member(finance: Finance, member: DrillTeam) -> CostLine:
 
 def _worked(name: str, people: int, hours: Input | None, rate: Input) -> CostLine:
     heads = measured(Decimal(people), "person" if people == 1 else "people", "finance.yaml")
-    return product(name, heads, (hours, rate), missing="no hours are given")
+    line = product(name, heads, (hours, rate), missing="no hours are given")
+    seen = (hours.source,) if hours is not None and hours.basis == "measured" else ()
+    return replace(line, source="; ".join((*seen, "finance.yaml: labour")))

@@ -101,7 +101,7 @@ def briefing(
         is_illustrative=finance.is_illustrative,
         is_emulated=any(source.report.platform.engine == "emulated" for source in ordered),
         price=_prices(uses),
-        headline=headline(spent, told, cases, outage, returned, asked.policies, finance.currency),
+        headline=headline(spent, told, cases, outage, (returned, assumed), asked.policies, finance.currency),
         spent=spent,
         drills=told,
         cases=cases,

@@ -98,7 +98,7 @@ def units_chart(rows: Sequence[tuple[str, Decimal, Decimal]], currency: str) -> 
             key="units",
             title=f"{currency} per million generated tokens and per million good ones",
             caption="blue: all tokens; red: good tokens alone; the gap is what a brown-out hides",
-            alt=f"Per million tokens and per million good tokens. {said}.",
+            alt=said,
         )
 
 

@@ -76,4 +76,6 @@ def _net(found: FinopsBriefing) -> str:
     if roi is None:
         return f"n/a: {found.roi_reason}"
     low, high = simulated(roi.net.p10, roi.currency), simulated(roi.net.p90, roi.currency)
-    return f"p50 of {roi.years:,} simulated years, p10 {low}, p90 {high}"
+    said = f"p50 of {roi.years:,} simulated years, p10 {low}, p90 {high}"
+    other = found.roi_assumed
+    return said if other is None else f"{said}; with assumed recoveries {simulated(other.net.p50, other.currency)}"

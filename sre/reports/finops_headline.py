@@ -21,15 +21,17 @@ def headline(
     drills: Sequence[DrillMoney],
     cases: Sequence[CaseMoney],
     outage: CostSum,
-    roi: Roi | None,
+    returned: tuple[Roi | None, Roi | None],
     policies: PolicyCosts | None,
     currency: str,
 ) -> tuple[str, str, str]:
-    """Three sentences; what is not known is said to be so."""
+    """Three sentences; what is not known is said to be so. `returned` is the return, and the one with assumed recoveries
+    where the first took measured ones.
+    """
     return (
         _spent(spent, drills, currency),
         _failing(drills, cases, outage, currency),
-        f"{_practising(roi, currency)}; {_scaling(policies)}.",
+        f"{_practising(*returned, currency)}; {_scaling(policies)}.",
     )
 
 
@@ -82,7 +84,7 @@ def _part(drills: Sequence[DrillMoney], word: str, currency: str) -> str:
     return money(sum(amounts, Decimal(0)) if amounts else None, currency)
 
 
-def _practising(roi: Roi | None, currency: str) -> str:
+def _practising(roi: Roi | None, assumed: Roi | None, currency: str) -> str:
     if roi is None:
         return "The return of the drill programme cannot be told"
     net, even = roi.net, roi.break_even.avoided
@@ -90,6 +92,8 @@ def _practising(roi: Roi | None, currency: str) -> str:
     pays = "never pays by avoiding incidents" if even is None else f"pays from {even} avoided incidents a year"
     band = f"p10 {simulated(net.p10, currency)}, p90 {simulated(net.p90, currency)}"
     middle = f"{verb} {simulated(abs(net.p50), currency)} a year"
+    if assumed is not None:
+        band += f"; {simulated(assumed.net.p50, currency)} with assumed instead of measured recoveries"
     return f"On the stated assumptions the drill programme {middle} ({band}) and {pays}"
 
 
