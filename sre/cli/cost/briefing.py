@@ -31,6 +31,7 @@ def briefing(
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="Policy that savings are against. Default: the fleet for the peak.")
     ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also print it: needs the extra pdf and Chromium.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated years.")] = 1,
     store: Store = None,
     finance: FinanceFile = None,
@@ -60,16 +61,26 @@ def briefing(
     try:
         found = build(sources, economics, store=_stored(store, sources, start, end), options=options)
         html = write_briefing(found, out)
+        printed = _printed(html, found.end) if pdf else None
     except BaseException:
         progress.fail()
         raise
     progress.done()
     if as_json:
-        print_json({"ok": True, "html": str(html), **briefing_json(found)})
+        print_json({"ok": True, "html": str(html), "pdf": printed and str(printed), **briefing_json(found)})
         return
     for sentence in found.headline:
         typer.echo(sentence)
-    typer.echo(f"wrote {html}")
+    for path in filter(None, (html, printed)):
+        typer.echo(f"wrote {path}")
+
+
+def _printed(html: Path, at: float) -> Path:
+    from sre.reports.pdf import print_pdf
+
+    target = html.with_suffix(".pdf")
+    print_pdf(html, target, at=at)
+    return target
 
 
 def _sources(folders: list[Path], out: Path, start: float | None, end: float | None) -> list[DrillSource]:
