@@ -7,9 +7,9 @@ What it can judge is limited: half of its rules are not executable, an OR of all
 occurs, and rules under "ChargeClass is not Correction" are not evaluated for a null one. Products of price and
 quantity, and the sums, are held to the specification by tests/sre/cost/test_focus.py.
 
-One finding is excused. The rule model says of InvoiceId "null when there is no invoice" and "not null when there is one"
-as two branches of an OR without conditions, and lists the branch that does not hold as failed although the OR passed.
-Only such branches are excused, and only when their OR passed.
+One finding is excused. The rule model says of InvoiceId "null when there is no invoice" and "not null when there is
+one" as two branches of an OR without conditions, and lists the branch that does not hold as failed although the OR
+passed. Only such branches are excused, and only when their OR passed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def validator() -> Path:
     named = os.environ.get("SRE_FOCUS_VALIDATOR")
     if not named:
         pytest.skip("SRE_FOCUS_VALIDATOR is not set: `make focus-validator` says how to have the FOCUS validator")
-    path = Path(named)
+    path = Path(named).absolute()
     if not path.exists():
         pytest.fail(f"SRE_FOCUS_VALIDATOR: {path} does not exist")
     return path
