@@ -32,6 +32,7 @@ def case_facts(case: Case) -> IncidentFacts:
         rejected=rejected,
         slow=_figure(case, "requests_degraded"),
         response=response_of(case),
+        called_nobody=_called_nobody(case, failed),
         gpu=(unknown("GPUs that served nobody", "the store has no replica times", is_billed=True, source=head.id),),
     )
 
@@ -51,6 +52,14 @@ def _without(failed: Measure, rejected: Measure) -> Measure:
     if failed.value is None or rejected.value is None:
         return failed
     return measured(max(Decimal(0), failed.value - rejected.value), "failed requests", failed.source)
+
+
+def _called_nobody(case: Case, failed: Measure) -> str:
+    """Of a drill alone: whatever else is in the store came from an alert or a person."""
+    called = {"alerted", "acknowledged"} & case.head.milestones.keys()
+    if case.head.origin != "drill" or called or failed.value != 0:
+        return ""
+    return "no request failed and no page fired, so nobody would have been called"
 
 
 def response_of(case: Case) -> Measure:

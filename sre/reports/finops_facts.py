@@ -73,11 +73,10 @@ def drill_facts_for_cost(
 
 
 def incident_window(report: DrillReport, fault: FaultWindow) -> tuple[float, float]:
-    """From the fault to the last of: its end, failures have ended, the target serves again; else the drill's end."""
+    """From the first fault to the last of: faults are over, failures have ended, the target serves again."""
     marks = [m.at for m in report.incident.milestones if m.name in _ENDS and m.at is not None]
-    if fault.end is None:
-        return fault.begin, report.ended_at
-    return fault.begin, min(report.ended_at, max([fault.end, *marks]))
+    ends = [report.ended_at if one.end is None else one.end for one in report.faults]
+    return fault.begin, min(report.ended_at, max([*ends, *marks]))
 
 
 def limits_of(report: DrillReport) -> Limits:

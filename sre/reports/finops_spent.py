@@ -17,14 +17,15 @@ _OUTLINE = ("serving", "not serving")
 def spent_in(answers: Answers, use: GpuUse, limits: Limits) -> Spent:
     """One drill's bill, at the price of `use`."""
     cost = use.cost
+    parts = _parts(use)
     lost = lost_requests(answers, limits, start=float("-inf"), end=float("inf"))
     return Spent(
-        bill=(cost.total if cost.layers is None else cost.layers.bill) * use.rescale,
+        bill=cost.total * use.rescale if cost.layers is None else sum((part for _, part in parts), Decimal(0)),
         requests=lost.total,
         good_requests=lost.good,
         tokens=cost.tokens,
         good_tokens=cost.good_tokens,
-        parts=_parts(use),
+        parts=parts,
         layered=cost.layers is not None,
         units=_token_units(use),
     )
@@ -40,7 +41,8 @@ def _token_units(use: GpuUse) -> tuple[UnitCost, ...]:
 def _parts(use: GpuUse) -> tuple[tuple[str, Decimal], ...]:
     layers = use.cost.layers
     if layers is not None:
-        return tuple((name, getattr(layers, name) * use.rescale) for name in LAYERS)
+        gpus = tuple((name, getattr(layers, name) * use.rescale) for name in LAYERS if name != "shared")
+        return (*gpus, ("shared", layers.shared))
     total = use.cost.total * use.rescale
     hourly = use.per_replica_hour
     idle = hourly * Decimal(str(use.cost.not_serving_s)) / 3600

@@ -12,6 +12,7 @@ import pytest
 
 from sre.cost.finance import no_finance
 from sre.cost.finance_reader import read_finance
+from sre.cost.model import CostLayers
 from sre.cost.policies import PolicyCost, PolicyCosts
 from sre.errors import BadDocument, NoData, SreError
 from sre.incidents.case import fold
@@ -273,3 +274,25 @@ def test_who_acknowledged_the_drill_is_paid_by_the_hours_it_took(drill) -> None:
     found = briefing([DrillSource(drill, None)], FINANCE, store=StoreFacts(signed=(worked,)), options=QUICK)
     lines = {line.name: line for line in found.drills[0].incident.lines}
     assert lines["labour: SRE, response"].amount == 95  # 2 people x 0.5 h x 95
+
+
+def test_a_stored_drill_that_failed_nothing_called_nobody() -> None:
+    silent = folded(Opened("x", "drill", "SEV4"), Measured({"requests_failed": "0", "requests_rejected": "0"}, {}))
+    paged = folded(
+        Opened("x", "drill", "SEV4"), Measured({"requests_failed": "0"}, {}), MilestoneMark("alerted", 1100.0)
+    )
+    assert "nobody would have been called" in case_facts(silent).called_nobody
+    assert case_facts(paged).called_nobody == ""
+    assert case_facts(CASE).called_nobody == ""
+
+
+def test_layers_are_shown_and_what_is_shared_keeps_its_own_price(drill) -> None:
+    amounts = [Decimal(text) for text in ("0.20", "0.01", "0.04", "0.05")]
+    layers = CostLayers("USD", *amounts, bill=Decimal("0.30"), parts=(), units=(), busy_share=None)
+    layered = replace(drill, cost=replace(drill.cost, layers=layers))
+    twice = replace(drill.cost.price, per_gpu_hour=drill.cost.price.per_gpu_hour * 2)
+    plain = briefing([DrillSource(layered, None)], FINANCE, options=QUICK).spent
+    dear = briefing([DrillSource(layered, None)], FINANCE, options=replace(QUICK, price=twice)).spent
+    assert plain.layered
+    assert plain.bill == Decimal("0.30")
+    assert dear.bill == Decimal("0.55")  # 2 x 0.25 + 0.05
