@@ -5,7 +5,6 @@ typer may bring a click of its own, so nothing here names click's classes: a gro
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -14,7 +13,6 @@ from typing import Any
 
 import typer.main
 
-_REDIRECT = re.compile(r"\s+\d?>{1,2}&?\s*(?:/dev/null|\d)")
 _HELP = ("-h", "--help")
 
 
@@ -25,7 +23,7 @@ def refusal_of(line: str, *, is_mention: bool = False) -> str | None:
     a sentence, where arguments and an option's value may be left out.
     """
     try:
-        words = shlex.split(_REDIRECT.sub("", line))
+        words = shlex.split(line)
     except ValueError as error:
         return f"mend its quotes ({error})"
     command, words, said = _tree(), words[1:], "sre"
@@ -64,7 +62,7 @@ def _count(command: Any, given: list[str], said: str, is_mention: bool) -> str |
         return f"`{said}` takes {len(arguments)} argument(s), here are {len(given)}: leave some out, or quote them"
     needed = sum(one.nargs for one in arguments if one.required and one.nargs > 0)
     if len(given) < needed and not is_mention:
-        names = ", ".join(one.human_readable_name.upper() for one in arguments if one.required)
+        names = ", ".join((one.metavar or one.name or "").upper() for one in arguments if one.required)
         return f"`{said}` needs {names}: give it"
     return None
 

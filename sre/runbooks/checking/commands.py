@@ -13,6 +13,7 @@ from sre.runbooks.checking.model import Document, Fence, Finding
 
 SHELLS = ("sh", "bash", "shell")
 _OURS = re.compile(r"(?:^|[;&|(]|\$\()\s*(sre [a-z][^\n|;&)#]*)", re.MULTILINE)
+_REDIRECT = re.compile(r"\d?>{1,2}&?[ ]*(?:/dev/null|\d)")
 _SPAN = re.compile(r"(?<!\\)`(sre [a-z][^`]*)`")
 _PARSE_TIMEOUT_S = 10.0
 
@@ -40,7 +41,8 @@ def check_commands(document: Document, path: Path, verbs: Verbs | None) -> Itera
 
 def _ours(document: Document, fences: list[Fence]) -> Iterator[tuple[int, str, bool]]:
     for fence in fences:
-        for found in _OURS.finditer(fence.text):
+        bare = _REDIRECT.sub(lambda one: " " * len(one.group(0)), fence.text)
+        for found in _OURS.finditer(bare):
             yield fence.line + fence.text.count("\n", 0, found.start(1)), found.group(1).strip(), False
     for line, text in document.prose:
         for span in _SPAN.findall(text):

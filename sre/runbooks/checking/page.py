@@ -35,17 +35,12 @@ def _sections(document: Document, path: Path) -> Iterator[Finding]:
         if name not in sections:
             mend = "write it; a reader at night looks for it"
             yield Finding(str(path), 1, "error", "missing-section", f"there is no section `## {name}`", mend)
-    order = [name for name in sections if name in FIRST]
-    if order != list(_in_order(order)) or list(sections)[: len(order)] != order:
-        first = next(iter(sections.values()), Heading(1, 2, ""))
+    if set(FIRST) <= set(sections) and tuple(sections)[: len(FIRST)] != FIRST:
+        first = next(iter(sections.values()))
         what = f"{', '.join(FIRST)} do not come first, in this order"
         yield Finding(str(path), first.line, "error", "missing-section", what, "move them up")
     for name, heading in sections.items():
         yield from _thin(document, name, heading, path)
-
-
-def _in_order(names: list[str]) -> Iterator[str]:
-    return (name for name in FIRST if name in names)
 
 
 def _thin(document: Document, name: str, heading: Heading, path: Path) -> Iterator[Finding]:
@@ -70,10 +65,10 @@ def _dead(target: str, document: Document, path: Path) -> tuple[str, str] | None
     if re.match(r"[a-z][a-z0-9+.-]*:", target):
         return None
     name, _, anchor = target.partition("#")
-    file = path if not name else path.parent / name
-    if not file.exists():
+    file = path.parent / name
+    if name and not file.exists():
         return f"there is no {name} beside {path.parent}/", "mend the path, or write that file"
-    if not anchor or file.suffix != ".md":
+    if not anchor or (name and file.suffix != ".md"):
         return None
     there = document if not name else parse(file.read_text(encoding="utf-8"))
     if anchor not in there.anchors:
