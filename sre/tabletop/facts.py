@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sre.chaos.model import Drill
 from sre.reports.drill_facts import drill_facts
-from sre.reports.facts import first_fault
+from sre.reports.facts import first_fault, zero
 from sre.reports.formats import count, money, multiple, number, plural, seconds, target
 from sre.reports.model import DrillReport
 from sre.slo.model import Slo
@@ -18,7 +18,7 @@ NO_DRILL = "n/a (no drill of this experiment is in reports/)"
 _DEFAULT_REPLICAS = 3
 _OFFER = Decimal(2)
 _MEASURED = (
-    *("loss", "detect", "alert", "recover", "component"),
+    *("loss", "detect", "alert", "recover", "component", "proven"),
     *("gpu_hour", "fleet_minute", "per_million", "price_source", "offer", "offer_sum"),
 )
 
@@ -43,6 +43,7 @@ class Facts:
     alert: str
     recover: str
     component: str
+    proven: str
     gpu_hour: str
     fleet_minute: str
     per_million: str
@@ -102,6 +103,7 @@ def facts_of(drill: Drill, slos: tuple[Slo, ...], report: DrillReport | None) ->
         alert=_after(report, "time_to_alert"),
         recover=_after(report, "time_to_recover"),
         component=_component(report),
+        proven=_proven(report),
         budget=_budget(tuple(r.slo for r in report.primary_results()) or slos, report.workload.rate_rps),
         **_prices(report),
         **common,
@@ -164,6 +166,19 @@ def _component(report: DrillReport) -> str:
     if fault is None:
         return "n/a (the drill holds no fault)"
     return ", ".join((*fault.replicas, *fault.components)) or fault.target
+
+
+def _proven(report: DrillReport) -> str:
+    """Which mitigation of a runbook the drill carried out, and whether it helped."""
+    told = []
+    for one in report.mitigations:
+        begin = (
+            f"`{'; '.join(one.command.splitlines())}` was begun {seconds(one.began_at - zero(report))} after the fault"
+        )
+        helped = f"not verified ({one.why})" if one.verified_at is None else "verified"
+        took = "" if one.verified_at is None else f" {seconds(one.verified_at - one.began_at)} later"
+        told.append(f"{one.title}: {begin}, {helped}{took}")
+    return "; ".join(told) or "no mitigation was carried out in this drill"
 
 
 def _prices(report: DrillReport) -> dict[str, str]:

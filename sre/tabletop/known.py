@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sre.runbooks.knowledge.model import Mitigation, Page
@@ -31,9 +32,11 @@ class KnownMitigation:
 class Known:
     """What templates may ask of a page, as `k`. Ending the drill is no mitigation here: to players it is real."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, proven: Sequence[str] = ()) -> None:
+        """`proven` are mitigations that the drill carried out: they come first."""
         self._page = page
-        real = [one for one in page.mitigations if one.name != _DRILL_ENDS]
+        known = [one for one in page.mitigations if one.name != _DRILL_ENDS]
+        real = sorted(known, key=lambda one: one.name not in proven)
         self.first = self._mitigation(real[0]) if real else _no_mitigation()
         self.second = self._mitigation(real[1]) if len(real) > 1 else _no_mitigation()
         self.sign = self.signs[0]

@@ -17,6 +17,7 @@ from sre.chaos.faults.catalogue import fault_class
 from sre.chaos.model import Drill
 from sre.reports.facts import zero
 from sre.reports.formats import clock, offset
+from sre.reports.model import DrillReport
 from sre.runbooks.knowledge.model import Page
 from sre.slo.model import Slo
 from sre.tabletop.artefacts import Recording, artefacts_of
@@ -48,8 +49,9 @@ def plan(
 ) -> Exercise:
     """The exercise. Raises SreError for a length or roles that cannot be played."""
     wanted.check()
-    recording, known = found.recording, Known(page)
+    recording = found.recording
     report = None if recording is None else recording.report
+    known = Known(page, () if report is None else _proven(report))
     facts, terms = facts_of(drill, slos, report), terms_of(drill, page, report)
     chosen = choose(scenario.injects, facts, wanted)
     objectives = _objectives(scenario, chosen, wanted.roles)
@@ -83,6 +85,11 @@ def plan(
         situation=_situation(facts),
         frame=_frame(scenario, terms),
     )
+
+
+def _proven(report: DrillReport) -> tuple[str, ...]:
+    """The mitigations that helped in the drill."""
+    return tuple(one.mitigation for one in report.mitigations if one.verified_at is not None)
 
 
 def _objectives(scenario: Scenario, chosen: Sequence[InjectTemplate], roles: Sequence[RoleId]) -> dict[str, Objective]:

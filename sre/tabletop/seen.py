@@ -24,7 +24,7 @@ _CALM_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Instants:
     """The instants of a drill that injects show: `calm` before it, the `symptom`, the `alert` (None: none fired),
-    `worst` while it lasts, and when it was `over`. Unix seconds.
+    `worst` while it lasts and before anybody mitigated, and when it was `over`. Unix seconds.
     """
 
     calm: float
@@ -50,11 +50,12 @@ def instants_of(report: DrillReport) -> Instants:
     noticed = [at for at in (_mark(report, "impact_start"), _mark(report, "detected"), fired) if at is not None]
     symptom = min(noticed) + _LOOK_S if noticed else (begin + end) / 2
     recovered = max(end, _mark(report, "recovered") or end, symptom)
+    untouched = min((one.began_at for one in report.mitigations), default=recovered)
     return Instants(
         calm=begin - _CALM_S,
         symptom=symptom,
         alert=fired,
-        worst=max(symptom, recovered - _CALM_S),
+        worst=max(symptom, min(recovered - _CALM_S, untouched)),
         over=min(report.ended_at, max(recovered, report.ended_at - _CALM_S)),
     )
 

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sre.runbooks.knowledge import shipped_knowledge
+from sre.runbooks.proving import Carried
 from sre.tabletop.charts import CHARTS, chart_of
 from sre.tabletop.choosing import Wanted, schedule
+from sre.tabletop.known import Known
 from sre.tabletop.scenario import INSTANTS
 from sre.tabletop.scenario_reader import shipped_scenario
 from sre.tabletop.seen import first_alert, instants_of, seen_at
@@ -87,3 +90,32 @@ def _weighing(template, minutes):
     from dataclasses import replace
 
     return replace(template, minutes=minutes)
+
+
+def test_players_choose_before_the_drill_mitigated(alerted):
+    from dataclasses import replace
+
+    plain = instants_of(alerted)
+    began = (plain.symptom + plain.worst) / 2
+    done = Carried(
+        page="replica-crash",
+        mitigation="replace",
+        title="Replace the replica",
+        command="sre drain llm-1",
+        check="true",
+        values=(),
+        began_at=began,
+        ended_at=began + 1,
+        exit_code=0,
+        verified_at=began + 2,
+        why="",
+        output="",
+    )
+    assert plain.symptom < instants_of(replace(alerted, mitigations=(done,))).worst == began < plain.worst
+
+
+def test_what_helped_in_the_drill_is_what_is_expected_first():
+    page = shipped_knowledge()["replica-crash"]
+    assert Known(page).first.title == "Let it heal itself"
+    assert Known(page, ("replace",)).first.title == "Replace the replica"
+    assert Known(page, ("replace",)).first.letter == Known(page).second.letter == "mitigation C"
