@@ -6,14 +6,13 @@ nobody can end any more would keep the gate shut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sre.errors import SreError
 from sre.incidents.case import Case
-from sre.incidents.events import Draft, StatusSet
+from sre.incidents.events import Draft, MilestoneMark, StatusSet
 from sre.incidents.store import open_store, store_address
 from sre.incidents.store.model import Anchor, IncidentStore
 from sre.reports.drill_case import ACTOR, drafts_of, record_drill
@@ -49,18 +48,20 @@ def record(report: DrillReport, folder: Path, *, workspace: Path, runbook: str, 
         return Recorded(without_store(told, report.id), None, str(error))
 
 
-def resolve_with_platform(incidents: Sequence[str], *, workspace: Path, at: float) -> None:
-    """Resolve those that are not: their platform was taken down `at`. Raises SreError when the store fails."""
-    if not incidents:
-        return
+def resolve_with_platform(incident: str, *, workspace: Path, at: float) -> None:
+    """Resolve it unless it is: its platform was taken down `at` (Unix s). Raises SreError when the store fails."""
     with closing(open_store(store_address(workspace))) as store:
-        for incident in incidents:
-            _resolved(store, store.case(incident), at)
+        _resolved(store, store.case(incident), at)
 
 
 def _resolved(store: IncidentStore, case: Case, at: float) -> Case:
     if case.head.status in _OVER:
         return case
-    reason = "the drill's platform was taken down"
-    store.append(case.head.id, [Draft(at, StatusSet("resolved", reason), f"resolved: {reason}", "events.jsonl", ACTOR)])
+    reason = "the drill's platform was taken down before it recovered"
+    payloads = MilestoneMark("resolved", None, reason=reason), StatusSet("resolved", reason)
+    texts = f"resolved n/a: {reason}", f"resolved: {reason}"
+    store.append(
+        case.head.id,
+        [Draft(at, payload, text, "events.jsonl", ACTOR) for payload, text in zip(payloads, texts, strict=True)],
+    )
     return store.case(case.head.id)

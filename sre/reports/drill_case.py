@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast, get_args
@@ -28,6 +28,7 @@ from sre.incidents.events import (
     SeveritySet,
     StatusSet,
 )
+from sre.incidents.model import Milestone
 from sre.incidents.severity import severity_facts
 from sre.incidents.store.model import IncidentStore
 from sre.reports.model import DrillReport
@@ -98,11 +99,21 @@ class _Telling:
             yield self._draft(at, seen, f"{seen.name} {state}: {seen.summary}", result.source)
 
     def _marks(self) -> Iterator[Draft]:
-        for mark in self.report.incident.milestones:
+        for mark in self._milestones():
             at = self.report.ended_at if mark.at is None else mark.at
             said = f"{mark.name} n/a: {mark.reason}" if mark.at is None else mark.name
             payload = MilestoneMark(mark.name, mark.at, mark.uncertainty_s, mark.reason or "")
             yield self._draft(at, payload, said, mark.source)
+
+    def _milestones(self) -> Iterator[Milestone]:
+        """A drill that nobody worked on is resolved by its recovery."""
+        known = {mark.name: mark for mark in self.report.incident.milestones}
+        for name, mark in known.items():
+            recovered = known.get("recovered", mark)
+            if name == "resolved" and mark.at is None and recovered.at is not None:
+                yield replace(recovered, name=name)
+            else:
+                yield mark
 
     def _severity(self) -> Iterator[Draft]:
         grade = self._grade()

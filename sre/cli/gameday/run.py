@@ -12,6 +12,7 @@ from sre.cli.options import Duration, Json, MaxPromptTokens, Prometheus, Rate, S
 
 if TYPE_CHECKING:
     from sre.gameday.model import DrillOptions
+    from sre.gameday.recording import Recorded
     from sre.gameday.run import DrillOutcome
 
 
@@ -122,6 +123,7 @@ def _summary(outcome: DrillOutcome) -> dict[str, Any]:
         "reasons": report.verdict_reasons,
         "known_weakness": report.subject.risk if report.is_known and report.subject is not None else None,
         "report": str(outcome.html),
+        "incident": None if outcome.recorded is None else _incident(outcome.recorded),
         "runbook": None if outcome.runbook is None else str(outcome.runbook),
         "durations_s": {d.name: d.seconds for d in report.incident.durations},
         "outcomes": dict(sorted(Counter(point.outcome for point in report.requests).items())),
@@ -140,6 +142,7 @@ def _summary(outcome: DrillOutcome) -> dict[str, Any]:
 def _print(outcome: DrillOutcome) -> None:
     from sre.incidents.milestones import UNATTENDED
     from sre.reports.formats import seconds
+    from sre.reports.postincident.write import HTML as POST_INCIDENT
 
     report = outcome.report
     typer.echo("")
@@ -152,7 +155,22 @@ def _print(outcome: DrillOutcome) -> None:
         value = seconds(duration.seconds) if duration.seconds is not None else f"n/a ({duration.reason})"
         typer.echo(f"  {duration.name.replace('_', ' '):18} {value}")
     typer.echo(f"  report             {short(outcome.html)}")
+    if outcome.recorded is not None:
+        head, page = outcome.recorded.case.head, outcome.html.with_name(POST_INCIDENT)
+        typer.echo(f"  incident           {head.id}, {head.severity}, {head.status}: {short(page)}")
     typer.echo(f"  runbook            {_runbook(outcome)}")
+
+
+def _incident(recorded: Recorded) -> dict[str, Any]:
+    head = recorded.case.head
+    anchor = recorded.anchor
+    return {
+        "id": head.id,
+        "severity": head.severity,
+        "status": head.status,
+        "anchor": None if anchor is None else f"{anchor.position}:{anchor.hash}",
+        "problem": recorded.problem or None,
+    }
 
 
 def _runbook(outcome: DrillOutcome) -> str:
