@@ -25,8 +25,8 @@ def headline(
     policies: PolicyCosts | None,
     currency: str,
 ) -> tuple[str, str, str]:
-    """Three sentences; what is not known is said to be so. `returned` is the return, and the one with assumed recoveries
-    where the first took measured ones.
+    """Three sentences; what is not known is said to be so. `returned` is the return, and the one with assumed
+    recoveries where the first took measured ones.
     """
     return (
         _spent(spent, drills, currency),
