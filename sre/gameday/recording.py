@@ -58,10 +58,10 @@ def _resolved(store: IncidentStore, case: Case, at: float) -> Case:
     if case.head.status in _OVER:
         return case
     reason = "the drill's platform was taken down before it recovered"
-    payloads = MilestoneMark("resolved", None, reason=reason), StatusSet("resolved", reason)
-    texts = f"resolved n/a: {reason}", f"resolved: {reason}"
-    store.append(
-        case.head.id,
-        [Draft(at, payload, text, "events.jsonl", ACTOR) for payload, text in zip(payloads, texts, strict=True)],
+    mark = MilestoneMark("resolved", None, reason=reason)
+    drafts = (
+        Draft(at, mark, f"resolved n/a: {reason}", "events.jsonl", ACTOR),
+        Draft(at, StatusSet("resolved", reason), f"resolved: {reason}", "events.jsonl", ACTOR),
     )
+    store.append(case.head.id, drafts)
     return store.case(case.head.id)
