@@ -51,7 +51,7 @@ def credit_line(
     """What a period costs in credits, or with `incident_bad` what one incident of it added. 0 only where the
     availability of the period was measured, or assumed with a source, above the thresholds.
     """
-    reason = _reason(finance, period)
+    reason = _reason(finance, period, incident_bad)
     if reason or finance.credits is None or period is None or period.ratio is None:
         return unknown(NAME, reason, is_billed=False, source="" if period is None else period.source)
     credits, ratio = finance.credits, period.ratio
@@ -75,13 +75,15 @@ def credit_line(
     )
 
 
-def _reason(finance: Finance, period: PeriodAvailability | None) -> str:
+def _reason(finance: Finance, period: PeriodAvailability | None, incident_bad: Decimal | None) -> str:
     if finance.credits is None:
         return finance.missing("sla")
     if period is None:
         return "the availability of the contract's month was not measured"
     if period.ratio is None:
         return "no request was counted in the period"
+    if incident_bad is not None and incident_bad > period.bad:
+        return f"the month counts {shown(period.bad)} failures, the incident alone {shown(incident_bad)}"
     if period.basis == "measured" and period.coverage < COMPLETE:
         return f"only {period.coverage:.2%} of the period was observed: the availability of the rest is unknown"
     return ""

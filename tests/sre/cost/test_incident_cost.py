@@ -14,10 +14,10 @@ from sre.cost.drill import drill_cost
 from sre.cost.finance import CreditStep, DrillPolicy, DrillTeam, Finance, Role, ServiceCredits, no_finance
 from sre.cost.fleet_history import FleetHistory
 from sre.cost.incident import IncidentFacts, incident_cost, lost_lines
-from sre.cost.incident_gpus import CUT_OFF, NOT_SERVING, RECOVERY, WASTED, GpuUse, gpu_lines
+from sre.cost.incident_gpus import CUT_OFF, NOT_SERVING, RECOMPUTED, RECOVERY, STALLED, WASTED, GpuUse, gpu_lines
 from sre.cost.lost_requests import Answer, Limits, answers, lost_requests
 from sre.cost.measured import Measure, measured
-from sre.cost.model import Price, ReplicaUse
+from sre.cost.model import CostLayers, LayerPart, Price, ReplicaUse
 from sre.cost.provenance import CostSum, Input
 
 PRICE = Price("p", "H100-80GB", Decimal("3.60"), "USD", "2024-01-01", "a test")  # 0.001 USD a GPU-second
@@ -155,8 +155,12 @@ def test_credits_are_unknown_while_the_month_was_not_measured_or_only_in_part() 
     for period, reason in (
         (None, "the availability of the contract's month was not measured"),
         (
-            PeriodAvailability(Decimal(10), Decimal(0), "measured", "Prometheus", Decimal("0.5")),
+            PeriodAvailability(Decimal(10), Decimal(9), "measured", "Prometheus", Decimal("0.5")),
             "only 50.00% of the period was observed: the availability of the rest is unknown",
+        ),
+        (
+            PeriodAvailability(Decimal(10_000), Decimal(2), "measured", "Prometheus"),
+            "the month counts 2 failures, the incident alone 8",
         ),
     ):
         found = incident_cost(replace(facts(), period=period), FINANCE)
@@ -180,6 +184,59 @@ def test_a_gateway_that_is_gone_cuts_off_the_wanted_replicas_and_no_others() -> 
     history = FleetHistory(USES, ((0.0, 2),), cut_off=((70.0, 80.0),))
     lines = {line.name: line.amount for line in gpu_lines(gpus(history), start=50.0, end=90.0, counts_recovery=True)}
     assert lines[CUT_OFF] == Decimal("0.02")  # two of the three ready replicas for 10 s
+
+
+def layered(use: GpuUse) -> GpuUse:
+    """The same bill in layers: of 0.235 USD 0.03 failed, 0.02 recomputed, 0.01 stalled."""
+    parts = (
+        LayerPart("used", "good", Decimal("0.130"), None, ""),
+        LayerPart("wasted", "failed", Decimal("0.030"), None, "tokens of failed requests"),
+        LayerPart("wasted", "recomputed", Decimal("0.020"), None, "tokens computed again"),
+        LayerPart("idle", "not serving", Decimal("0.020"), 20.0, ""),
+        LayerPart("idle", "stalled", Decimal("0.010"), 10.0, "work waits"),
+        LayerPart("idle", "vacant", Decimal("0.025"), 25.0, ""),
+    )
+    totals = [Decimal(text) for text in ("0.130", "0.050", "0.055", "0", "0.235")]
+    layers = CostLayers("USD", *totals, parts=parts, units=(), busy_share=None)
+    return replace(use, cost=replace(use.cost, layers=layers))
+
+
+def test_layers_take_the_place_of_counted_tokens_and_nothing_is_in_two_lines() -> None:
+    lines = {line.name: line for line in gpu_lines(layered(gpus()), start=0.0, end=100.0, counts_recovery=True)}
+    assert {name: line.amount for name, line in lines.items() if name != RECOVERY} == {
+        NOT_SERVING: Decimal("0.02"),
+        STALLED: Decimal("0.010"),
+        WASTED: Decimal("0.030"),
+        RECOMPUTED: Decimal("0.020"),
+    }
+    counted = Decimal("0.06") / Decimal("0.215")  # of the serving time's bill
+    assert lines[RECOVERY].amount is not None
+    assert abs(lines[RECOVERY].amount - Decimal("0.03") * (1 - counted)) < Decimal(
+        "1e-12"
+    )  # three ready from 70 to 100
+    assert sum(line.amount or 0 for line in lines.values()) <= Decimal("0.235")
+
+
+def test_another_price_is_another_bill_for_every_line() -> None:
+    dear = replace(layered(gpus()), price=replace(PRICE, per_gpu_hour=PRICE.per_gpu_hour * 3))
+    for one, three in zip(
+        gpu_lines(layered(gpus()), start=0.0, end=100.0, counts_recovery=True),
+        gpu_lines(dear, start=0.0, end=100.0, counts_recovery=True),
+        strict=True,
+    ):
+        assert one.amount is not None
+        assert three.amount is not None
+        assert abs(three.amount - 3 * one.amount) < Decimal("1e-12")
+
+
+def test_recovery_capacity_is_left_out_where_the_policy_does_not_count_it() -> None:
+    lines = gpu_lines(gpus(), start=0.0, end=100.0, counts_recovery=False)
+    assert RECOVERY not in [line.name for line in lines]
+
+
+def test_without_the_supervisors_events_recovery_capacity_is_unknown() -> None:
+    lines = {line.name: line for line in gpu_lines(gpus(None), start=0.0, end=100.0, counts_recovery=True)}
+    assert (lines[RECOVERY].amount, bool(lines[RECOVERY].reason)) == (None, True)
 
 
 def test_a_drill_of_generated_traffic_loses_no_customer_anything() -> None:
@@ -239,7 +296,11 @@ def test_billed_time_adds_up_over_windows_that_follow_each_other(split: int) -> 
 
 @given(st.integers(0, 50), st.integers(1, 50), st.integers(0, 50))
 def test_more_failed_requests_never_cost_less(failed: int, more: int, rejected: int) -> None:
-    few, many = (incident_cost(facts(failed=n, rejected=rejected), FINANCE).total for n in (failed, failed + more))
+    def total(count: int) -> Decimal | None:
+        month = PeriodAvailability(Decimal(10_000), Decimal(7 + count + rejected), "measured", "Prometheus")
+        return incident_cost(replace(facts(failed=count, rejected=rejected), period=month), FINANCE).total
+
+    few, many = total(failed), total(failed + more)
     assert few is not None
     assert many is not None
     assert few < many
