@@ -106,7 +106,8 @@ def print_sum(found: CostSum, finance: Finance) -> None:
     for line in found.lines:
         amount = money(line.amount, found.currency)
         how = line.formula if line.amount is not None else f"n/a: {line.reason}"
-        table.add_row(escape(line.name), amount, line.basis, "yes" if line.is_billed else "no", escape(how))
+        basis = line.basis if line.amount is not None else "n/a"
+        table.add_row(escape(line.name), amount, basis, "yes" if line.is_billed else "no", escape(how))
     table.add_row("[bold]total of the known lines[/bold]", f"[bold]{money(found.total, found.currency)}[/bold]")
     console.print(table)
     console.print(totals(found))
@@ -121,9 +122,10 @@ def totals(found: CostSum) -> str:
     currency, bounds = found.currency, found.bounds
     if bounds is None:
         return "No line can be told."
+    between = f"Between {money(bounds[0], currency)} and {money(bounds[1], currency)}; on"
     said = (
-        f"Between {money(bounds[0], currency)} and {money(bounds[1], currency)}; on a bill "
-        f"{money(found.part(is_billed=True), currency)}, on none {money(found.part(is_billed=False), currency)}"
+        f"{between if bounds[0] < bounds[1] else 'On'} a bill {money(found.part(is_billed=True), currency)}, on none "
+        f"{money(found.part(is_billed=False), currency)}"
     )
     unknown = ", ".join(line.name for line in found.unknown)
     return f"{said}; not in it, n/a: {unknown}." if unknown else f"{said}."
