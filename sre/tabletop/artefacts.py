@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sre.metrics.model import SampleSource, Selector
-from sre.reports.formats import clock, count, date_time, number, percent, target
+from sre.reports.formats import clock, count, date_time, multiple, number, percent, target
 from sre.reports.model import DrillReport
-from sre.slo.model import Alert, Slo
+from sre.slo.model import Alert, Slo, SloResult
 from sre.slo.rules.alerts import alert_name
 from sre.tabletop.charts import CHARTS, chart_of
 from sre.tabletop.facts import NO_DRILL
 from sre.tabletop.model import Artefact
 from sre.tabletop.scenario import InjectTemplate, Kind
 from sre.tabletop.secrecy import found_in, masked
-from sre.tabletop.seen import Instants, first_alert, seen_at
+from sre.tabletop.seen import Instants, first_alert, first_tokens_at, seen_at
 
 _TITLES = {
     "alert": "The page",
     "requests": "Requests by outcome",
     "ttft": "Time to first token",
     "replicas": "Replica states",
-    "burn": "Burn rates",
+    "budget": "Objectives and budgets",
     "readings": "The gateway's own page",
     "engines": "The engines' own pages",
     "log": "Log",
@@ -80,7 +81,7 @@ def _artefact(
     seen = seen_at(recording.report, at)
     title = f"{_TITLES[kind]}, {clock(at)} UTC"
     if kind in CHARTS:
-        chart = chart_of(kind, seen, name)
+        chart = chart_of(kind, first_tokens_at(recording.report, at) if kind == "ttft" else seen, name)
         if chart is None:
             return Artefact(name, title, "", absent="n/a (the recording has no data for this chart)")
         return Artefact(name, title, chart.alt, chart.svg)
@@ -89,6 +90,9 @@ def _artefact(
         return Artefact(name, title, text, absent="" if text else "n/a (no alert fired in the drill)")
     if kind == "log":
         return Artefact(name, title, log_text(seen, terms))
+    if kind == "budget":
+        text = budget_text(seen)
+        return Artefact(name, title, text, absent="" if text else "n/a (the drill judged no objective)")
     if kind == "figures":
         return Artefact(name, title, _figures(seen))
     families = GATEWAY if kind == "readings" else ENGINES
@@ -133,6 +137,28 @@ def look_up_rows(recording: Recording, families: Sequence[str], instants: Sequen
     names = _ordered(families, columns)
     moved = [name for name in names if _matters(name, *(column.get(name) for column in columns))]
     return [(name, *(_said(column.get(name)) for column in columns)) for name in moved]
+
+
+def budget_text(seen: DrillReport) -> str:
+    """Each objective with its error ratio's burn in the fastest page's windows, and what fires, as of now."""
+    rows = [_budget_row(result) for result in seen.primary_results()]
+    if not rows:
+        return ""
+    width = max(len(row[0]) for row in rows)
+    head = f"{'':{width}}  {'target':>7}  {'burn, long':>10}  {'burn, short':>11}  fires"
+    return "\n".join((head, *(f"{a:{width}}  {b:>7}  {c:>10}  {d:>11}  {e}" for a, b, c, d, e in rows)))
+
+
+def _budget_row(result: SloResult) -> tuple[str, str, str, str, str]:
+    pages = [curve for curve in result.curves if curve.tier.severity == "page" and len(curve.times)]
+    fastest = min(pages, key=lambda curve: curve.tier.long_s, default=None)
+    burns = ("n/a", "n/a") if fastest is None else (_burn(fastest.long_burn[-1]), _burn(fastest.short_burn[-1]))
+    firing = ", ".join(f"{alert.tier} ({alert.severity})" for alert in result.alerts if alert.reset_at is None)
+    return (result.slo.name, target(result.slo.target), *burns, firing or "nothing")
+
+
+def _burn(value: float) -> str:
+    return multiple(float(value)) if math.isfinite(value) else "no traffic"
 
 
 def _values(samples: SampleSource, families: Sequence[str], at: float) -> tuple[dict[str, float], float | None]:

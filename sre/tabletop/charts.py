@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from sre.reports import series
-from sre.reports.burn_chart import burn_chart
 from sre.reports.charts import replicas_chart, ttft_chart
 from sre.reports.formats import count
 from sre.reports.frame import GREY, ORANGE, PURPLE, SKY, VERMILION, key, one_panel
@@ -18,12 +17,15 @@ from sre.reports.svg import Chart, drawing, new_figure, plain, to_chart
 from sre.tabletop.scenario import Kind
 
 _COLOURS = {"ok": SKY, "error": VERMILION, "truncated": PURPLE, "timeout": "#7a3b00", "rejected": ORANGE}
-CHARTS: tuple[Kind, ...] = ("requests", "ttft", "replicas", "burn")
+CHARTS: tuple[Kind, ...] = ("requests", "ttft", "replicas")
 
 
 def chart_of(kind: Kind, seen: DrillReport, prefix: str) -> Chart | None:
-    """A chart of what `seen_at` left; None when there is nothing to draw. `prefix` makes its ids unique on a page."""
-    draw = {"requests": _requests, "ttft": ttft_chart, "replicas": replicas_chart, "burn": burn_chart}[kind]
+    """A chart of what `seen_at` (`first_tokens_at` for `ttft`) left; None when there is nothing to draw.
+
+    `prefix` makes its ids unique on a page.
+    """
+    draw = {"requests": _requests, "ttft": ttft_chart, "replicas": replicas_chart}[kind]
     with drawing():
         chart = draw(seen)
     return None if chart is None else _renamed(chart, f"{prefix}-{chart.key}")

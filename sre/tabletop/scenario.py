@@ -10,8 +10,8 @@ from sre.tabletop.model import Approval, Basis, Channel, Improvement, Rating, Ro
 
 Instant = Literal["symptom", "alert", "worst", "over"]
 INSTANTS: tuple[Instant, ...] = ("symptom", "alert", "worst", "over")
-Kind = Literal["alert", "requests", "ttft", "replicas", "burn", "readings", "engines", "log", "figures"]
-KINDS: tuple[Kind, ...] = ("alert", "requests", "ttft", "replicas", "burn", "readings", "engines", "log", "figures")
+Kind = Literal["alert", "requests", "ttft", "replicas", "budget", "readings", "engines", "log", "figures"]
+KINDS: tuple[Kind, ...] = ("alert", "requests", "ttft", "replicas", "budget", "readings", "engines", "log", "figures")
 CHANNELS: tuple[Channel, ...] = ("pager", "chat", "dashboard", "phone", "status page", "email")
 CONDITIONS = ("drill", "alerted", "silent", "failed", "unharmed", "recovered")
 

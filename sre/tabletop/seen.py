@@ -81,6 +81,14 @@ def seen_at(report: DrillReport, at: float) -> DrillReport:
     )
 
 
+def first_tokens_at(report: DrillReport, at: float) -> DrillReport:
+    """The same for first tokens: a request that still runs is in it once its first token has come."""
+    points = (p for p in report.requests if p.ttft_s is not None and p.at + p.ttft_s <= at)
+    return replace(
+        seen_at(report, at), requests=tuple(replace(point, e2e_s=min(point.e2e_s, at - point.at)) for point in points)
+    )
+
+
 def _result(result: SloResult, at: float) -> SloResult:
     alerts = tuple(
         replace(alert, reset_at=None if alert.reset_at is None or alert.reset_at > at else alert.reset_at)

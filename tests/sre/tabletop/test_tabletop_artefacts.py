@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from sre.metrics.model import Series, SeriesId
-from sre.tabletop.artefacts import GATEWAY, Recording, log_text, look_up_rows, readings_text
-from sre.tabletop.seen import Instants, instants_of, seen_at
+from sre.tabletop.artefacts import GATEWAY, Recording, budget_text, log_text, look_up_rows, readings_text
+from sre.tabletop.seen import Instants, first_tokens_at, instants_of, seen_at
 
 OK = "sre_gateway_requests_total"
 INSTANTS = Instants(calm=100.0, symptom=110.0, alert=None, worst=120.0, over=130.0)
@@ -83,3 +83,24 @@ def test_withheld_lines_are_counted(example_report, terms):
     text = log_text(seen_at(example_report, instants_of(example_report).symptom), terms)
     assert "(1 line(s) withheld by exercise control)" in text
     assert "exited" not in text
+
+
+def test_budgets_are_those_of_the_instant(alerted):
+    instants = instants_of(alerted)
+    calm, later = (budget_text(seen_at(alerted, at)) for at in (instants.calm, instants.alert + 1))
+    rows = {line.split()[0]: line for line in calm.splitlines()[1:]}
+    assert rows["availability"].split()[-3:] == ["0x", "0x", "nothing"]
+    assert rows["inter-token"].endswith("n/a          n/a  nothing")
+    assert "availability" in later
+    assert "page-1h (page)" in later
+
+
+def test_no_objective_is_no_table(alerted):
+    assert budget_text(replace(alerted, results=())) == ""
+
+
+def test_a_first_token_counts_before_its_request_has_ended(alerted):
+    at = instants_of(alerted).worst
+    seen, first = seen_at(alerted, at), first_tokens_at(alerted, at)
+    assert len(first.requests) > sum(point.ttft_s is not None for point in seen.requests)
+    assert all(point.at + point.ttft_s <= at and point.at + point.e2e_s <= at + 1e-6 for point in first.requests)
