@@ -44,12 +44,12 @@ class Triangular:
         width = self.high - self.low
         if width <= 0:
             return np.where(x < self.mode, 1.0, 0.0)
-        rising = self.mode - self.low
-        falling = self.high - self.mode
-        clipped = np.clip(x, self.low, self.high)
-        below_mode = 1 - (clipped - self.low) ** 2 / (width * rising) if rising > 0 else np.ones_like(clipped)
-        above_mode = (self.high - clipped) ** 2 / (width * falling) if falling > 0 else np.zeros_like(clipped)
-        return np.where(clipped < self.mode, below_mode, above_mode)
+        split = (self.mode - self.low) / width
+        part = (np.clip(x, self.low, self.high) - self.low) / width
+        left, right = np.minimum(part, split), np.minimum(1 - part, 1 - split)
+        rising = 1 - left * (left / split) if split > 0 else np.ones_like(part)
+        falling = right * (right / (1 - split)) if split < 1 else np.zeros_like(part)
+        return np.where(part < split, rising, falling)
 
 
 def triangular(given: Input) -> Triangular:
