@@ -13,6 +13,8 @@ from sre.errors import SreError
 
 WRITING = "sre_writing"
 """Execution option of a transaction that will write."""
+LENIENT = "sre_lenient"
+"""Execution option of one that must read on where text is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,10 @@ class Database:
     read_only: bool = False
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """One state of the whole store, however many statements read it."""
+    def reading(self, *, lenient: bool = False) -> Iterator[Connection]:
+        """One state of the whole store, however many statements read it. `lenient`: also text that is none."""
         with self._explained(), self.engine.connect() as connection:
+            connection = connection.execution_options(**{LENIENT: lenient})
             if self.snapshot is not None:
                 connection = connection.execution_options(isolation_level=self.snapshot)
             with connection.begin():

@@ -99,7 +99,7 @@ class SqlStore:
     def verify(self, anchors: Sequence[Anchor] = ()) -> Verification:
         from sre.incidents.store.verifying import verify
 
-        with self._database.reading() as connection:
+        with self._database.reading(lenient=True) as connection:
             return verify(connection, anchors)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from sre.errors import SreError
-from sre.incidents.store.database import WRITING, Database, first_line
+from sre.incidents.store.database import LENIENT, WRITING, Database, first_line
 
 BUSY_S = 30.0
 _COPY = "keep a copy of the file and put your last good copy in its place, or name another file with --store"
@@ -36,9 +36,7 @@ def sqlite_database(path: Path, *, read_only: bool, shown: str) -> Database:
     uri = _uri(path, read_only)
 
     def connect() -> sqlite3.Connection:
-        opened = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        opened.text_factory = _text
-        return opened
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
     engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=QueuePool)
     event.listen(engine, "connect", _set_up_reading if read_only else _set_up_writing)
@@ -81,11 +79,17 @@ def _set_up_writing(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     """Writers queue at once: a reader that became a writer half-way could be refused after its work."""
-    writes = connection.get_execution_options().get(WRITING, False)
+    options = connection.get_execution_options()
+    writes = options.get(WRITING, False)
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        raw.text_factory = _text if options.get(LENIENT) else str
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _explain(shown: str, error: DBAPIError) -> SreError:
     name = getattr(error.orig, "sqlite_errorname", "")
+    if "decode to UTF-8" in str(error.orig):
+        return SreError(f"{shown}: holds text that is no UTF-8: see `sre incident verify`")
     words = next((words for code, words in _WORDS.items() if name.startswith(code)), None)
     return SreError(f"{shown}: {words or first_line(error)}")

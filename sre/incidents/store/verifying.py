@@ -137,7 +137,9 @@ def _listed(connection: Connection, table: Table, key: tuple[str, ...], expected
             continue
         for name in events:
             if row[name] != events[name]:
-                yield Problem(0, str(one[0]), f"the list says {name} {row[name]!r:.60}, the events {events[name]!r:.60}")
+                yield Problem(
+                    0, str(one[0]), f"the list says {name} {row[name]!r:.60}, the events {events[name]!r:.60}"
+                )
 
 
 def _guards(connection: Connection) -> Iterator[Problem]:

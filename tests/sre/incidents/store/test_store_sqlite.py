@@ -137,6 +137,8 @@ def test_text_that_is_no_utf8_is_found_and_no_traceback(place):
     fill(store)
     place.unguarded("UPDATE incident_events SET text = CAST(x'ff41' AS TEXT) WHERE position = 4")
     assert {problem.position for problem in store.verify().problems} == {4}
+    with pytest.raises(SreError, match="holds text that is no UTF-8: see `sre incident verify`"):
+        store.case("INC-0002")
 
 
 @pytest.mark.parametrize("value", ["'soon'", "x'00'", "1e999"])
