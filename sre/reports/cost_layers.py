@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 
 from sre.cost.model import CostLayers, Layer, LayerPart, UnitCost
-from sre.cost.rounding import CENT, apportioned, total
+from sre.cost.rounding import apportioned, total
 from sre.reports.formats import NOT_AVAILABLE, count, percent
 from sre.reports.table import Row, Table, table
 
@@ -15,25 +16,48 @@ LAYERS: tuple[Layer, ...] = ("used", "wasted", "idle", "shared")
 
 def shown(layers: CostLayers) -> dict[tuple[Layer, str], str]:
     """Each part's amount as it is displayed: rounded so that what is seen adds up to the bill that is seen."""
-    amounts = apportioned([part.amount for part in layers.parts], _quantum(layers.bill))
-    return {(part.layer, part.name): f"{amount:f}" for part, amount in zip(layers.parts, amounts, strict=True)}
+    places = _places(layers.bill)
+    amounts = apportioned([part.amount for part in layers.parts], Decimal(1).scaleb(-places))
+    return {(p.layer, p.name): f"{amount:.{places}f}" for p, amount in zip(layers.parts, amounts, strict=True)}
+
+
+def shares(layers: CostLayers) -> dict[tuple[Layer, str], Decimal]:
+    """Each part's share of the bill in percent, to a tenth, so that what is seen adds up to 100."""
+    tenths = apportioned([Fraction(100 * p.amount) / Fraction(layers.bill or 1) for p in layers.parts], Decimal("0.1"))
+    return {(part.layer, part.name): share for part, share in zip(layers.parts, tenths, strict=True)}
+
+
+def layer_shares(layers: CostLayers) -> tuple[tuple[Layer, Decimal], ...]:
+    """The same by layer."""
+    of_parts = shares(layers)
+    return tuple((layer, total(share for key, share in of_parts.items() if key[0] == layer)) for layer in LAYERS)
 
 
 def layers_table(layers: CostLayers) -> Table:
     """A row a part that cost something, a row a layer, the bill last. Shares are of the bill."""
     amounts = {key: Decimal(text) for key, text in shown(layers).items()}
+    of_parts, places = shares(layers), _places(layers.bill)
     rows: list[Row] = []
-    for layer in LAYERS:
+    for layer, share in layer_shares(layers):
         parts = [part for part in layers.parts if part.layer == layer]
         whole = total(amounts[part.layer, part.name] for part in parts)
-        rows.append(
-            Row((layer, f"{whole:f}", _share(getattr(layers, layer), layers.bill), _seconds(parts), ""), "strong")
-        )
-        rows += [_part(part, amounts[part.layer, part.name], layers.bill) for part in parts if part.amount]
-    bill = total(amounts.values())
-    rows.append(
-        Row(("bill", f"{bill:f}", percent(1.0, 1), _seconds(layers.parts), "used + wasted + idle + shared"), "strong")
-    )
+        rows.append(Row((layer, f"{whole:.{places}f}", f"{share:.1f} %", _seconds(parts), ""), "strong"))
+        rows += [
+            Row(
+                (
+                    f"\u00a0\u00a0{part.name}",
+                    f"{amounts[part.layer, part.name]:.{places}f}",
+                    f"{of_parts[part.layer, part.name]:.1f} %",
+                    _seconds((part,)),
+                    part.means,
+                ),
+                "muted",
+            )
+            for part in parts
+            if part.amount
+        ]
+    bill = f"{total(amounts.values()):.{places}f}"
+    rows.append(Row(("bill", bill, "100.0 %", _seconds(layers.parts), "used + wasted + idle + shared"), "strong"))
     head = ("layer", f">{layers.currency}", ">share", ">replica-s", "what it is")
     return table("cost-layers", "What the bill was spent on", head, rows, notes=layers.notes)
 
@@ -48,12 +72,6 @@ def units_table(layers: CostLayers) -> Table:
         "allocation divides the whole bill, usage only what was busy; the gap is the price of idle capacity.",
     )
     return table("unit-costs", "What a token and a request cost", head, rows, notes=notes)
-
-
-def _part(part: LayerPart, amount: Decimal, bill: Decimal) -> Row:
-    return Row(
-        (f"\u00a0\u00a0{part.name}", f"{amount:f}", _share(part.amount, bill), _seconds((part,)), part.means), "muted"
-    )
 
 
 def _named(unit: UnitCost) -> tuple[str, str, str]:
@@ -71,13 +89,9 @@ def _digits(amount: Decimal) -> int:
     return max(2, min(10, 3 - amount.adjusted())) if amount else 2
 
 
-def _quantum(bill: Decimal) -> Decimal:
+def _places(bill: Decimal) -> int:
     """Cents; below 10 of the currency, four digits of the bill: a drill's small sums stay visible."""
-    return CENT if bill >= 10 or not bill else Decimal(1).scaleb(max(-12, bill.adjusted() - 3))
-
-
-def _share(amount: Decimal, bill: Decimal) -> str:
-    return percent(float(amount / bill), 1) if bill else NOT_AVAILABLE
+    return 2 if bill >= 10 or not bill else min(12, 3 - bill.adjusted())
 
 
 def _seconds(parts: Iterable[LayerPart]) -> str:

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from matplotlib.figure import Figure
 
 from sre.cost.model import CostLayers, LayerPart
-from sre.reports.cost_layers import LAYERS, shown
-from sre.reports.formats import percent
+from sre.reports.cost_layers import layer_shares, shares, shown
 from sre.reports.svg import GRID, INK, LEFT_IN, MUTED, RIGHT_IN, WIDTH_IN, Chart, drawing, new_figure, to_chart
 
 _COLOURS = MappingProxyType(
@@ -52,12 +51,20 @@ def _bar(figure: Figure, layers: CostLayers, parts: list[LayerPart]) -> None:
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
-    left = 0.0
+    left, told = 0.0, shares(layers)
     for part in parts:
         share = float(part.amount / layers.bill)
         axes.barh(0.5, share, left=left, height=1.0, color=_COLOURS[part.name], edgecolor=GRID, linewidth=0.5)
         if share >= _NARROW:
-            axes.text(left + share / 2, 0.5, percent(share, 1), ha="center", va="center", color=INK, fontsize=8)
+            axes.text(
+                left + share / 2,
+                0.5,
+                f"{told[part.layer, part.name]:.1f} %",
+                ha="center",
+                va="center",
+                color=INK,
+                fontsize=8,
+            )
         left += share
     amounts = shown(layers)
     for index, part in enumerate(parts):
@@ -69,5 +76,5 @@ def _bar(figure: Figure, layers: CostLayers, parts: list[LayerPart]) -> None:
 
 
 def _alt(layers: CostLayers) -> str:
-    shares = (f"{layer} {percent(float(getattr(layers, layer) / layers.bill), 1)}" for layer in LAYERS)
-    return f"A bill of {layers.bill:.4f} {layers.currency}: {', '.join(shares)}."
+    told = (f"{layer} {share:.1f} %" for layer, share in layer_shares(layers))
+    return f"A bill of {layers.bill:.4f} {layers.currency}: {', '.join(told)}."

@@ -11,7 +11,7 @@ from sre.cost.statement import Statement
 from sre.errors import EnvironmentLacks
 from sre.incidents.codec import encode
 from sre.reports.atomic import write_text
-from sre.reports.cost_layers import layers_table, units_table
+from sre.reports.cost_layers import layer_shares, layers_table, units_table
 from sre.reports.cost_layers_chart import layers_chart
 from sre.reports.facts import Figure
 from sre.reports.formats import date_time, money, percent, seconds
@@ -80,12 +80,8 @@ def statement_page(statement: Statement) -> Page:
 def _meaning(layers: CostLayers | None) -> str:
     if layers is None or not layers.bill:
         return ""
-    shares = ((name, percent(float(part / layers.bill), 1)) for name, part in _by_layer(layers))
-    return f"Of the bill: {', '.join(f'{share} {name}' for name, share in shares)}."
-
-
-def _by_layer(layers: CostLayers) -> tuple[tuple[str, Any], ...]:
-    return (("used", layers.used), ("wasted", layers.wasted), ("idle", layers.idle), ("shared", layers.shared))
+    shares = (f"{share:.1f} % {layer}" for layer, share in layer_shares(layers))
+    return f"Of the bill: {', '.join(shares)}."
 
 
 def _figures(layers: CostLayers) -> tuple[Figure, ...]:

@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 
+from sre.cost.allocation import replica_use
 from sre.cost.layers import SharedPrice
-from sre.cost.model import Price
+from sre.cost.ledger import with_layers
+from sre.cost.model import CostReport, Price
 from sre.cost.statement import price_in_spec, statement_of_drill, statement_of_platform
 from sre.errors import BadDocument, NoData, SreError
+from sre.incidents.codec import decode
+from sre.incidents.evidence import parse_platform_events, read_jsonl
+from sre.metrics.files import RecordedSamples
 
 Drill = Callable[..., Path]
 START = 1_795_626_000.0
@@ -145,3 +150,24 @@ def test_the_price_a_platform_was_started_with_has_the_source_of_its_book() -> N
     assert price_in_spec({}, known, gpu="x") is None
     with pytest.raises(BadDocument, match=r"spec.json: price: not as `sre up` writes it"):
         price_in_spec({"price": {"name": "p"}}, known, gpu="x")
+
+
+def a_report(folder: Path) -> CostReport:
+    return decode(CostReport, json.loads((folder / "report.json").read_text())["cost"], "cost")
+
+
+def test_a_cost_report_gets_its_layers_from_the_samples(drill: Drill) -> None:
+    folder = drill()
+    uses = replica_use(parse_platform_events(read_jsonl(folder / "events.jsonl")), end=START + 100)
+    report = a_report(folder)
+    found = with_layers(report, RecordedSamples(folder / "samples.jsonl"), uses, start=START, end=START + 100)
+    assert found.layers == statement_of_drill(folder).layers
+    assert found.notes == report.notes
+
+
+def test_a_cost_report_without_layers_says_why(drill: Drill, tmp_path: Path) -> None:
+    report = a_report(drill())
+    found = with_layers(report, RecordedSamples(tmp_path / "none"), (), start=START, end=START + 100)
+    assert found.layers is None
+    assert found.notes[-1].endswith(".")
+    assert "\n" not in found.notes[-1]
