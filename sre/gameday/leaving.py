@@ -20,8 +20,8 @@ from sre.incidents.causes.folder import rank_folder
 from sre.incidents.causes.model import CauseRanking
 from sre.incidents.codec import encode
 from sre.reports.atomic import write_text
-from sre.reports.drill_costs import drill_costs
 from sre.reports.drill_documents import write_drill_documents
+from sre.reports.finops_drill import costs_of_drill
 from sre.reports.finops_write import write_finops
 from sre.reports.json_report import to_json
 from sre.reports.model import DrillReport
@@ -65,7 +65,7 @@ def _documents(prepared: Prepared, report: DrillReport, recorded: Recorded, prog
             folder,
             case=recorded.case,
             causes=_causes(report, folder, progress),
-            costs=drill_costs(report, folder, prepared.finance),
+            costs=costs_of_drill(report, folder, prepared.finance, case=recorded.case),
             anchor=recorded.anchor,
         )
     except SreError as error:
