@@ -22,7 +22,7 @@ def unit_costs(work: Work, shares: Shares, *, bill: Decimal, busy: Decimal) -> t
     """Tokens by basis and phase, then good tokens and requests (allocation only: they are what was wanted)."""
     by_basis: tuple[tuple[CostBasis, str, Decimal], ...] = (
         ("allocation", "bill", bill),
-        ("usage", "used + wasted", busy),
+        ("usage", "(used + wasted)", busy),
     )
     tokens = [unit for basis, name, amount in by_basis for unit in _tokens(work, shares, basis, name, Fraction(amount))]
     whole = Fraction(bill)

@@ -60,7 +60,7 @@ def statement_page(statement: Statement) -> Page:
     span = f"{date_time(statement.start)} to {date_time(statement.end)} ({seconds(statement.end - statement.start)})"
     return Page(
         title=f"Cost: {statement.title}",
-        subtitle=f"{statement.id}; {span}",
+        subtitle=f"{statement.id}; {span}" if statement.id else span,
         tone="unsure" if layers is None else "good",
         verdict=money(statement.bill, price.currency),
         meaning=statement.reason or _meaning(layers),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,7 +103,7 @@ def stated(
 
 def shared_of(text: str | None) -> SharedPrice | None:
     """What is shared, as given on the command line."""
-    from decimal import InvalidOperation
+    from decimal import Decimal, InvalidOperation
 
     from sre.cost.layers import SharedPrice
     from sre.errors import SreError

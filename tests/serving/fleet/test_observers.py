@@ -33,6 +33,13 @@ def scraped_by_recorder(files):
     }
 
 
+def test_the_recorder_keeps_every_metric_of_ours(world):
+    observers.write_targets(world.files, [], interval_s=1.0)
+    kept = tuple(json.loads(world.files.recorder.read_text())["keep"])
+    for name in ("sre_gateway_requests_total", "llm_total_hourly_cost", "vllm:num_requests_running"):
+        assert name.startswith(kept)
+
+
 def test_both_observers_get_the_same_targets(world):
     world.state.gateway.url = "http://127.0.0.1:8400"
     world.state.autoscaler = AutoscalerInfo("autoscaler", url="http://127.0.0.1:8500", policy="p.yaml")

@@ -17,8 +17,9 @@ from serving.fleet.launching import Launcher, start_timeout_s
 from serving.fleet.model import PlatformSpec, StateFiles
 from serving.fleet.process import Child
 from serving.fleet.shm import remove_segments
+from serving.fleet.spec import GpuPrice
 from serving.fleet.supervisor import Supervisor
-from serving.gateway.config import parse_config
+from serving.gateway.config import CostConfig, parse_config
 
 CONTROL = ControlAddress(9, "s" * 43)
 
@@ -66,6 +67,14 @@ def test_the_gateway_understands_its_configuration():
     assert (config.control.port, config.control.token) == (9, CONTROL.token)
     assert next((r.name, r.max_seqs, r.kv_tokens) for r in config.replicas) == ("llm-0", 8, 4096)
     assert (config.tenants, config.engine, config.workers) == ("/t.yaml", "emulated", 2)
+
+
+def test_the_gateway_knows_what_an_hour_of_a_replica_costs():
+    price = GpuPrice("ours", "2.10", "EUR", gpus_per_replica=4)
+    text = gateway_config(planned(port=0, price=price), control=CONTROL, capacity=Capacity())
+    assert parse_config(text, path="gateway.json").cost == CostConfig(replica_hour=8.4, currency="EUR")
+    without = gateway_config(planned(port=0), control=CONTROL, capacity=Capacity())
+    assert parse_config(without, path="gateway.json").cost is None
 
 
 def test_the_gateway_is_given_longer_than_it_drains():

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.gateway.cost import GENERATION_WEIGHT
 from sre.cost.activity import Slot, State
 from sre.cost.allocation import cost_report
 from sre.cost.layer_time import LayerTime, layer_time, total_time
 from sre.cost.layers import SharedPrice, layers_of
 from sre.cost.model import CostLayers, Price, ReplicaUse
 from sre.cost.rounding import CENT, MOST_EXACT, apportioned, total
-from sre.cost.shares import shares_of
+from sre.cost.shares import MULTIPLIER, shares_of
 from sre.cost.work import Work
 from sre.errors import NoData
 from sre.incidents.codec import decode, encode
@@ -273,3 +274,7 @@ def test_a_layer_or_a_unit_that_is_not_there_is_a_key_error() -> None:
 
 def test_time_of_a_life_that_never_served_is_all_start_up() -> None:
     assert layer_time(ReplicaUse("llm-0", 0, None, 5), SLOTS, start=0, end=10) == LayerTime(not_serving_us=5_000_000)
+
+
+def test_the_gateways_gauges_weigh_tokens_as_the_ledger_does() -> None:
+    assert Fraction(GENERATION_WEIGHT) == MULTIPLIER
