@@ -31,12 +31,16 @@ _TO_END, _INTERRUPT, _BACK, _KILL = "\x04", "\x03", ("\x7f", "\b"), "\x15"
 
 
 class TerminalDesk:
-    """`for_control`: expected actions and contingencies are shown as well; not for a screen that players see."""
+    """`for_control`: expected actions and contingencies are shown as well; not for a screen that players see.
 
-    def __init__(self, *, for_control: bool, folder: str) -> None:
-        self._console = Console(highlight=False)
+    `on_stderr` leaves stdout to the result.
+    """
+
+    def __init__(self, *, for_control: bool, folder: str, on_stderr: bool = False) -> None:
+        self._out = sys.stderr if on_stderr else sys.stdout
+        self._console = Console(highlight=False, stderr=on_stderr)
         self._for_control, self._folder = for_control, folder
-        self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._is_terminal = sys.stdin.isatty() and self._out.isatty()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._typed = ""
         self._pending = ""
@@ -82,8 +86,8 @@ class TerminalDesk:
             return self._read_plain(timeout_s)
         head = f"{prompt()}  > "
         room = max(8, self._console.width - len(head) - 1)
-        sys.stdout.write(f"{_ERASE}{head}{self._typed[-room:]}")
-        sys.stdout.flush()
+        self._out.write(f"{_ERASE}{head}{self._typed[-room:]}")
+        self._out.flush()
         if "\n" not in self._pending and not self._arrived(timeout_s):
             return None
         return self._line()
@@ -115,7 +119,7 @@ class TerminalDesk:
             key, self._pending = self._pending[0], self._pending[1:]
             if key == "\n":
                 line, self._typed = self._typed, ""
-                sys.stdout.write("\n")
+                self._out.write("\n")
                 return line
             if key == _INTERRUPT or (key == _TO_END and not self._typed):
                 raise EOFError
@@ -137,8 +141,8 @@ class TerminalDesk:
 
     def _clear(self) -> None:
         if self._is_terminal:
-            sys.stdout.write(_ERASE)
-            sys.stdout.flush()
+            self._out.write(_ERASE)
+            self._out.flush()
 
 
 def _control(session: Session, inject: Inject) -> RenderableType:

@@ -59,7 +59,7 @@ def run(
         else:
             session = _new(kept, played(package or Path(), edited=edited), answers, participants or [])
         if answers is None:
-            _play(session, speed=speed, control=control, asked=resume is not None)
+            _play(session, speed=speed, control=control, asked=resume is not None, on_stderr=as_json)
         _finish(session, as_json=as_json)
 
 
@@ -87,12 +87,12 @@ def _session(store: IncidentStore, session: str, package: Played, facilitator: s
     return Session(store, store.case(session), package, facilitator=facilitator or who(), clock=time.time)
 
 
-def _play(session: Session, *, speed: float, control: bool, asked: bool) -> None:
+def _play(session: Session, *, speed: float, control: bool, asked: bool, on_stderr: bool) -> None:
     from sre.tabletop.desk import TerminalDesk
     from sre.tabletop.play import play
 
     exercise = session.exercise
-    with TerminalDesk(for_control=control, folder=session.played.folder) as desk:
+    with TerminalDesk(for_control=control, folder=session.played.folder, on_stderr=on_stderr) as desk:
         word = "goes on" if asked else "begins"
         desk.say(f"{session.id}: {exercise.name} {word}, {exercise.play_min} minutes of play. ? shows the keys.")
         play(session, desk, speed=speed)

@@ -84,6 +84,9 @@ def _approvals(approvals: Sequence[ApprovalState], sha256: str) -> Iterator[Bloc
     yield Grid(("Role", "Confirms", "State", "Name", "When", "Comment"), rows, (16, 28, 13, 14, 15, 14))
     missing = [a.title for a in approvals if a.state != "approved"]
     lack = f"Missing: {', '.join(missing)}." if missing else "All approvals are there."
+    names = [a.name for a in approvals if a.state == "approved"]
+    for name in dict.fromkeys(one for one in names if names.count(one) > 1):
+        yield Text(f"{name} approved for more than one role.", "note")
     yield Text(f"{lack} Approved is `after-action.json` with sha256 `{sha256}`.", "note")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +15,7 @@ from sre.errors import SreError
 
 from .conftest import EXAMPLE, ROOT
 
+SRE = (sys.executable, "-c", "from sre.cli import main; main()")
 ANSWERS = """\
 started: 2026-11-25T14:00:00Z
 answers:
@@ -92,3 +95,33 @@ def test_human_output_says_what_comes_next(workspace):
     assert "Next: sre tabletop run" in result.output
     listed = CliRunner().invoke(app, ["tabletop", "--help"])
     assert all(verb in listed.output for verb in ("new", "run", "close", "approve", "list", "show"))
+
+
+def test_keys_from_a_pipe_do_what_they_do_on_a_terminal(workspace):
+    built = sre(workspace, "new", "EXP-001")
+    words = [*SRE, "tabletop", "run", built["package"], "--workspace", str(workspace), "--json"]
+    keys = "a step 4\nr P\n\na sre-lead: SEV4\nnonsense\ne\n"
+    done = subprocess.run(words, input=keys, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["released"], told["answers"], told["ratings"], told["ended"]) == (
+        ["I01", "I02"],
+        2,
+        {"I01": "P"},
+        True,
+    )
+    assert "`nonsense` is no command" in done.stderr
+
+
+def test_a_session_that_was_killed_goes_on(workspace):
+    built = sre(workspace, "new", "EXP-001")
+    words = [*SRE, "tabletop", "run", built["package"], "--workspace", str(workspace)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        child.stdin.write("a before the lights went out\n")
+        child.stdin.flush()
+        assert any("noted for I01" in line for line in child.stdout)
+        child.kill()
+    words = [*SRE, "tabletop", "run", "--resume", "1", "--workspace", str(workspace), "--json"]
+    done = subprocess.run(words, input="\ne\n", capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert (told["released"], told["answers"], told["ended"]) == (["I01", "I02"], 1, True)

@@ -212,3 +212,10 @@ def test_what_people_type_is_shown_and_never_run(store, session, clock, tmp_path
     text = (closed.folder / MARKDOWN).read_text("utf-8")
     assert "\\<script\\>" in text
     assert "\\| own" in text
+
+
+def test_one_person_in_two_roles_is_said(store, ended, clock, tmp_path):
+    closing(store, ended, clock, tmp_path / "aar")
+    for role in ROLES[:2]:
+        closed = approve(store, store.case(ended.id), Signature(role, "Ada"), at=clock())
+    assert "Ada approved for more than one role." in (closed.folder / MARKDOWN).read_text("utf-8")
