@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sre.cli.app import app
+from sre.cli.price_options import spec_price
 from sre.errors import BadDocument, SreError
 
 
@@ -130,3 +131,21 @@ def test_focus_refuses_what_it_cannot_account_for(drill: Callable[..., Path], tm
     result = run("focus", folder, "--out", tmp_path / "rows.csv")
     assert isinstance(result.exception, BadDocument)
     assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_platform_starts_with_the_price_of_its_gpu_today() -> None:
+    price = spec_price(None, None, profile="h100-llama3-70b-tp4", engine="emulated")
+    assert (price.currency, price.gpus_per_replica) == ("USD", 4)
+    assert price.replica_hour == pytest.approx(4 * float(price.per_gpu_hour))
+
+
+def test_a_platform_may_be_given_another_price() -> None:
+    price = spec_price("2.10 EUR", 8, profile="h100-llama3-8b-tp1", engine="emulated")
+    assert (price.per_gpu_hour, price.currency, price.gpus_per_replica) == ("2.10", "EUR", 8)
+    with pytest.raises(BadDocument, match="no price is called 'free'"):
+        spec_price("free", None, profile="h100-llama3-8b-tp1", engine="emulated")
+
+
+def test_a_real_engine_has_no_price_unless_one_is_given() -> None:
+    assert spec_price(None, None, profile="h100-llama3-8b-tp1", engine="vllm") is None
+    assert spec_price("1.5", None, profile="h100-llama3-8b-tp1", engine="vllm").per_gpu_hour == "1.5"
