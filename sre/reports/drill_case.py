@@ -36,7 +36,7 @@ from sre.slo.model import Alert, SloResult
 from sre.slo.rules.alerts import alert_name
 
 ACTOR = "sre gameday"
-REPORT, COST = "report.json", "cost.json"
+REPORT, LEDGER = "report.json", "chaos.jsonl"
 
 
 def record_drill(store: IncidentStore, report: DrillReport, folder: Path, *, runbook: str = "") -> Case:
@@ -138,6 +138,8 @@ class _Telling:
             yield self._draft(self.report.ended_at, Linked("runbook", runbook), f"runbook {runbook}")
 
     def _status(self) -> Iterator[Draft]:
+        if not self.report.faults:
+            yield self._draft(self.report.ended_at, StatusSet("resolved"), "resolved: no fault was injected", LEDGER)
         recovered = next((m for m in self.report.incident.milestones if m.name == "recovered"), None)
         if recovered is not None and recovered.at is not None:
             text = "resolved: what the fault hit serves again"

@@ -18,6 +18,7 @@ from sre.incidents.store.projection import HEAD_COLUMNS, by_due, head_of, item_o
 from sre.incidents.store.tables import CHAIN, EVENTS, HEADS, ITEMS
 from sre.incidents.store.writing import Writing
 
+_PAGE = 1000
 _ORIGINS: tuple[Origin, ...] = ("drill", "alertmanager", "manual")
 
 
@@ -86,10 +87,17 @@ class SqlStore:
         return tuple(sorted((item_of_row(row, self._database.shown) for row in rows), key=by_due))
 
     def log(self) -> Iterator[Event]:
-        with self._database.reading() as connection:
-            rows = connection.execution_options(yield_per=1000).execute(select(EVENTS).order_by(EVENTS.c.position))
-            for row in rows:
-                yield event_of(Row(*row))
+        """In pages, each read on its own: what is added meanwhile comes last, and a slow reader holds nothing up."""
+        position = 0
+        while True:
+            query = select(EVENTS).where(EVENTS.c.position > position).order_by(EVENTS.c.position).limit(_PAGE)
+            with self._database.reading() as connection:
+                page = [Row(*row) for row in connection.execute(query)]
+            for row in page:
+                yield event_of(row)
+            if not page:
+                return
+            position = page[-1].position
 
     def anchor(self) -> Anchor | None:
         with self._database.reading() as connection:

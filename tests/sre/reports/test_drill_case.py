@@ -90,6 +90,12 @@ def test_a_drill_that_did_not_recover_stays_open(store, drill, folder):
     assert record_drill(store, without(drill, "recovered"), folder).head.status == "open"
 
 
+def test_a_drill_that_injected_nothing_left_nothing_to_resolve(store, drill, folder):
+    void = replace(without(drill, "recovered"), faults=())
+    case = record_drill(store, void, folder)
+    assert (case.head.status, case.head.opened_at) == ("resolved", drill.started_at)
+
+
 def test_the_report_is_linked_with_the_hash_of_its_record_and_without_the_path_of_the_machine(drill, folder):
     links = {draft.payload.rel: draft.payload for draft in told(drill, folder, Linked, runbook="runbooks/a.md")}
     assert links["report"].target == f"reports/{folder.name}"

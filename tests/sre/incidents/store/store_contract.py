@@ -317,6 +317,34 @@ class StoreContract:
         with pytest.raises(Exception, match="append-only"):
             place.sql("DELETE FROM incident_events")
 
+    def test_an_upgrade_that_breaks_off_leaves_the_store_as_it_was(self, place):
+        from sre.incidents.store.migrating import NEWEST, upgrade, version
+
+        def break_off(database):
+            with database.writing() as connection:
+                upgrade(connection, NEWEST)
+                raise KeyboardInterrupt
+
+        with place.database() as database:
+            with pytest.raises(KeyboardInterrupt):
+                break_off(database)
+            with database.reading() as connection:
+                assert version(connection, "store") is None
+        assert place.store().open(opened()).head.id == "INC-0001"
+
+    def test_the_newest_migration_is_the_one_the_code_asks_for(self, place):
+        from alembic.script import ScriptDirectory
+
+        from sre.incidents.store.migrating import NEWEST, SCRIPTS
+
+        assert ScriptDirectory(str(SCRIPTS)).get_current_head() == NEWEST
+
+    def test_all_events_come_in_the_order_of_the_chain_page_by_page(self, place, monkeypatch):
+        monkeypatch.setattr("sre.incidents.store.sql._PAGE", 7)
+        store = place.store()
+        fill(store)
+        assert [event.position for event in store.log()] == list(range(1, 40))
+
     def test_a_newer_store_is_refused_and_left_as_it_is(self, place):
         place.store().open(opened())
         place.sql("UPDATE incident_store_version SET version_num = '0099'")
