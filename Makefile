@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 ROUTER_VENV := .venv-router
 VLLM_VENV := .venv-vllm
+FOCUS_VENV := .venv-focus
+FOCUS_PYTHON ?= python3.12
 VLLM_PYTHON ?= python3.11
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: gameday test lint docs bench soak setup setup-dev setup-bench setup-vllm test-vllm clean down
+.PHONY: gameday test lint docs bench soak setup setup-dev setup-bench setup-vllm test-vllm focus-validator clean down
 .DEFAULT_GOAL := gameday
 
 setup: $(VENV)/.ready
@@ -52,6 +54,16 @@ test: $(VENV)/.ready-dev
 test-vllm: $(VENV)/.ready-dev $(VLLM_VENV)/.ready
 	@$(BIN)/python -m pytest tests/integration -m vllm
 
+# FOCUS rows against the FinOps Foundation's validator, in an environment of its own; with pyarrow 26 it would need numpy 2.
+$(FOCUS_VENV)/.ready:
+	@$(FOCUS_PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 12) else 1)' 2>/dev/null || { echo "focus-validator: $(FOCUS_PYTHON) is not a Python 3.12: install it, or name one with make focus-validator FOCUS_PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -x $(FOCUS_VENV)/bin/python || $(FOCUS_PYTHON) -m venv $(FOCUS_VENV)
+	@$(FOCUS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet focus-validator==2.2.1 'pyarrow<26'
+	@touch $@
+
+focus-validator: $(VENV)/.ready-dev $(FOCUS_VENV)/.ready
+	@SRE_FOCUS_VALIDATOR=$(FOCUS_VENV)/bin/focus-validator $(BIN)/python -m pytest tests/integration/test_focus_validator.py
+
 bench: $(VENV)/.ready-dev
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
 
@@ -73,4 +85,4 @@ down:
 	@$(BIN)/sre down
 
 clean: 
-	@rm -rf $(VENV) $(ROUTER_VENV) $(VLLM_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(ROUTER_VENV) $(VLLM_VENV) $(FOCUS_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
