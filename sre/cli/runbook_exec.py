@@ -48,8 +48,6 @@ def execute(
     With --json, or without a terminal, it never runs. Exit 1: a mitigation that was carried out was not verified, or a
     command did not end in time.
     """
-    import sys
-
     from sre.cli.runbook_reader import Nobody, Terminal
     from sre.console import print_json
     from sre.runbooks.render import any_page_of
@@ -60,7 +58,7 @@ def execute(
     page = any_page_of(name)
     stops = up_to(stops_of(page, "kubernetes" if kubernetes else "local"), until)
     known = {**platform_values(state_dir), **checked_values(values or ())}
-    is_seen = not as_json and sys.stdin.isatty()
+    is_seen = not as_json and has_terminal()
     reader: Reader = (
         Terminal(reads_alone=yes_read_only)
         if is_seen
@@ -77,6 +75,13 @@ def execute(
     else:
         typer.echo(_summary(done, incident))
     raise typer.Exit(0 if is_well else 1)
+
+
+def has_terminal() -> bool:
+    """Whether somebody can type."""
+    import sys
+
+    return sys.stdin.isatty()
 
 
 def _steps(

@@ -19,9 +19,9 @@ Ask = Callable[[str], str]
 class Terminal:
     """Shows on standard output, asks on standard input. `reads_alone`: commands that only read need no yes."""
 
-    def __init__(self, *, reads_alone: bool, ask: Ask = input) -> None:
+    def __init__(self, *, reads_alone: bool, ask: Ask | None = None) -> None:
         self._reads_alone = reads_alone
-        self._ask = ask
+        self._ask = ask or input
 
     @property
     def is_present(self) -> bool:
@@ -56,7 +56,7 @@ class Terminal:
     def value(self, name: str) -> str:
         """Asked until it fits, or nothing is typed."""
         variable = VARIABLES[name]
-        while said := self._asked(f"  {name} ({plain(variable.means)}), return to skip: "):
+        while said := self._asked(f"  {name} ({plain(variable.means)}), return to skip: ", at_end=""):
             try:
                 return checked_value(name, said)
             except SreError as error:
@@ -75,12 +75,12 @@ class Terminal:
         why = f" ({walked.why})" if walked.why else ""
         typer.echo(f"  {walked.step.verdict}{why}")
 
-    def _asked(self, question: str) -> str:
-        """What was typed; the end of the input is a q, so that a closed terminal changes nothing."""
+    def _asked(self, question: str, *, at_end: str = "q") -> str:
+        """What was typed; `at_end` when nobody types any more, so that a closed terminal ends the walk."""
         try:
             return self._ask(question).strip()
         except EOFError:
-            return "q"
+            return at_end
 
 
 class Nobody:
