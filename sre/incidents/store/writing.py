@@ -63,20 +63,18 @@ class Writing:
     def _append(
         self, incident: str, head: CaseHead | None, drafts: Sequence[Draft], opened_position: int
     ) -> tuple[Event, ...]:
-        if head is not None and any(isinstance(draft.payload, Opened) for draft in drafts):
+        if any(isinstance(draft.payload, Opened) for draft in (drafts[1:] if head is None else drafts)):
             raise SreError(f"{incident}: is open already: an opening cannot be added to it")
-        if not drafts:
-            return ()
         seq = 0 if head is None else head.events
         pairs = chained(drafts, incident=incident, seq=seq, after=self._end, recorded_at=self._now)
-        events = tuple(event for _, event in pairs)
-        now = head
-        for one in events:
-            now = advance(now, one)
-        if now is None:
-            raise AssertionError("there were drafts")
+        if not pairs:
+            return ()
         self._connection.execute(insert(EVENTS), [asdict(row) for row, _ in pairs])
-        self._put(HEADS, ("id",), head_row(now, opened_position))
+        events = tuple(event for _, event in pairs)
+        for one in events:
+            head = advance(head, one)
+        if head is not None:
+            self._put(HEADS, ("id",), head_row(head, opened_position))
         for change in {e.payload.item: e.payload for e in events if isinstance(e.payload, ItemSet)}.values():
             self._put(ITEMS, ("incident", "item"), item_row(item_of(incident, change)))
         self._move_end(events[-1])

@@ -124,6 +124,8 @@ class StoreContract:
         store = place.store()
         with pytest.raises(SreError, match="begins with its opening"):
             store.open(draft(Observed("note")))
+        with pytest.raises(SreError, match="INC-0001: is open already"):
+            store.open(opened(), opened())
         store.open(opened(key="k"))
         for wrong in (lambda: store.append("INC-0001", [opened()]), lambda: store.open(opened(key="k"), opened())):
             with pytest.raises(SreError, match="INC-0001: is open already"):
