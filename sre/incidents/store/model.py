@@ -59,6 +59,10 @@ class IncidentStore(Protocol):
         """Raises SreError, naming the nearest ids, when it is not there."""
         ...
 
+    def cases(self, incidents: Sequence[str]) -> tuple[Case, ...]:
+        """Many at once, in the order asked for, all of one state. Raises SreError when one is not there."""
+        ...
+
     def heads(
         self,
         *,

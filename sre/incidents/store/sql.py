@@ -18,7 +18,7 @@ from sre.incidents.store.projection import HEAD_COLUMNS, by_due, head_of, item_o
 from sre.incidents.store.tables import CHAIN, EVENTS, HEADS, ITEMS
 from sre.incidents.store.writing import Writing
 
-_PAGE = 1000
+_PAGE, _BATCH = 1000, 500
 _ORIGINS: tuple[Origin, ...] = ("drill", "alertmanager", "manual")
 
 
@@ -54,6 +54,16 @@ class SqlStore:
     def case(self, incident: str) -> Case:
         with self._database.reading() as connection:
             return self._case(connection, incident)
+
+    def cases(self, incidents: Sequence[str]) -> tuple[Case, ...]:
+        found: dict[str, list[Row]] = {incident: [] for incident in incidents}
+        with self._database.reading() as connection:
+            for begin in range(0, len(found), _BATCH):
+                some = list(found)[begin : begin + _BATCH]
+                query = select(EVENTS).where(EVENTS.c.incident.in_(some)).order_by(EVENTS.c.incident, EVENTS.c.seq)
+                for row in connection.execute(query):
+                    found[row.incident].append(Row(*row))
+            return tuple(self._folded(connection, incident, found[incident]) for incident in incidents)
 
     def heads(
         self,
@@ -115,7 +125,9 @@ class SqlStore:
 
     def _case(self, connection: Connection, incident: str) -> Case:
         query = select(EVENTS).where(EVENTS.c.incident == incident).order_by(EVENTS.c.seq)
-        rows = [Row(*row) for row in connection.execute(query)]
+        return self._folded(connection, incident, [Row(*row) for row in connection.execute(query)])
+
+    def _folded(self, connection: Connection, incident: str, rows: Sequence[Row]) -> Case:
         if not rows:
             raise self._unknown(connection, incident)
         try:

@@ -195,6 +195,16 @@ class StoreContract:
                 ask()
             assert "\n" not in str(error.value)
 
+    def test_many_are_read_at_once_in_the_order_asked_for(self, place, monkeypatch):
+        monkeypatch.setattr("sre.incidents.store.sql._BATCH", 2)
+        store = place.store()
+        first, second, third = fill(store)
+        asked = [third, first, second]
+        assert store.cases(asked) == tuple(store.case(incident) for incident in asked)
+        assert store.cases([]) == ()
+        with pytest.raises(SreError, match="no incident 'INC-0009'"):
+            store.cases([first, "INC-0009"])
+
     # lists
 
     def test_incidents_are_listed_newest_first_exercises_when_asked_for(self, place):
