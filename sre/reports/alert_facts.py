@@ -99,10 +99,11 @@ def _fired(alert: Alert, drilled: Sequence[Drilled]) -> Iterator[Fired]:
     for one in drilled:
         mine = [fact for fact in one.drill.alerts if fact.objective == alert.slo.name]
         if mine:
-            yield _first(one, min(mine, key=lambda fact: fact.fired_after_s))
+            yield _first(one, min(mine, key=lambda fact: (fact.severity != "page", fact.fired_after_s)))
 
 
 def _first(one: Drilled, fact: AlertFact) -> Fired:
+    """The tier that would have woken somebody, where one would have."""
     return Fired(
         experiment=one.experiment.id,
         title=one.experiment.title,

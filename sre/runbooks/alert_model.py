@@ -57,7 +57,7 @@ class CarriedOut:
 class AlertFacts:
     """One page. `window` is the longest tier's, `for_s` how long it must hold; `queries` are PromQL with what it shows.
 
-    `page` is the alert's name. `fired` is ordered by time to fire, the first tier of each drill.
+    `page` is the alert's name. `fired` is ordered by time to fire, the first page of each drill, else its first ticket.
     """
 
     page: str

@@ -34,7 +34,7 @@ DRILL = DrillFact(
     target="traffic",
     objectives=(),
     alerts=(
-        AlertFact("ttft", "ticket-1d", "ticket", 8.0, None),
+        AlertFact("ttft", "ticket-1d", "ticket", 2.0, None),
         AlertFact("ttft", "page-1h", "page", 4.5, 30.0),
         AlertFact("queue", "page-1h", "page", 2.0, None),
     ),
@@ -82,7 +82,7 @@ def test_every_page_begins_with_what_a_novice_needs(name):
         assert f"- **{label}**: " in text
 
 
-def test_the_first_tier_of_a_drill_that_fired_is_told_with_the_failures_page():
+def test_the_first_page_of_a_drill_is_told_with_the_failure_that_fired_it():
     text = page()
     assert (
         "| [traffic-surge](traffic-surge.md) | 2 of 300 | 4.5 s (page-1h, page) | 30 s | EXP-030, 2026-11-25 |" in text
