@@ -15,6 +15,7 @@ from sre.chaos.model import Drill, Judgement
 from sre.chaos.runs.toolkit import uncoloured
 from sre.chaos.verdict import Evidence, judge
 from sre.cost.allocation import cost_report, replica_use
+from sre.cost.ledger import with_layers
 from sre.cost.model import CostReport
 from sre.gameday.checks import checks, verdict
 from sre.gameday.drive import Driven
@@ -26,13 +27,14 @@ from sre.gameday.spans import replica_spans
 from sre.gameday.weakness import deviates_as_known
 from sre.incidents.build import build_incident
 from sre.incidents.evidence import (
-    parse_client_records,
     parse_journal,
     parse_platform_events,
+    read_client_records,
     read_jsonl,
     read_object,
 )
 from sre.incidents.model import ClientRecord, FaultWindow, Incident, Journal, Observation, PlatformEvent
+from sre.metrics.files import RecordedSamples
 from sre.platforms.local import profile_source, server_description
 from sre.platforms.spawn import last_lines
 from sre.reports.ledger_faults import incident_faults
@@ -135,7 +137,7 @@ def _read(prepared: Prepared, driven: Driven, folder: DrillFolder) -> _Files:
     return _Files(
         faults=incident_faults(ledger),
         events=parse_platform_events(read_jsonl(folder.events)),
-        records=parse_client_records(read_jsonl(folder.requests)),
+        records=read_client_records(folder.requests),
         journal=None if journal is None else parse_journal(journal),
         workload=read_object(folder.workload),
         judgement=judge(evidence),
@@ -183,18 +185,21 @@ def _phase(faults: Sequence[FaultWindow], driven: Driven) -> tuple[float, float]
 
 
 def _cost(prepared: Prepared, driven: Driven, observed: Observed, files: _Files) -> CostReport:
-    return cost_report(
-        replica_use(files.events, end=driven.ended_at),
+    uses = replica_use(files.events, end=driven.ended_at)
+    start, end = driven.load_began_at, driven.ended_at
+    report = cost_report(
+        uses,
         price=prepared.price,
         gpus_per_replica=prepared.gpus_per_replica,
-        start=driven.load_began_at,
-        end=driven.ended_at,
+        start=start,
+        end=end,
         tokens=observed.tokens.generated,
         good_tokens=observed.tokens.good,
         wasted_tokens=observed.tokens.wasted,
         incident_window=_phase(files.faults, driven),
-        notes=_price_notes(prepared, driven.load_began_at),
+        notes=_price_notes(prepared, start),
     )
+    return with_layers(report, RecordedSamples(DrillFolder(prepared.folder).samples), uses, start=start, end=end)
 
 
 def _price_notes(prepared: Prepared, at: float) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from sre.cost.model import Price
 from sre.cost.prices import load_book, price_of, shipped_prices
 from sre.errors import BadDocument, EnvironmentLacks, SreError
 from sre.gameday.model import DrillOptions
-from sre.platforms.local import PlatformSpec, check_load, gpu_of, platform_spec
+from sre.platforms.local import PlatformSpec, check_load, gpu_of, gpu_price, platform_spec
 from sre.risks.model import Risk
 from sre.risks.register import load_risks, risk_named
 from sre.runbooks.render import has_page
@@ -77,16 +77,14 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
         raise BadDocument(
             [f"{drill.path}: expected.alert.slo: no SLO is named {drill.expected.alert_slo!r}: use one of {known}"]
         )
-    spec = _spec(drill, options)
+    spec, price, gpus_per_replica = _priced(_spec(drill, options), options, now)
     clock = DrillClock(drill.clock_factor)
     for slo in slos:
         check_windows(workbook_tiers(slo.period_s), clock, spec.scrape_interval_s)
-    gpu, gpus_per_replica = gpu_of(spec.profile)
     folder = report_folder(options, now)
     _require_folder(options.reports_dir)
     load = load_plan(drill.workload, options, out=folder)
     check_load(load, options.experiment)
-    price = price_of(gpu, load_book(options.prices) if options.prices else shipped_prices())
     return Prepared(
         options=options,
         drill=drill,
@@ -100,6 +98,15 @@ def prepare(options: DrillOptions, *, now: float) -> Prepared:
         finance=_finance(options.workspace, price),
         risk=_risk(drill, options),
     )
+
+
+def _priced(spec: PlatformSpec, options: DrillOptions, now: float) -> tuple[PlatformSpec, Price, int]:
+    """The platform with the price of its GPUs that holds on the day, and how many a replica has."""
+    gpu, gpus = gpu_of(spec.profile)
+    known = load_book(options.prices) if options.prices else shipped_prices()
+    price = price_of(gpu, known, on=datetime.fromtimestamp(now, UTC).date())
+    told = gpu_price(price.name, price.per_gpu_hour, price.currency, gpus_per_replica=gpus)
+    return replace(spec, price=told), price, gpus
 
 
 def _finance(workspace: Path, price: Price) -> Finance:
