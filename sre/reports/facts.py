@@ -131,7 +131,9 @@ def _money(report: DrillReport) -> tuple[Figure, ...]:
             _counted(cost.good_tokens, "good tokens"),
         ),
         Figure(
-            "incident cost", money(cost.incident_total, currency), f"of {money(cost.total, currency)} for the drill"
+            "incident, GPUs alone",
+            money(cost.incident_total, currency),
+            f"of {money(cost.total, currency)} for the drill",
         ),
     )
 
@@ -149,7 +151,8 @@ def _what_happened(report: DrillReport) -> str:
         return f"No fault was injected while {load} to {plural(len(report.platform.replicas), 'replica')}."
     lasted = "had not ended when observation did" if fault.end is None else f"lasted {seconds(fault.end - fault.begin)}"
     proven = "was proven" if fault.proven else "was NOT proven"
-    among = f"{fault.target}, one of {plural(len(report.platform.replicas), 'replica')},"
+    served = plural(len(report.platform.replicas), "replica")
+    among = f"{fault.target}, one of {served}," if fault.target in report.platform.replicas else fault.target
     more = f" (first of {len(report.faults)} faults)" if len(report.faults) > 1 else ""
     return f"At {clock(fault.begin)} UTC {fault.fault}{more} hit {among} while {load}; it {proven} and {lasted}."
 
@@ -186,7 +189,7 @@ def _how_it_answered(report: DrillReport) -> str:
             unseen = "no traffic failed"
         text = unseen if measured is None else seen.format(seconds(measured), target="{target}")
         parts.append(text.replace("{target}", report.incident.target))
-    text = f"{_listed(parts)}; the incident cost {bill}."
+    text = f"{_listed(parts)}; the GPUs of the incident cost {bill}."
     return text[0].upper() + text[1:]
 
 

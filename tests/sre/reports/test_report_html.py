@@ -75,7 +75,7 @@ def test_key_figures_are_those_of_the_records(drill, page):
     assert figures["availability"] == f"{100 * (420 - failed) / 420:.2f} %"
     assert figures["time to detect"] == "210 ms"
     assert figures["time to recover"] == "6.40 s"
-    assert figures["incident cost"] == "$0.0067"
+    assert figures["incident, GPUs alone"] == "$0.0067"
     assert len(figures) == 12
 
 
@@ -188,4 +188,4 @@ def test_money_that_could_not_be_computed_is_na_with_its_reason(drill):
     text = Page(render_html(replace(drill, cost=unknown))).text
     assert "USD per million tokens n/a no samples of tokens" in text
     assert "USD per million good tokens n/a no good tokens were generated" in text
-    assert "the incident cost n/a." in text
+    assert "the GPUs of the incident cost n/a." in text
