@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def outcome_rates(report: DrillReport) -> OutcomeRates:
     span = drill_span(report)
     width = next((w for w in NICE_WIDTHS_S if span / w <= MAX_BINS), span / MAX_BINS)
     edges = np.arange(0.0, span + width, width)
-    sent, ended, _ = _times(report.requests, report.started_at)
+    sent, ended, _ = _times(report)
     outcomes = np.array([p.outcome for p in report.requests], dtype=object)
     present = set(outcomes.tolist())
     order = [*(o for o in OUTCOME_ORDER if o in present), *sorted(present - set(OUTCOME_ORDER))]
@@ -52,7 +52,7 @@ def outcome_rates(report: DrillReport) -> OutcomeRates:
 
 def ttft_points(report: DrillReport) -> tuple[FloatArray, FloatArray]:
     """When each first token came (seconds since drill start) and its TTFT, in order of time; none for who got none."""
-    sent, _, ttft = _times(report.requests, report.started_at)
+    sent, _, ttft = _times(report)
     got = ~np.isnan(ttft)
     at, value = sent[got] + ttft[got], ttft[got]
     order = np.argsort(at, kind="stable")
@@ -88,7 +88,7 @@ def thinned(at: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def in_flight(report: DrillReport) -> tuple[FloatArray, FloatArray]:
     """Requests in flight, the most in each of at most 480 slices of the drill: (slice starts, maxima)."""
-    sent, ended, _ = _times(report.requests, report.started_at)
+    sent, ended, _ = _times(report)
     edges = np.linspace(0.0, drill_span(report), 481)
     instants = np.concatenate([edges[:-1], sent])
     level = np.searchsorted(np.sort(sent), instants, side="right") - np.searchsorted(np.sort(ended), instants, "right")
@@ -100,15 +100,45 @@ def in_flight(report: DrillReport) -> tuple[FloatArray, FloatArray]:
 
 def drill_span(report: DrillReport) -> float:
     """Seconds the time axis covers: the drill, or longer when a request ended later."""
-    last = max((p.at + p.e2e_s for p in report.requests), default=report.started_at)
-    return float(max(report.ended_at, last) - report.started_at) or 1.0
+    return _columns(_Rows(report.requests), report.started_at, report.ended_at).span
 
 
-def _times(points: Sequence[RequestPoint], zero: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    sent = np.array([p.at for p in points], dtype=np.float64) - zero
-    ended = sent + np.array([p.e2e_s for p in points], dtype=np.float64)
-    ttft = np.array([np.nan if p.ttft_s is None else p.ttft_s for p in points], dtype=np.float64)
-    return sent, ended, ttft
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """The rows of one report, told from those of another by being the same object: comparing 100,000 takes longer."""
+
+    points: tuple[RequestPoint, ...]
+
+    def __hash__(self) -> int:
+        return id(self.points)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rows) and other.points is self.points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """Seconds since the drill began; TTFT is NaN where no token came."""
+
+    sent: FloatArray
+    ended: FloatArray
+    ttft: FloatArray
+    span: float
+
+
+@lru_cache(maxsize=1)
+def _columns(rows: _Rows, started_at: float, ended_at: float) -> _Columns:
+    """Read once for all charts of a report. Whoever gets the arrays does not change them."""
+    sent = np.array([p.at for p in rows.points], dtype=np.float64) - started_at
+    ended = sent + np.array([p.e2e_s for p in rows.points], dtype=np.float64)
+    ttft = np.array([np.nan if p.ttft_s is None else p.ttft_s for p in rows.points], dtype=np.float64)
+    last = max((p.at + p.e2e_s for p in rows.points), default=started_at)
+    return _Columns(sent, ended, ttft, float(max(ended_at, last) - started_at) or 1.0)
+
+
+def _times(report: DrillReport) -> tuple[FloatArray, FloatArray, FloatArray]:
+    columns = _columns(_Rows(report.requests), report.started_at, report.ended_at)
+    return columns.sent, columns.ended, columns.ttft
 
 
 def _rate(instants: FloatArray, edges: FloatArray) -> FloatArray:
