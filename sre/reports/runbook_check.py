@@ -45,13 +45,16 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A page as it should be. `proven` is the ISO day of its newest green drill, "" without one; `why` it has none."""
+    """A page as it should be. `proven` is the ISO day of its newest green drill, "" without one; `why` it has none, and
+    what would `mend` that.
+    """
 
     name: str
     text: str
     hash: str
     proven: str
     why: str
+    mend: str = "play its experiment: the page says which"
 
 
 def check_pages(
@@ -85,8 +88,12 @@ class _Shelf:
         """Raises BadDocument when the drills that a page rests on cannot be read."""
         if name in self.alerts:
             facts = alert_facts(self.alerts[name], self._drilled)
-            why = "no drill made it fire"
-            return _Wanted(name, render_alert(facts), evidence_hash(facts), facts.newest_date, why)
+            why, mend = "no drill made it fire", "play an experiment about its SLO that hurts it enough"
+            if facts.kind == "no-data":
+                mend = (
+                    f"no drill lasts {facts.for_s:g} s without samples: walk it by hand once, `sre runbook exec {name}`"
+                )
+            return _Wanted(name, render_alert(facts), evidence_hash(facts), facts.newest_date, why, mend)
         page = page_facts(name, self._workspace, recorded_drills(text, str(path)))
         days = [drill.date for drill in page.drills if drill.is_proof]
         why = "no green drill has shown what it says"
@@ -130,8 +137,7 @@ def _stale(text: str, wanted: _Wanted, path: Path) -> Iterator[Finding]:
 def _unproven(text: str, wanted: _Wanted, path: Path, today: Today) -> Iterator[Finding]:
     line = next((n for n, row in enumerate(text.splitlines(), 1) if row.startswith("Evidence:")), 1)
     if not wanted.proven:
-        mend = "play its experiment: the page says which"
-        yield Finding(str(path), line, "warning", "unproven", f"not proven: {wanted.why}", mend)
+        yield Finding(str(path), line, "warning", "unproven", f"not proven: {wanted.why}", wanted.mend)
         return
     age = (today.day - dt.date.fromisoformat(wanted.proven)).days
     if age > today.max_age_days:

@@ -228,9 +228,13 @@ class RunbookFacts:
         return tuple(alert for drill in self.drills for alert in drill.alerts if alert.objective == slo.name)
 
     def other_alerts(self) -> tuple[AlertFact, ...]:
-        """Those that fired for SLOs the page is not about."""
+        """Of each SLO the page is not about, the first page that fired, else its first ticket."""
         about = {slo.name for slo in self.slos}
-        return tuple(alert for drill in self.drills for alert in drill.alerts if alert.objective not in about)
+        fired = [alert for drill in self.drills for alert in drill.alerts if alert.objective not in about]
+        first: dict[str, AlertFact] = {}
+        for alert in sorted(fired, key=lambda one: (one.objective, one.severity != "page", one.fired_after_s)):
+            first.setdefault(alert.objective, alert)
+        return tuple(first.values())
 
     def has_alerted(self) -> bool:
         """Whether anything fired in the drills."""
