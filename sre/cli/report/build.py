@@ -50,7 +50,7 @@ def build(
     with _opened(store, root) as known:
         found = find(which, known, root)
         anchor = None if known is None else known.anchor()
-    built = rebuild(found, out=out, workspace=root, costs_of=_costs_by(finance), anchor=anchor)
+    built = rebuild(found, out=out, workspace=root, costs_of=_costs_by(finance, root), anchor=anchor)
     printed = _print(built) if pdf else None
     if as_json:
         files = {"html": built.html, "markdown": built.html.with_suffix(".md"), "json": built.html.with_suffix(".json")}
@@ -79,20 +79,20 @@ def _opened(where: str | None, root: Path) -> Iterator[IncidentStore | None]:
         opened.close()
 
 
-def _costs_by(finance: Path | None) -> CostsOf:
-    """What an incident cost: a drill's from its folder, another's from the figures of the store."""
+def _costs_by(finance: Path | None, root: Path) -> CostsOf:
+    """What an incident cost, then the drill: a drill's from its folder, another's from the figures of the store."""
     from sre.cli.cost.sums import finance_of, price_for
-    from sre.cost.incident import incident_cost
+    from sre.cost.finance import NAME
     from sre.reports.finops_cases import case_money
-    from sre.reports.finops_facts import drill_facts_for_cost, gpu_use
+    from sre.reports.finops_drill import costs_of_drill
+
+    known = finance or (root / NAME if (root / NAME).is_file() else None)
 
     def costs(case: Case, drill: DrillReport | None, folder: Path) -> Sequence[CostSum]:
         if drill is None:
-            return (case_money(case, finance_of(finance, "USD")).cost,)
-        economics = finance_of(finance, drill.cost.price.currency)
-        use = gpu_use(drill, folder, price_for(drill, economics, None))
-        facts = drill_facts_for_cost(drill, use, counts_recovery=economics.counts_recovery_capacity)
-        return (incident_cost(facts, economics),)
+            return (case_money(case, finance_of(known, "USD")).cost,)
+        economics = finance_of(known, drill.cost.price.currency)
+        return costs_of_drill(drill, folder, economics, price=price_for(drill, economics, None), case=case)
 
     return costs
 

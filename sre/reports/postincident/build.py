@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sre.cost.provenance import CostSum
 from sre.incidents.case import Case
 from sre.incidents.causes.model import CauseRanking
-from sre.incidents.events import Approved, Event, Linked, SeveritySet
+from sre.incidents.events import Approved, SeveritySet
 from sre.reports.formats import date_time, seconds
 from sre.reports.model import DrillReport
 from sre.reports.postincident.actions import actions
@@ -161,9 +161,5 @@ def _from_workspace(target: str, workspace: str) -> str:
 
 def _anchor(told: Story) -> str:
     """The chain at the newest event this is built from: `position:hash`. Where the report itself lies adds nothing."""
-    last = next(e for e in reversed(told.case.events) if not _is_report_link(e))
+    last = told.events[-1]
     return f"{last.position}:{last.hash}" if last.hash else ""
-
-
-def _is_report_link(event: Event) -> bool:
-    return isinstance(event.payload, Linked) and event.payload.rel == "report"

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from sre.incidents.case import Case
 from sre.incidents.durations import case_durations, zero_of
-from sre.incidents.events import Event, Measured, MilestoneMark
+from sre.incidents.events import Event, Linked, Measured, MilestoneMark
 from sre.incidents.milestones import NAMES
 from sre.incidents.model import Duration, Milestone
 from sre.incidents.older import renamed
@@ -64,6 +64,11 @@ class Story:
         return tuple(event for event in self.case.events if event.actor != ACTOR)
 
     @property
+    def events(self) -> tuple[Event, ...]:
+        """All but those that say where a report lies: they are written after it, and would change it once more."""
+        return tuple(e for e in self.case.events if not (isinstance(e.payload, Linked) and e.payload.rel == "report"))
+
+    @property
     def opened(self) -> Event:
         return self.case.events[0]
 
@@ -77,7 +82,7 @@ class Story:
     @property
     def span(self) -> tuple[float, float]:
         """From the first to the last instant that is known of it."""
-        instants = [event.at for event in self.case.events]
+        instants = [event.at for event in self.events]
         instants += [mark.at for mark in self.marks.values() if mark.at is not None]
         if self.drill is not None:
             instants += [self.drill.started_at, self.drill.ended_at]

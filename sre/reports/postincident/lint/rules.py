@@ -94,7 +94,7 @@ def _actions(r: Reading) -> Iterator[Loss]:
             text = (
                 f"{len(without)} of {plural(len(r.actions), 'action')} without {name}, first: {without[0].title[:60]}"
             )
-            yield share * len(without) / len(r.actions), text, f"give each action one {name}: sre incident action"
+            yield share * len(without) / len(r.actions), text, f"give each action one {name}: sre incident item"
 
 
 def _cost(r: Reading) -> Iterator[Loss]:
@@ -131,7 +131,7 @@ def _approvals(r: Reading) -> Iterator[Loss]:
     unsigned = [role for role, is_signed in r.approvals if not is_signed]
     if unsigned:
         share = len(unsigned) / len(r.approvals)
-        yield share, f"not signed by {', '.join(unsigned)}", "let them read and sign it: sre incident approve"
+        yield share, f"not signed by {', '.join(unsigned)}", "let them read it and say so"
 
 
 def _blame(r: Reading) -> Iterator[Loss]:
