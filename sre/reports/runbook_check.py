@@ -45,8 +45,8 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A page as it should be. `proven` is the ISO day of its newest green drill, "" without one; `why` it has none, and
-    what would `mend` that.
+    """A page as it should be. `proven` is the ISO day of the oldest of its experiments' newest green drills, "" where one has
+    none; `why`, and what would `mend` that.
     """
 
     name: str
@@ -95,9 +95,11 @@ class _Shelf:
                 )
             return _Wanted(name, render_alert(facts), evidence_hash(facts), facts.newest_date, why, mend)
         page = page_facts(name, self._workspace, recorded_drills(text, str(path)))
-        days = [drill.date for drill in page.drills if drill.is_proof]
-        why = "no green drill has shown what it says"
-        return _Wanted(name, page_text(page), evidence_hash(page), max(days, default=""), why)
+        days = {drill.experiment: drill.date for drill in page.drills if drill.is_proof}
+        missing = [experiment.id for experiment in page.experiments if experiment.id not in days]
+        proven = "" if missing else min(days.values(), default="")
+        why = f"no green drill of {', '.join(missing)} has shown what it says"
+        return _Wanted(name, page_text(page), evidence_hash(page), proven, why)
 
     @cached_property
     def _drilled(self) -> tuple[Drilled, ...]:

@@ -108,7 +108,7 @@ def test_a_page_without_any_green_drill_is_a_warning(workspace):
     build_alert_pages(known, workspace / "runbooks")
     found = check(workspace, only=["replica-crash"])
     assert [(one.severity, one.what) for one in found] == [
-        ("warning", "not proven: no green drill has shown what it says")
+        ("warning", "not proven: no green drill of EXP-001 has shown what it says")
     ]
 
 
