@@ -45,8 +45,8 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A page as it should be. `proven` is the day of the oldest of its experiments' newest green drills, "" where one has none;
-    `why`, and what would `mend` that.
+    """A page as it should be. `proven` is the day of the oldest of its experiments' newest green drills, "" where one
+    has none; `why`, and what would `mend` that.
     """
 
     name: str
