@@ -109,9 +109,16 @@ def _tone(told: Story) -> Tone:
 
 def _subtitle(told: Story, span_s: float) -> str:
     head = told.case.head
-    when, span = date_time(head.opened_at), f"records span {seconds(span_s)}"
+    when, span = date_time(head.opened_at), _lasted(told, span_s)
     parts = [head.id, _ORIGINS[head.origin], head.service, head.experiment, when, span]
     return ", ".join(part for part in parts if part)
+
+
+def _lasted(told: Story, span_s: float) -> str:
+    """From the zero to its end where that is known; else how long its records go on."""
+    zero, _ = told.zero
+    ends = [at for name in ("recovered", "resolved") if (at := told.at(name)) is not None and at > zero]
+    return f"lasted {seconds(min(ends) - zero)}" if ends else f"records span {seconds(span_s)}"
 
 
 def _head_figures(

@@ -13,10 +13,16 @@ _NOWHERE = "the price book and finance.yaml"
 
 
 def cost_tables(sums: Sequence[CostSum]) -> tuple[CostTable, ...]:
-    return tuple(_table(one) for one in sums)
+    """An input that several sums rest on is shown with the first of them."""
+    shown: set[Input] = set()
+    tables = []
+    for one in sums:
+        tables.append(_table(one, [given for given in one.inputs if given not in shown]))
+        shown.update(one.inputs)
+    return tuple(tables)
 
 
-def _table(one: CostSum) -> CostTable:
+def _table(one: CostSum, inputs: Sequence[Input]) -> CostTable:
     return CostTable(
         title=one.title,
         currency=one.currency,
@@ -24,7 +30,7 @@ def _table(one: CostSum) -> CostTable:
         spread=_spread(one),
         basis=_basis(one),
         rows=tuple(_row(line, one.currency) for line in one.lines),
-        inputs=tuple(_input(given) for given in one.inputs),
+        inputs=tuple(_input(given) for given in inputs),
         notes=(*one.notes, *_unknown(one)),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from sre.incidents.events import AlertSeen
+from sre.reports.drill_case import ACTOR
 from sre.reports.formats import clock, number, seconds
 from sre.reports.model import Check, DrillReport
 from sre.reports.postincident.model import Sourced
@@ -39,10 +40,12 @@ def _noticed(story: Story) -> Sourced:
 
 def _who(story: Story, mark: Mark) -> str:
     """Whose record the milestone is read from, in words."""
-    told = story.case.marks.get("detected")
-    where = mark.source.where if told is None else told[1]
+    event = story.event_of(mark)
+    if event is not None and event.actor != ACTOR:
+        return "An alert" if event.actor == "sre serve" else f"A person ({event.actor or 'unnamed'})"
     drilled = None if story.drill is None else _drill_source(story.drill)
-    name = _WHO.get(drilled or "") or _WHO.get(where.split(":")[0]) or where or "somebody"
+    where = mark.source.where.split(":")[0]
+    name = _WHO.get(drilled or "") or _WHO.get(where) or where
     return name[0].upper() + name[1:]
 
 

@@ -56,6 +56,10 @@ class Story:
         found = tuple(self.marks[name].source for name in names if name in self.marks)
         return tuple(dict.fromkeys(found)) or (event_source(self.opened),)
 
+    def event_of(self, mark: Mark) -> Event | None:
+        """The event of the store a milestone was read from; None where it is the drill's own record."""
+        return next((e for e in self.case.events if event_source(e).where == mark.source.where), None)
+
     @property
     def told(self) -> tuple[Event, ...]:
         """Events that say more than the drill's own records, which are read instead."""

@@ -17,8 +17,8 @@ _ENDINGS = {
     "open": "it is still open",
     "acknowledged": "it is acknowledged and not over",
     "mitigated": "it is mitigated and not resolved",
-    "resolved": "it is resolved",
-    "closed": "it is closed",
+    "resolved": "it was resolved",
+    "closed": "it was closed",
 }
 
 
@@ -108,12 +108,17 @@ def _ended(story: Story, costs: tuple[CostTable, ...]) -> Sourced:
     elif story.drill is not None:
         parts.append("it was not seen to serve again")
     else:
-        parts.append(_ENDINGS[story.case.head.status])
+        resolved = story.seconds(_from(story), "resolved")
+        after = "" if resolved is None else f" after {seconds(resolved)}"
+        parts.append(_ENDINGS[story.case.head.status] + after)
     total = cost_total(story, costs)
     basis = f" ({costs[0].basis})" if costs else ""
     bill = "its cost is not known" if total is None or total.text == NOT_AVAILABLE else f"it cost {total.text}{basis}"
     text = f"{', '.join(parts)}, and {bill}."
-    sources = (*story.sources("detected", "alerted", "recovered"), *(total.sources if total is not None else ()))
+    sources = (
+        *story.sources("detected", "alerted", "recovered", "resolved"),
+        *(total.sources if total is not None else ()),
+    )
     return Sourced(text[0].upper() + text[1:], tuple(dict.fromkeys(sources)))
 
 

@@ -50,7 +50,7 @@ def timeline(story: Story) -> tuple[TimelineRow, ...]:
             rows.append(row)
     zero, _ = story.zero
     return tuple(
-        TimelineRow(at, clock(at), offset(at, zero), kind, Sourced(text, sources), _reached(story, at))
+        TimelineRow(at, clock(at), since(at, zero), kind, Sourced(text, sources), _reached(story, at))
         for at, kind, text, sources in sorted(rows, key=lambda row: (row[0], row[1], row[2]))
     )
 
@@ -63,11 +63,19 @@ def milestones(story: Story) -> tuple[MilestoneRow, ...]:
             name=words(mark.name),
             at=mark.at,
             when=_when(mark.at, mark.source, mark.reason),
-            since=offset(mark.at, zero) if mark.at is not None else "",
+            since=since(mark.at, zero) if mark.at is not None else "",
             doubt=f"± {seconds(mark.uncertainty_s)}" if mark.at is not None and mark.uncertainty_s else "",
         )
         for mark in story.marks.values()
     )
+
+
+def since(at: float, zero: float) -> str:
+    """`+12.30 s`, or `+33 min 0 s` where seconds would be many digits."""
+    elapsed = at - zero
+    if abs(elapsed) < 600:
+        return offset(at, zero)
+    return f"{'-' if elapsed < 0 else '+'}{seconds(abs(elapsed))}"
 
 
 def durations(story: Story) -> tuple[Figure, ...]:
