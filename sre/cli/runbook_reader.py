@@ -68,7 +68,7 @@ class Terminal:
 
     def is_as_expected(self, stop: Stop, ran: Ran) -> bool:
         if self._reads_alone and not stop.part.is_mutating:
-            return ran.exit_code == 0
+            return has_looked(ran)
         return not self._asked("  as expected? [Y]es, [n]o: ").lower().startswith("n")
 
     def said(self, walked: Walked) -> None:
@@ -113,11 +113,18 @@ class Nobody:
         pass
 
     def is_as_expected(self, stop: Stop, ran: Ran) -> bool:
-        return ran.exit_code == 0
+        return has_looked(ran)
 
     def said(self, walked: Walked) -> None:
         why = f" ({walked.why})" if walked.why else ""
         self._tell(f"   {walked.step.verdict}{why}")
+
+
+def has_looked(ran: Ran) -> bool:
+    """Whether a command that reads did its work: 1 is what `grep` says of no match, and `sre status` of a replica that
+    does not serve. What that means, the page says.
+    """
+    return ran.exit_code in (0, 1)
 
 
 def plain(text: str) -> str:

@@ -96,7 +96,7 @@ class Reader(Protocol):
         ...
 
     def is_as_expected(self, stop: Stop, ran: Ran) -> bool:
-        """The person's word on an output; without one, whether it ended with 0."""
+        """The person's word on an output; without one, whether it could be had."""
         ...
 
     def said(self, walked: Walked) -> None:
@@ -238,7 +238,9 @@ class _Walker:
             is_mutating=part.is_mutating,
         )
         used = tuple((name, self._values[name]) for name in stop.needs)
-        return Walked(stop, step, ran.began_at, self._now(), why if part.is_mutating or not is_ok else "", used)
+        return Walked(
+            stop, step, ran.began_at, self._now(), why if part.is_mutating or not is_ok or ran.exit_code else "", used
+        )
 
     def _verified(self, one: Mitigation, ran: Ran, shell: Shell) -> tuple[bool, str]:
         """Whether the page's own verification holds within its time."""

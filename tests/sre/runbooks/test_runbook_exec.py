@@ -57,7 +57,7 @@ def test_what_only_reads_runs_when_that_is_allowed_and_nothing_else_ever(folder)
     assert by_label["1"]["output"] == "no fault is open\n"
     assert by_label["1"]["exit_code"] == 0
     assert [step["step"] for step in told["steps"] if step["verdict"] == "declined"] == ["A", "B", "C", "E"]
-    assert (by_label["D"]["is_mutating"], by_label["D"]["verdict"]) == (False, "failed")
+    assert (by_label["D"]["is_mutating"], by_label["D"]["verdict"], by_label["D"]["exit_code"]) == (False, "ok", 1)
 
 
 def test_each_step_is_written_into_the_incident_with_its_output_and_a_link_to_the_page(folder):
