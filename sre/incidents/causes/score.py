@@ -5,8 +5,9 @@ failure mode of the experiment. A subject is hit by naming exactly those replica
 plan hits at most some of the replicas it names (a poisoned request), by naming some of them. Folders without a fault
 are left out.
 
-Drills are split by the number of their experiment. The signatures were written with the drills of odd numbers at hand,
-those of even numbers are the test.
+Drills are split by the number of their experiment: the signatures were first written with drills of odd numbers at hand
+and scored once on those of even numbers. Both halves have been looked at since, so only drills played after a change of
+the rules test it; docs/incidents.md has all three measurements.
 """
 
 from __future__ import annotations
