@@ -62,7 +62,7 @@ def read_policies(path: Path, currency: str, *, baseline: str | None = None) -> 
     """From a compare.json. Raises BadDocument when it is none, in another currency, or has no such baseline."""
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadDocument([f"{path}: no comparison of policies ({error}): {_MEND}"]) from error
     if not isinstance(document, dict):
         raise BadDocument([f"{path}: no comparison of policies: {_MEND}"])

@@ -52,6 +52,8 @@ def _root(text: str, where: str) -> yaml.Node | None:
         raise BadDocument([f"{where}:{line}: not YAML: {error.problem}"]) from error
     except yaml.YAMLError as error:
         raise BadDocument([f"{where}: not YAML: {' '.join(str(error).split())}"]) from error
+    except RecursionError as error:
+        raise BadDocument([f"{where}: is nested too deeply: a book is a list of prices"]) from error
     return root
 
 
@@ -65,6 +67,9 @@ def _fields(node: yaml.Node | None, where: str, faults: Faults) -> dict[str, yam
         return {}
     fields: dict[str, yaml.Node] = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            faults.append(f"{_place(where, key)}: a key is no text")
+            continue
         if key.value in fields:
             faults.append(f"{_place(where, key)}: '{key.value}' is given twice")
         fields[str(key.value)] = value

@@ -73,7 +73,7 @@ def incident_from_json(text: str, where: str = "incident.json") -> Incident:
     """The record back from its text; raises BadDocument with every fault."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument([f"{where}: not JSON ({error}); build the report again"]) from error
     if not isinstance(document, dict) or document.pop("schema", None) != 1:
         raise BadDocument([f"{where}: not an incident of schema 1; build the report again"])

@@ -49,7 +49,7 @@ def iter_jsonl(path: Path) -> Iterator[Line]:
             for number, line in enumerate(stream, 1):
                 try:
                     value = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):  # the second: thousands of opening brackets
                     if line.strip() and line.endswith("\n"):
                         faults.append(f"{path}:{number}: not JSON")
                     continue
@@ -69,7 +69,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """The one JSON object in a file. Raises BadDocument when it is absent, cut short or something else."""
     try:
         value = json.loads(_text_of(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument([f"{path}: not JSON ({error}): its writer was cut short; run the drill again"]) from error
     if not isinstance(value, dict):
         raise BadDocument([f"{path}: expected an object; run the drill again"])

@@ -37,7 +37,7 @@ def payload_of(kind: str, text: str, where: str) -> Payload:
         raise BadDocument([f"{where}: kind {kind!r:.40} is not known: read it with the version that wrote it"])
     try:
         document = json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadDocument([f"{where}: what it says is not JSON ({error})"]) from error
     payload: Payload = decode(known, document, where)
     return payload

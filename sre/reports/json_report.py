@@ -32,7 +32,7 @@ def from_json(text: str, where: str = "report.json") -> DrillReport:
     """Raises BadDocument with every fault and its path."""
     try:
         document = json.loads(text, parse_constant=_refuse)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument([f"{where}: not JSON ({error}); write the report again"]) from error
     if not isinstance(document, dict):
         raise BadDocument([f"{where}: expected an object; write the report again"])

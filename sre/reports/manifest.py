@@ -82,7 +82,7 @@ def _document(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise BadDocument([f"{NAME}: missing; nothing can be verified"]) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadDocument([f"{NAME}: cannot be read ({error})"]) from error
     if not isinstance(document, dict) or document.get("schema") != 1 or not isinstance(document.get("files"), dict):
         raise BadDocument([f"{NAME}: not a manifest of schema 1"])

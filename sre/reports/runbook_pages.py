@@ -187,7 +187,7 @@ def recorded_drills(text: str, where: str) -> tuple[DrillFact, ...]:
     try:
         rows = json.loads(rest.partition(_END)[0])
         return tuple(decode(DrillFact, row, where) for row in rows)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadDocument([f"{where}: its drills are not JSON ({error}): {mend}"]) from error
 
 

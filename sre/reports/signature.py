@@ -113,7 +113,15 @@ def _signature(directory: Path) -> bytes:
         if document["schema"] != 1 or document["algorithm"] != ALGORITHM:
             raise ValueError("neither schema 1 nor ed25519")
         return base64.b64decode(document["signature"], validate=True)
-    except (OSError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, binascii.Error) as error:
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+        binascii.Error,
+        RecursionError,
+    ) as error:
         raise ValueError("not a signature file") from error
 
 

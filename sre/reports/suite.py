@@ -41,7 +41,7 @@ def load_suite(path: Path) -> SuiteReport:
     """The suite in a suite.json. Raises BadDocument with every fault."""
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadDocument([f"{path}: no suite report ({error}): give the path of a suite.json"]) from error
     if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA:
         raise BadDocument([f"{path}: not a suite report of schema {SCHEMA}: run the suite again"])

@@ -161,7 +161,7 @@ def read_review(text: str, where: str) -> Review:
     """Raises BadDocument."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument([f"{where}: not JSON ({error}): close the session again"]) from error
     schema = document.pop("schema", None) if isinstance(document, dict) else None
     if schema != SCHEMA:

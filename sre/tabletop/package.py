@@ -112,7 +112,7 @@ def read_package(folder: Path, *, edited: bool = False) -> tuple[Exercise, str]:
     data = path.read_bytes()
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument([f"{path}: not JSON ({error}): build the package anew"]) from error
     schema = document.pop("schema", None) if isinstance(document, dict) else None
     if schema != SCHEMA:

@@ -23,7 +23,7 @@ def post_incident_from_json(text: str, where: str = "post-incident.json") -> Pos
     """Raises BadDocument with every fault and its path."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument([f"{where}: not JSON ({error}); build the report again"]) from error
     if not isinstance(document, dict) or document.pop("kind", None) != KIND or document.pop("schema", None) != SCHEMA:
         raise BadDocument([f"{where}: not a post-incident report of schema {SCHEMA}; give a post-incident.json"])

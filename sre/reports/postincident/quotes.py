@@ -86,7 +86,7 @@ def _document(folder: Path, name: str) -> Any:
         return None
     try:
         return json.loads(path.read_bytes())
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return None
 
 

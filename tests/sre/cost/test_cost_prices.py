@@ -231,3 +231,7 @@ def test_what_is_no_price_is_one_line(text: str, said: str) -> None:
 
 def test_a_price_may_be_asked_for_by_its_name() -> None:
     assert asked_price("mid", "H", parse_book(AGES, where="ages.yaml")).name == "mid"
+
+
+def test_a_key_that_is_no_text_is_named_with_its_line() -> None:
+    assert faults_of("schema: 1\n? [a, b]\n: 2\nprices: []\n").startswith("book.yaml:2: a key is no text")
