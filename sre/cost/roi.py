@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from statistics import median
 
 import numpy as np
@@ -20,6 +20,8 @@ from sre.errors import SreError
 YEARS, SWING_YEARS, BINS = 20_000, 2_000, 40
 FEWEST_MEASURED = 3
 _CENT, _FOURTH = Decimal("0.01"), Decimal("0.0001")
+_WIDE = Context(prec=320)  # any finite float to the cent
+_MOST_INCIDENTS = 20_000_000
 NOTES = (
     "Each simulated year holds the same incidents with and without the programme: drills avoid some, shorten the rest.",
     "Every input is drawn from the triangular distribution of its low, value and high; inputs are independent, but the "
@@ -123,7 +125,11 @@ def _drill(finance: Finance, gpus: Input | None) -> Input:
 
 
 def roi(inputs: RoiInputs, *, seed: int, years: int = YEARS, notes: Sequence[str] = ()) -> Roi:
-    """Same inputs, seed and years: the same result to the last digit."""
+    """Same inputs, seed and years: the same result to the last digit.
+
+    Raises SreError when that are more incidents than fit into memory.
+    """
+    _require_few(inputs, years)
     found = simulate(inputs, seed=seed, years=years)
     net = found.benefit - found.cost
     paid = float((net > 0).mean())
@@ -147,6 +153,15 @@ def roi(inputs: RoiInputs, *, seed: int, years: int = YEARS, notes: Sequence[str
         notes=(*NOTES, *notes),
         has_credits=bool(inputs.credit_steps),
     )
+
+
+def _require_few(inputs: RoiInputs, years: int) -> None:
+    a_year = sum(one.bounds[1] for one in (inputs.incidents_without, inputs.incidents_with))
+    if a_year * years > _MOST_INCIDENTS:
+        raise SreError(
+            f"{years:,} years of up to {a_year:,f} incidents, with and without drills, are more than the "
+            f"{_MOST_INCIDENTS:,} incidents that are simulated: give fewer --years, or lower the incidents a year"
+        )
 
 
 def break_even(inputs: RoiInputs, years: Years) -> BreakEven:
@@ -198,4 +213,4 @@ def _ratio(cost: float, saving: float) -> Decimal | None:
 
 
 def _decimal(value: float, step: Decimal = _CENT) -> Decimal:
-    return Decimal(repr(value)).quantize(step)
+    return Decimal(repr(value)).quantize(step, context=_WIDE)

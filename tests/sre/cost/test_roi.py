@@ -165,3 +165,14 @@ def test_a_dearer_drill_needs_more_incidents_to_pay(cheap: int, more: int) -> No
     assert low is not None
     assert high is not None
     assert low <= high
+
+
+def test_amounts_of_many_digits_are_kept_to_the_cent() -> None:
+    dear = replace(SURE, good_request=one("value", "1E15"), requests_a_month=one("requests", "1E15"))
+    assert roi(dear, seed=1, years=100).benefit.mean > Decimal("1E25")
+
+
+def test_more_incidents_than_memory_holds_are_refused_with_what_to_change() -> None:
+    many = replace(SURE, incidents_without=one("without", "100000"))
+    with pytest.raises(SreError, match=r"give fewer --years"):
+        roi(many, seed=1, years=20_000)
