@@ -87,7 +87,7 @@ def show(
     from sre.reports.runbook_pages import FOLDER, live_text, read_workspace
 
     root = workspace or Path()
-    text = live_text(name, read_workspace(root), root / FOLDER, _now_of(state_dir))
+    text = live_text(name, read_workspace(root, tolerant=True), root / FOLDER, _now_of(state_dir))
     if as_json:
         print_json({"page": name, "text": text})
     else:
@@ -111,7 +111,7 @@ def _build_live(root: Path, out: Path | None, state_dir: Path, *, as_json: bool)
 
     if out is None or out.resolve() == (root / FOLDER).resolve():
         raise SreError("--live writes what is only true now: give --out with a folder that is not runbooks/")
-    known = read_workspace(root)
+    known = read_workspace(root, tolerant=True)  # a broken file of somebody else is no reason to have no page
     out.mkdir(parents=True, exist_ok=True)
     names = (*known.pages, *(alert.name for alert in known.alerts))
     for name in names:
