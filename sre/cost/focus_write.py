@@ -16,10 +16,12 @@ from sre.cost.focus_columns import COLUMNS
 from sre.errors import EnvironmentLacks
 
 _PRECISION, _SCALE = 30, 12
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(rows: Sequence[FocusRow], path: Path) -> None:
-    """Null is an empty field; times are ISO 8601 in UTC. Raises EnvironmentLacks when the file cannot be written."""
+    """Null is an empty field; times are ISO 8601 in UTC; text that a spreadsheet would run as a formula has an
+    apostrophe before it. Raises EnvironmentLacks when the file cannot be written."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column.name for column in COLUMNS])
@@ -63,7 +65,7 @@ def _text(value: Value) -> str:
             if at.microsecond
             else at.strftime("%Y-%m-%dT%H:%M:%SZ")
         )
-    return value
+    return f"'{value}" if value.startswith(_FORMULAS) else value
 
 
 def _unwritable(path: Path, why: str | None) -> EnvironmentLacks:

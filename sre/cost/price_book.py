@@ -16,11 +16,13 @@ import yaml
 
 from sre.cost.currencies import CODES
 from sre.cost.model import Price, Purchase
+from sre.cost.rounding import MOST_EXACT
 from sre.errors import BadDocument
 
 _REQUIRED = ("name", "gpu", "per_gpu_hour", "currency", "source")
 _OPTIONAL = ("valid_from", "valid_until", "purchase", "region", "provider", "list_per_gpu_hour")
 _PURCHASES: tuple[str, ...] = get_args(Purchase)
+_MOST = Decimal(10) ** 9
 _NULL = "tag:yaml.org,2002:null"
 
 Faults = list[str]
@@ -126,7 +128,14 @@ def _is_amount(text: str) -> bool:
         amount = Decimal(text)
     except InvalidOperation:
         return False
-    return amount.is_finite() and amount > 0
+    return is_hourly(amount) and amount > 0
+
+
+def is_hourly(amount: Decimal) -> bool:
+    """Whether it can be an hour's price: up to 10^9, with 12 decimal places, which is what amounts are kept to."""
+    if not amount.is_finite() or not 0 <= amount <= _MOST:
+        return False
+    return bool(amount == amount.quantize(MOST_EXACT))
 
 
 def _is_date(text: str) -> bool:

@@ -31,10 +31,9 @@ def returns(
 ) -> tuple[Roi | None, Roi | None, str]:
     """With measured recoveries where there are enough, and the one with assumed minutes; or the reason of none."""
     try:
-        plain = roi_inputs(finance, gpus_of_a_drill=gpus)
+        assumed = roi(roi_inputs(finance, gpus_of_a_drill=gpus), seed=seed, years=years)
     except SreError as error:
         return None, None, str(error)
-    assumed = roi(plain, seed=seed, years=years)
     if len(recovered) < FEWEST_MEASURED:
         return assumed, None, ""
     seen = roi_inputs(finance, recoveries_s=recovered, measured_in=MEASURED_IN, gpus_of_a_drill=gpus)

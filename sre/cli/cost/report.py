@@ -106,6 +106,7 @@ def shared_of(text: str | None) -> SharedPrice | None:
     from decimal import Decimal, InvalidOperation
 
     from sre.cost.layers import SharedPrice
+    from sre.cost.price_book import is_hourly
     from sre.errors import SreError
 
     if text is None:
@@ -114,7 +115,7 @@ def shared_of(text: str | None) -> SharedPrice | None:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not is_hourly(amount):
         raise SreError(f"--shared-per-hour {text!r} is no amount: write 0.40")
     return SharedPrice(amount, "given with --shared-per-hour")
 

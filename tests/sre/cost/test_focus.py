@@ -224,6 +224,16 @@ def test_the_csv_holds_the_rows_as_the_specification_writes_them(tmp_path: Path)
     assert not any("E" in row["BilledCost"] for row in read)
 
 
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@x"])
+def test_no_text_of_the_csv_is_a_formula_to_a_spreadsheet(tmp_path: Path, name: str) -> None:
+    write_csv(list(focus_rows([statement(experiment=name)], Account(name, name))), tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    assert {row["BillingAccountId"] for row in read} == {f"'{name}"}
+    assert {row["x_Experiment"] for row in read} == {f"'{name}"}
+    assert total(Decimal(row["BilledCost"]) for row in read) == statement().bill
+
+
 def test_the_parquet_has_exact_money_and_times_in_utc(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     parquet = pytest.importorskip("pyarrow.parquet")
