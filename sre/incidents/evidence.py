@@ -117,7 +117,7 @@ def parse_client_records(records: Iterable[Record], where: str = "requests.jsonl
 def read_client_records(path: Path) -> tuple[ClientRecord, ...]:
     """As `parse_client_records` of the file's objects, without holding all of them: for files of 100,000 requests."""
     reader = _Reader(path.name)
-    with _uncollected():
+    with uncollected():
         parsed = [
             _quickly(line) or _client_record(reader, line, 0)
             for line in iter_jsonl(path)
@@ -150,7 +150,7 @@ def _quickly(line: Line) -> ClientRecord | None:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No search for garbage meanwhile: hundreds of thousands of objects are made here, and none of them is any."""
     was_on = gc.isenabled()
     gc.disable()

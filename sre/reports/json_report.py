@@ -12,6 +12,7 @@ from typing import Any
 
 from sre.errors import BadDocument
 from sre.incidents.codec import decode, encode
+from sre.incidents.evidence import uncollected
 from sre.incidents.older import renamed
 from sre.reports.model import DrillReport, RequestPoint
 
@@ -51,7 +52,8 @@ def load_report(path: Path) -> DrillReport:
         raise BadDocument([f"{path}: cannot be read ({error.strerror}); give the path of a report.json"]) from error
     except UnicodeDecodeError as error:
         raise BadDocument([f"{path}: not UTF-8 text; give the path of a report.json"]) from error
-    return from_json(text, str(path))
+    with uncollected():
+        return from_json(text, str(path))
 
 
 def _requests(points: Sequence[RequestPoint]) -> str:
