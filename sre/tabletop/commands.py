@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
@@ -77,9 +78,16 @@ def item_parts(text: str) -> tuple[str, str, str | None]:
     title, owner, due = ([part.strip() for part in text.split("|")] + ["", ""])[:3]
     if not title or not owner:
         raise SreError("an action needs a title and an owner: i TITLE | OWNER | DUE")
-    if due and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", due):
+    if due and not _is_day(due):
         raise SreError(f"{due}: is no day: write it as 2026-12-31")
     return title, owner, due or None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _rating(about: str, rest: str) -> Command:

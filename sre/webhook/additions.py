@@ -44,6 +44,11 @@ class Additions:
     drafts: list[Draft] = field(default_factory=list)
     fired: list[ToldAlert] = field(default_factory=list)
     ended: bool = False
+    _linked: set[tuple[str, str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        events = [] if self.case is None else self.case.events
+        self._linked.update((p.rel, p.target) for event in events if isinstance(p := event.payload, Linked))
 
     @classmethod
     def to(cls, case: Case | None, told: Notification, *, now: float, settings: Settings) -> Additions:
@@ -90,11 +95,10 @@ class Additions:
         words = {"again": "fires again", "still": "fires still, though it was told to have ended"}.get(verdict, "fires")
         self._add_alert(seen, at, f"{alert.name} {words}" + _after(alert))
         self.fired.append(alert)
-        known = {(link.rel, link.target) for link in self._payloads(Linked)}
         for link in links_of(alert, self.settings.pages):
-            if (link.rel, link.target) not in known:
+            if (link.rel, link.target) not in self._linked:
                 self.drafts.append(self.draft(at, link, f"{link.rel}: {link.title}"))
-                known.add((link.rel, link.target))
+                self._linked.add((link.rel, link.target))
 
     def _ends(self, alert: ToldAlert) -> None:
         at = self.now if alert.ended_at is None else alert.ended_at
@@ -180,10 +184,6 @@ class Additions:
         if self.case is None or self.case.head.status in ("open", "acknowledged") or self.fired:
             reason = "all alerts of the group are over; that it is resolved is for a person to say"
             self.drafts.append(self.draft(end, StatusSet("mitigated", reason), "mitigated: all its alerts are over"))
-
-    def _payloads(self, kind: type[Linked]) -> list[Linked]:
-        kept = [event.payload for event in self.case.events] if self.case is not None else []
-        return [p for p in (*kept, *(draft.payload for draft in self.drafts)) if isinstance(p, kind)]
 
 
 def _after(alert: ToldAlert) -> str:

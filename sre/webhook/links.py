@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from sre.incidents.events import Linked
 from sre.webhook.model import ToldAlert
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # no longer than what can be a file's name
 _RUNBOOK = ("runbook_url", "runbook")
 _DASHBOARD = ("dashboard_url", "dashboard")
 

@@ -50,7 +50,7 @@ class _Alert(BaseModel):
 
 class _Payload(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    group_key: str = Field(alias="groupKey", min_length=1)
+    group_key: str = Field(alias="groupKey", pattern=r"\S")
     receiver: str = ""
     external_url: str = Field(default="", alias="externalURL")
     group_labels: Labels = Field(default_factory=dict, alias="groupLabels")

@@ -122,6 +122,8 @@ def test_a_skipped_inject_never_comes(session, clock):
         ("s I01", "I01: no such inject is still to come"),
         ("i only a title", "an action needs a title and an owner"),
         ("i A | B | soon", "soon: is no day"),
+        ("i A | B | 2026-02-30", "2026-02-30: is no day"),
+        ("i A | B | ２０２６-01-01", "is no day"),  # noqa: RUF001  (digits that are none to a calendar)
     ],
 )
 def test_what_cannot_be_read_is_said_and_nothing_is_written(session, clock, store, line, says):

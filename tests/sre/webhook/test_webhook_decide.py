@@ -243,7 +243,7 @@ def test_the_page_called_like_the_alert_is_its_runbook(desk, told, tmp_path):
     assert desk.case().alerts[0].runbook == f"runbooks/{told.page}.md"
 
 
-@pytest.mark.parametrize("name", ["../secret", "a/b", "..", ".hidden", ""])
+@pytest.mark.parametrize("name", ["../secret", "a/b", "..", ".hidden", "", "x" * 4000])
 def test_no_alert_name_leads_out_of_the_runbooks(tmp_path, name):
     (tmp_path / "secret.md").write_text("x")
     (tmp_path / "pages").mkdir()

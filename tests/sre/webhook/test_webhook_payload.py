@@ -51,6 +51,7 @@ def test_what_has_another_shape_says_where(told):
     assert "alerts.0.startsAt" in text
     assert "alerts" in refused(told.payload())[2]
     assert "groupKey" in refused(told.payload(told.alert(), groupKey=""))[2]
+    assert "groupKey" in refused(told.payload(told.alert(), groupKey=" \n"))[2]
 
 
 def test_many_faults_are_counted_not_listed(told):
