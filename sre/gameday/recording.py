@@ -18,6 +18,8 @@ from sre.incidents.store.model import Anchor, IncidentStore
 from sre.reports.drill_case import ACTOR, drafts_of, record_drill
 from sre.reports.model import DrillReport
 from sre.reports.rebuild import without_store
+from sre.risks.model import Entry
+from sre.risks.register import load_register
 
 _OVER = ("resolved", "closed")
 
@@ -37,14 +39,15 @@ class Recorded:
 
 def record(report: DrillReport, folder: Path, *, workspace: Path, runbook: str, gone_at: float | None) -> Recorded:
     """Open the drill's incident in the workspace's store; `gone_at` (Unix s) is when its platform was taken down."""
+    risks = _risks_of(report, workspace)
     try:
         with closing(open_store(store_address(workspace))) as store:
-            case = record_drill(store, report, folder, runbook=runbook)
+            case = record_drill(store, report, folder, runbook=runbook, risks=risks)
             if gone_at is not None:
                 case = _resolved(store, case, gone_at)
             return Recorded(case, store.anchor())
     except SreError as error:
-        told = drafts_of(report, folder, runbook=runbook)
+        told = drafts_of(report, folder, runbook=runbook, risks=risks)
         return Recorded(without_store(told, report.id), None, str(error))
 
 
@@ -52,6 +55,16 @@ def resolve_with_platform(incident: str, *, workspace: Path, at: float) -> None:
     """Resolve it unless it is: its platform was taken down `at` (Unix s). Raises SreError when the store fails."""
     with closing(open_store(store_address(workspace))) as store:
         _resolved(store, store.case(incident), at)
+
+
+def _risks_of(report: DrillReport, workspace: Path) -> tuple[Entry, ...]:
+    """The risks that the experiment tests; none from a register with faults, which `sre risk check` tells."""
+    if report.subject is None:
+        return ()
+    try:
+        return tuple(entry for entry in load_register(workspace) if report.subject.id in entry.experiments)
+    except SreError:
+        return ()
 
 
 def _resolved(store: IncidentStore, case: Case, at: float) -> Case:

@@ -7,7 +7,7 @@ uncertainty or the reason why they are n/a. A drill that recovered is resolved; 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +32,7 @@ from sre.incidents.model import Milestone
 from sre.incidents.severity import severity_facts
 from sre.incidents.store.model import IncidentStore
 from sre.reports.model import DrillReport
+from sre.risks.model import Entry
 from sre.slo.model import Alert, SloResult
 from sre.slo.rules.alerts import alert_name
 
@@ -39,18 +40,23 @@ ACTOR = "sre gameday"
 REPORT, LEDGER = "report.json", "chaos.jsonl"
 
 
-def record_drill(store: IncidentStore, report: DrillReport, folder: Path, *, runbook: str = "") -> Case:
+def record_drill(
+    store: IncidentStore, report: DrillReport, folder: Path, *, runbook: str = "", risks: Sequence[Entry] = ()
+) -> Case:
     """The drill's incident; recording the same report again adds nothing, whatever became of the incident since."""
-    first, *more = drafts_of(report, folder, runbook=runbook)
+    first, *more = drafts_of(report, folder, runbook=runbook, risks=risks)
     return store.open(first, *more, once=True)
 
 
-def drafts_of(report: DrillReport, folder: Path, *, runbook: str = "") -> tuple[Draft, ...]:
-    """The events of the drill reported in `folder`, the opening first. `runbook` is the page of its failure mode.
+def drafts_of(
+    report: DrillReport, folder: Path, *, runbook: str = "", risks: Sequence[Entry] = ()
+) -> tuple[Draft, ...]:
+    """The events of the drill reported in `folder`, the opening first. `runbook` is the page of its failure mode,
+    `risks` are those that its experiment tests.
 
     Raises SreError on a report whose severity is not one of the four.
     """
-    return tuple(_Telling(report, folder).drafts(runbook))
+    return tuple(_Telling(report, folder).drafts(runbook, risks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,14 @@ class _Telling:
     report: DrillReport
     folder: Path
 
-    def drafts(self, runbook: str) -> Iterator[Draft]:
+    def drafts(self, runbook: str, risks: Sequence[Entry]) -> Iterator[Draft]:
         yield self._opened()
         yield from self._rows()
         yield from self._alerts()
         yield from self._marks()
         yield from self._severity()
         yield self._measured()
-        yield from self._links(runbook)
+        yield from self._links(runbook, risks)
         yield from self._status()
 
     def _opened(self) -> Draft:
@@ -128,7 +134,7 @@ class _Telling:
         text = f"{figures['requests_failed']} of {figures['requests']} requests failed"
         return self._draft(self.report.ended_at, Measured(figures, reasons), text)
 
-    def _links(self, runbook: str) -> Iterator[Draft]:
+    def _links(self, runbook: str, risks: Sequence[Entry]) -> Iterator[Draft]:
         place = f"{self.folder.absolute().parent.name}/{self.folder.absolute().name}"
         report = Linked("report", place, self.report.title, _sha256(self.folder / REPORT))
         yield self._draft(self.report.ended_at, report, f"report in {place}, {self.report.verdict}")
@@ -136,6 +142,11 @@ class _Telling:
         yield self._draft(self.report.ended_at, experiment, f"experiment {self.report.experiment}")
         if runbook:
             yield self._draft(self.report.ended_at, Linked("runbook", runbook), f"runbook {runbook}")
+        for entry in risks:
+            title = f"{entry.id}: {entry.risk.title}"
+            yield self._draft(
+                self.report.ended_at, Linked("risk", f"risks.yaml#{entry.id}", title), title, "risks.yaml"
+            )
 
     def _status(self) -> Iterator[Draft]:
         if not self.report.faults:

@@ -28,7 +28,7 @@ ROLES = ("SRE lead", "security/GRC", "finance")
 """Who signs a report, in this order; further roles follow."""
 _ORIGINS = {"drill": "drill", "alertmanager": "alert", "manual": "opened by hand", "tabletop": "tabletop"}
 _DRILL_COST = "GPUs that served nobody, tokens for failed requests"
-_PATH = re.compile(r"[\w-][\w.-]*(?:/[\w.-]+)*")
+_PATH = re.compile(r"[\w-][\w.-]*(?:/[\w.-]+)*(?:#[\w-]+)?")
 _HEAD = (
     *("requests failed", "tokens lost", "cost", "time to detect", "time to alert", "time to mitigate"),
     *("time to recover", "time to resolve"),

@@ -13,6 +13,7 @@ from sre.incidents.model import Milestone
 from sre.incidents.store import STORE_VARIABLE, open_store
 from sre.reports.json_report import load_report
 from sre.reports.model import DrillReport
+from sre.risks.register import load_register
 
 EXAMPLE = Path(__file__).parents[3] / "reports" / "example"
 
@@ -86,3 +87,11 @@ def test_a_store_that_is_none_costs_the_drill_its_place_there_and_nothing_else(d
     assert recorded.anchor is None
     assert recorded.case.head.key == drill.id
     assert not recorded.is_unresolved
+
+
+def test_the_risks_that_the_experiment_tests_are_linked(drill, tmp_path):
+    (tmp_path / "risks.yaml").write_text((EXAMPLE.parents[1] / "risks.yaml").read_text())
+    recorded = record(drill, EXAMPLE, workspace=tmp_path, runbook="", gone_at=None)
+    targets = [link.target for link in recorded.case.links if link.rel == "risk"]
+    expected = [f"risks.yaml#{e.id}" for e in load_register(tmp_path) if drill.subject.id in e.experiments]
+    assert targets == expected != []
