@@ -6,7 +6,8 @@ looks like; `vacant` when none ran. A sample speaks for the time since the one b
 
 Limits: the share is that of samples, so a burst shorter than a scrape interval is seen by chance (right on average); a
 batch of one request counts as busy as a full one, as GPU utilisation does; health probes count where a sample meets
-one. Where samples are further apart than `HOLD_S` nobody saw the replica, and no slot says what it did.
+one. Where samples are further apart than `HOLD_S` nobody saw the replica, and no slot says what it did: an engine that
+is frozen answers no scrape, and what it did before and after says nothing of the time between.
 """
 
 from __future__ import annotations
@@ -55,24 +56,30 @@ def activity(source: SampleSource, *, start: float, end: float) -> tuple[Slot, .
 def slots_of(replica: str, running: Sequence[Series], progress: Sequence[Series]) -> Iterator[Slot]:
     """The slots of one replica from its gauge and its counters; neighbours in one state are one slot."""
     times, gauge = _summed(running)
+    gap_s = _gap_s(times)
     moved = _moved(times, *_summed(progress)) if progress else np.ones(times.size, dtype=np.bool_)
     last: Slot | None = None
     for index, at in enumerate(times.tolist()):
         before = times[index - 1] if index else at - HOLD_S
         after = times[index + 1] if index + 1 < times.size else at + HOLD_S
-        since = max(float(before), at - HOLD_S)
-        until = at if after - at <= HOLD_S and index + 1 < times.size else at + HOLD_S
+        since = at if index and at - before > gap_s else max(float(before), at - HOLD_S)
+        until = at if index + 1 < times.size and not HOLD_S < after - at <= gap_s else at + HOLD_S
         if last is not None and since < last.end:
             since = last.end
         state: State = "vacant" if gauge[index] <= 0 else "busy" if moved[index] else "stalled"
         if last is not None and last.state == state and last.end == since:
             last = Slot(replica, last.start, until, state)
             continue
-        if last is not None:
+        if last is not None and last.start < last.end:
             yield last
         last = Slot(replica, since, until, state)
     if last is not None:
         yield last
+
+
+def _gap_s(times: FloatArray) -> float:
+    """From how far apart on two samples have scrapes between them that failed."""
+    return max(HOLD_S, 2 * float(np.median(np.diff(times)))) if times.size > 1 else HOLD_S
 
 
 def _moved(times: FloatArray, seen: FloatArray, counted: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

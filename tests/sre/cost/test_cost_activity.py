@@ -67,6 +67,15 @@ def test_nobody_knows_what_happened_between_distant_samples() -> None:
     ]
 
 
+def test_a_replica_that_answers_no_scrape_for_a_while_did_not_work_for_all_that_anybody_saw() -> None:
+    times = [0.0, 1, 2, 3, 13, 14, 15]
+    found = list(slots_of("llm-0", [gauge([1] * 7, times=times)], [counter([1, 2, 3, 4, 5, 6, 7], times=times)]))
+    assert [(s.start, s.end) for s in found] == [(-HOLD_S, 3), (13, 15 + HOLD_S)]
+    gauges = gauge([1, 1, 1, 1, 0, 1, 1], times=times)
+    found = list(slots_of("llm-0", [gauges], [counter([1, 2, 3, 4, 5, 6, 7], times=times)]))
+    assert [(s.start, s.end) for s in found] == [(-HOLD_S, 3), (13, 15 + HOLD_S)]
+
+
 def test_holds_that_meet_do_not_overlap() -> None:
     found = list(slots_of("llm-0", [gauge([0, 1], times=[0, 8])], []))
     assert [(s.start, s.end) for s in found] == [(-HOLD_S, HOLD_S), (HOLD_S, 8 + HOLD_S)]
