@@ -1,10 +1,10 @@
 """What an incident cost in GPUs: paid and not serving, above the wanted number, and spent on tokens nobody could use.
 
 The parts are disjoint pieces of the bill. Not serving is time from start to ready; stalled, failed and recomputed are
-layers of the bill (`sre.cost.layers`), which are disjoint by construction; replicas above the wanted number are
-counted from ready on, less the share of serving time that the layers have counted already; cut off is time up to the
-wanted number while the gateway was gone, in which no token was made. On a fleet of fixed size
-this money is paid without an incident too: it is the part of the bill that served nobody, not an extra one.
+layers of the bill (`sre.cost.layers`), which are disjoint by construction; replicas above the wanted number, and those
+up to it while the gateway was gone, are counted from ready on, less the share of serving time that the layers have
+counted already. On a fleet of fixed size this money is paid without an incident too: it is the part of the bill that
+served nobody, not an extra one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sre.errors import BadDocument
 
 CUT_OFF = "GPUs paid while cut off"
 NOT_SERVING, STALLED, RECOVERY = "GPUs paid while starting", "GPUs paid while stalled", "recovery capacity"
-WASTED, RECOMPUTED = "tokens of failed requests", "tokens computed again"
+WASTED, RECOMPUTED = "tokens of failed or abandoned requests", "tokens computed again"
 EVENTS, LAYERS = "events.jsonl", "cost.json"
 _MILLION = Decimal(1_000_000)
 
@@ -65,11 +65,12 @@ def gpu_lines(use: GpuUse, *, start: float, end: float, counts_recovery: bool) -
     lines = [_timed(NOT_SERVING, starting, use, "from start to ready")]
     stalled = _layer(STALLED, "idle", "stalled", use)
     lines += [] if stalled is None else [stalled]
+    counted = _known_share(use, [*wasted, *([stalled] if stalled else [])])
     if use.history is not None and use.history.cut_off:
         cut_off = Decimal(str(round(use.history.cut_off_s(start=start, end=end), 6)))
-        lines.append(_timed(CUT_OFF, cut_off, use, "ready, without a gateway"))
+        lines.append(_less(CUT_OFF, cut_off, counted, use, "ready, without a gateway"))
     if counts_recovery:
-        lines.append(_recovery(use, start, end, _known_share(use, [*wasted, *([stalled] if stalled else [])])))
+        lines.append(_recovery(use, start, end, counted))
     return (*lines, *wasted)
 
 
@@ -93,15 +94,16 @@ def _recovery(use: GpuUse, start: float, end: float, counted: Decimal) -> CostLi
     if use.history is None:
         return unknown(RECOVERY, f"{EVENTS} does not say how many replicas were wanted", is_billed=True, source=EVENTS)
     surplus = Decimal(str(round(use.history.surplus_s(start=start, end=end), 6)))
-    what = "above the wanted number"
-    if counted and surplus:
+    return _less(RECOVERY, surplus, counted, use, "above the wanted number")
+
+
+def _less(name: str, replica_s: Decimal, counted: Decimal, use: GpuUse, what: str) -> CostLine:
+    """Serving time, less the share of it that other lines hold."""
+    if counted and replica_s:
         what += f" x {shown(1 - counted)} not counted in other lines"
-    return _timed_share(RECOVERY, surplus, 1 - counted, use, what)
-
-
-def _timed_share(name: str, replica_s: Decimal, share: Decimal, use: GpuUse, what: str) -> CostLine:
     line = _timed(name, replica_s, use, what)
-    return CostLine(name, use.per_replica_hour * replica_s * share / 3600, "measured", True, line.formula, line.source)
+    amount = use.per_replica_hour * replica_s * (1 - counted) / 3600
+    return CostLine(name, amount, "measured", True, line.formula, line.source)
 
 
 def _known_share(use: GpuUse, lines: Sequence[CostLine]) -> Decimal:
