@@ -103,8 +103,8 @@ def test_every_mitigation_says_when_what_it_costs_how_to_see_it_and_the_way_back
     parts = re.split(r"^### [A-Z]\. ", section(page, "Mitigation"), flags=re.MULTILINE)[1:]
     assert len(parts) >= 2
     for part in parts:
-        for label in ("Precondition", "Do", "Blast radius", "Verify", "Way back", "Approval", "Proven"):
-            assert f"- **{label}**: " in part
+        for label in ("Precondition", "Do", "Blast radius", "Verify", "Way back", "Approval", "Escalate", "Proven"):
+            assert f"\n- **{label}**: " in part
 
 
 def test_no_reference_is_left_open_and_every_fence_is_closed(page):
