@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sre.incidents.causes.model import CauseEvidence, CauseRanking
     from sre.incidents.causes.score import Scored, Tally
 
-_HELP_TIME = "RFC 3339 or Unix seconds"
+_HELP_TIME = "30m ago as -30m, RFC 3339 or Unix seconds"
 
 
 def causes(
@@ -73,12 +73,15 @@ def _observed(
     since: str | None,
     until: str | None,
 ) -> Observed:
-    from sre.cli.slo.options import moment_of
+    import time
+
+    from sre.cli.incident.words import moment
     from sre.errors import SreError
     from sre.incidents.causes.folder import observed_from, observed_in
 
-    start = None if since is None else moment_of(since, "--since")
-    end = None if until is None else moment_of(until, "--until")
+    now = time.time()
+    start = None if since is None else moment(since, now, "--since")
+    end = None if until is None else moment(until, now, "--until")
     if start is not None and end is not None and start >= end:
         raise SreError("--since is not before --until: nothing lies between them")
     if folder is not None:

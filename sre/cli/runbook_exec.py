@@ -48,6 +48,7 @@ def execute(
     With --json, or without a terminal, it never runs. Exit 1: a mitigation that was carried out was not verified, or a
     command did not end in time.
     """
+    from sre.cli.incident.words import incident_id
     from sre.cli.runbook_reader import Nobody, Terminal
     from sre.console import print_json
     from sre.runbooks.render import any_page_of
@@ -56,6 +57,7 @@ def execute(
     from sre.runbooks.walk import Limits, stops_of, up_to
 
     page = any_page_of(name)
+    kept = None if incident is None else incident_id(incident)
     stops = up_to(stops_of(page, "kubernetes" if kubernetes else "local"), until)
     known = {**platform_values(state_dir), **checked_values(values or ())}
     is_seen = not as_json and has_terminal()
@@ -65,15 +67,15 @@ def execute(
         else Nobody(reads_alone=yes_read_only, tell=lambda text: typer.echo(text, err=as_json))
     )
     done = []
-    with _recorder(incident, store, name, actor) as record:
+    with _recorder(kept, store, name, actor) as record:
         for walked in _steps(page, stops, reader, known, Limits(read_s=timeout), state_dir):
             record(walked)
             done.append(walked)
     is_well = not any(_is_bad(one) for one in done)
     if as_json:
-        print_json(_json(page, done, incident, is_well=is_well, ended=len(done) == len(stops)))
+        print_json(_json(page, done, kept, is_well=is_well, ended=len(done) == len(stops)))
     else:
-        typer.echo(_summary(done, incident))
+        typer.echo(_summary(done, kept))
     raise typer.Exit(0 if is_well else 1)
 
 

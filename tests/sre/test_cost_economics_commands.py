@@ -59,6 +59,7 @@ def test_an_incident_of_the_store_is_told_by_its_id(workspace) -> None:
     found = json.loads(sre("cost", "incident", "INC-0001", "--json", cwd=workspace).stdout)
     assert found["title"] == "INC-0001: late tokens"
     assert found["lines"][0]["amount"] == "0.05"
+    assert json.loads(sre("cost", "incident", "1", "--json", cwd=workspace).stdout) == found
     missing = sre("cost", "incident", "INC-0009", cwd=workspace)
     assert (missing.returncode, "INC-0009" in missing.stderr) == (2, True)
     assert len(missing.stderr.strip().splitlines()) == 1

@@ -38,12 +38,14 @@ def incident(
     from dataclasses import replace
 
     from sre.cli.cost.sums import print_sum, sum_json
+    from sre.cli.incident.words import incident_id
     from sre.console import print_json
     from sre.cost.incident import incident_cost
 
     month = _month(month_requests, month_failed)
-    if _ID.fullmatch(which):
-        facts, economics = _stored(which, store, finance, prices)
+    named = which if Path(which).is_dir() else incident_id(which)
+    if _ID.fullmatch(named):
+        facts, economics = _stored(named, store, finance, prices)
     else:
         facts, economics = _reported(Path(which), finance, prices)
     found = incident_cost(replace(facts, period=month), economics)

@@ -43,14 +43,15 @@ def build(
     An incident without a drill has figures as far as they were recorded; the rest is n/a with its reason. The same
     inputs give the same files.
     """
+    from sre.cli.incident.words import incident_id
     from sre.console import print_json
     from sre.reports.rebuild import find, rebuild
 
     root = workspace or Path()
     with _opened(store, root) as known:
-        found = find(which, known, root)
+        found = find(which if Path(which).is_dir() else incident_id(which), known, root)
         anchor = None if known is None else known.anchor()
-    built = rebuild(found, out=out, workspace=root, costs_of=_costs_by(finance, root), anchor=anchor)
+    built = rebuild(found, out=out, workspace=root, costs_of=costs_by(finance, root), anchor=anchor)
     printed = _print(built) if pdf else None
     if as_json:
         files = {"html": built.html, "markdown": built.html.with_suffix(".md"), "json": built.html.with_suffix(".json")}
@@ -79,7 +80,7 @@ def _opened(where: str | None, root: Path) -> Iterator[IncidentStore | None]:
         opened.close()
 
 
-def _costs_by(finance: Path | None, root: Path) -> CostsOf:
+def costs_by(finance: Path | None, root: Path) -> CostsOf:
     """What an incident cost, then the drill: a drill's from its folder, another's from the figures of the store."""
     from sre.cli.cost.sums import finance_of, price_for
     from sre.cost.finance import NAME

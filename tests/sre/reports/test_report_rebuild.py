@@ -74,6 +74,8 @@ def test_by_id_and_by_folder_it_is_the_same_and_again_the_same(workspace, drill)
     assert contents(folder) == first
     assert run("build", "INC-0001").exit_code == 0
     assert contents(folder) == first
+    assert run("build", "1").exit_code == 0
+    assert contents(folder) == first
 
 
 def test_an_alert_without_a_drill_gets_a_folder_of_its_own(workspace):

@@ -61,7 +61,7 @@ def test_what_only_reads_runs_when_that_is_allowed_and_nothing_else_ever(folder)
 
 
 def test_each_step_is_written_into_the_incident_with_its_output_and_a_link_to_the_page(folder):
-    result = run("metrics-lying", "--auto", "--until", "drill", "--incident", "INC-0001", "--actor", "grace")
+    result = run("metrics-lying", "--auto", "--until", "drill", "--incident", "1", "--actor", "grace")
     assert "1 steps: 1 ok; written into INC-0001" in result.output
     (step,) = steps_of(folder)
     assert (step.page, step.step, step.command, step.exit_code, step.verdict) == (

@@ -108,6 +108,7 @@ def test_samples_alone_do_for_a_real_incident(request):
         (("no-such-folder",), "no such folder"),
         (("--prometheus", "http://127.0.0.1:1"), "needs --since"),
         (("reports", "--since", "20", "--until", "10"), "not before"),
+        (("reports", "--since", "-10m", "--until", "-20m"), "not before"),
         (("reports", "--since", "soon"), "no time with its zone"),
     ],
 )
