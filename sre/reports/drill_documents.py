@@ -15,7 +15,7 @@ from sre.incidents.causes.model import CauseRanking
 from sre.incidents.store.model import Anchor
 from sre.reports.model import DrillReport
 from sre.reports.postincident.build import post_incident
-from sre.reports.postincident.model import Related
+from sre.reports.postincident.model import PostIncidentReport, Related
 from sre.reports.postincident.write import write_post_incident
 from sre.reports.write import HTML, write_report
 
@@ -38,9 +38,22 @@ def write_drill_documents(
     other pages beside the case's own links; `anchor` is the store's, for the manifest. Same inputs, same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    told = post_incident(case, drill=report, causes=causes, costs=costs, related=(*related, *_beside(folder)))
+    told = drill_post_incident(report, folder, case=case, causes=causes, costs=costs, related=related)
     write_post_incident(told, folder, case=case, drill=report)
     return write_report(report, folder, anchors=() if anchor is None else (anchor,))
+
+
+def drill_post_incident(
+    report: DrillReport,
+    folder: Path,
+    *,
+    case: Case,
+    causes: CauseRanking | None = None,
+    costs: Sequence[CostSum] = (),
+    related: Sequence[Related] = (),
+) -> PostIncidentReport:
+    """The post-incident report of a drill for its own folder, without its evidence."""
+    return post_incident(case, drill=report, causes=causes, costs=costs, related=(*related, *_beside(folder)))
 
 
 def _beside(folder: Path) -> tuple[Related, ...]:

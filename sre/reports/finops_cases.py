@@ -9,10 +9,11 @@ from decimal import Decimal, InvalidOperation
 from sre.cost.finance import Finance
 from sre.cost.incident import IncidentFacts, incident_cost
 from sre.cost.measured import Measure, measured, unknown
+from sre.incidents.approvals import APPROVERS, title_of
 from sre.incidents.case import Case, Item
 from sre.reports.finops_model import CaseMoney, FollowUp, SignOff
 
-ROLES = ("SRE lead", "Security/GRC", "Finance")
+ROLES = tuple(one.title for one in APPROVERS)
 _DONE = ("done", "dropped")
 
 
@@ -102,7 +103,6 @@ def sign_offs(cases: Sequence[Case]) -> tuple[SignOff, ...]:
     for case in cases:
         stamps = [event for event in case.events if type(event.payload).__name__ == "Approved"]
         for event, approved in zip(stamps, case.approvals, strict=True):
-            found[approved.role] = SignOff(
-                approved.role, approved.name, approved.decision, event.at, approved.document, approved.sha256
-            )
+            role = title_of(approved.role)
+            found[role] = SignOff(role, approved.name, approved.decision, event.at, approved.document, approved.sha256)
     return tuple(found.values())

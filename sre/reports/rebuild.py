@@ -19,14 +19,14 @@ from sre.incidents.causes.model import CauseRanking
 from sre.incidents.events import Draft, Event
 from sre.incidents.store.model import Anchor, IncidentStore
 from sre.reports.drill_case import drafts_of
-from sre.reports.drill_documents import write_drill_documents
+from sre.reports.drill_documents import drill_post_incident, write_drill_documents
 from sre.reports.json_report import load_report
 from sre.reports.manifest import NAME as MANIFEST
 from sre.reports.manifest import write_manifest
 from sre.reports.model import DrillReport
 from sre.reports.postincident.build import post_incident
 from sre.reports.postincident.model import PostIncidentReport, Related
-from sre.reports.postincident.write import HTML, write_post_incident
+from sre.reports.postincident.write import HTML, whole_report, write_post_incident
 from sre.reports.write import JSON
 
 REPORTS = "reports"
@@ -88,13 +88,29 @@ def rebuild(
     folder = out or workspace / REPORTS / found.case.head.id
     _make(folder)
     _check_is_a_report_folder(folder)
-    up = _way(folder, workspace)
-    told = post_incident(
-        found.case, drill=found.drill, causes=causes, costs=costs, related=related, workspace=f"{up}/" if up else ""
-    )
-    _write(told, found, folder, notes)
+    told = _told(found, folder, workspace, causes, costs, related, notes)
+    records, prefix = _records(found, folder)
+    write_post_incident(told, folder, case=found.case, drill=found.drill, records=records, prefix=prefix)
     write_manifest(folder, () if anchor is None else (anchor,))
     return Rebuilt(found.case, folder / HTML, is_drill=found.drill is not None, notes=tuple(notes))
+
+
+def built_now(
+    found: Found, *, out: Path | None, workspace: Path, costs_of: CostsOf, related: Sequence[Related] = ()
+) -> tuple[PostIncidentReport, Path]:
+    """What `rebuild` would write as post-incident.json, and the folder it would lie in. Writes nothing."""
+    notes = list(found.notes)
+    causes = _ranked(found, notes)
+    costs = _costs(found, costs_of, notes)
+    if found.drill is not None and found.records is not None and out is None:
+        told = drill_post_incident(
+            found.drill, found.records, case=found.case, causes=causes, costs=costs, related=related
+        )
+        return whole_report(told, found.records, case=found.case, drill=found.drill), found.records
+    folder = out or workspace / REPORTS / found.case.head.id
+    told = _told(found, folder, workspace, causes, costs, related, notes)
+    records, prefix = _records(found, folder)
+    return whole_report(told, records, case=found.case, drill=found.drill, prefix=prefix), folder
 
 
 def without_store(drafts: Sequence[Draft], incident: str) -> Case:
@@ -151,12 +167,27 @@ def _costs(found: Found, costs_of: CostsOf, notes: list[str]) -> Sequence[CostSu
         return ()
 
 
-def _write(told: PostIncidentReport, found: Found, folder: Path, notes: list[str]) -> None:
+def _told(
+    found: Found,
+    folder: Path,
+    workspace: Path,
+    causes: CauseRanking | None,
+    costs: Sequence[CostSum],
+    related: Sequence[Related],
+    notes: Sequence[str],
+) -> PostIncidentReport:
+    """The report for a folder of its own; what could not be read is one of its limits."""
+    up = _way(folder, workspace)
+    told = post_incident(
+        found.case, drill=found.drill, causes=causes, costs=costs, related=related, workspace=f"{up}/" if up else ""
+    )
+    return replace(told, limits=(*told.limits, *notes))
+
+
+def _records(found: Found, folder: Path) -> tuple[Path, str]:
+    """The folder that is quoted, and the way to it from the report's."""
     records = found.records or folder
-    prefix = "" if records == folder else f"{_way(folder, records)}/"
-    if notes:
-        told = replace(told, limits=(*told.limits, *notes))
-    write_post_incident(told, folder, case=found.case, drill=found.drill, records=records, prefix=prefix)
+    return records, "" if records == folder else f"{_way(folder, records)}/"
 
 
 def _check_is_a_report_folder(folder: Path) -> None:

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sre.errors import BadDocument, EnvironmentLacks, SreError
+from sre.incidents.approvals import Signature, check_signature, told_of, word_of
 from sre.incidents.case import Case
 from sre.incidents.codec import decode, encode
-from sre.incidents.events import Approved, Draft, Linked, Observed, StatusSet
+from sre.incidents.events import Draft, Linked, Observed, StatusSet
 from sre.incidents.store.model import IncidentStore
 from sre.reports.atomic import write_text
 from sre.reports.manifest import NAME, write_manifest
@@ -42,16 +43,6 @@ class Closed:
     folder: Path
     sha256: str
     approvals: tuple[ApprovalState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who decides for which role. A rejection needs a comment."""
-
-    role: str
-    name: str
-    is_rejection: bool = False
-    comment: str = ""
 
 
 def close_session(
@@ -90,35 +81,19 @@ def approve(store: IncidentStore, case: Case, signature: Signature, *, at: float
     """Record an approval or rejection. Raises SreError for an unknown role, and when the report is not as it was."""
     closed = closed_of(case)
     roles = [one.role for one in closed.review.approvals]
-    if signature.role not in roles:
-        raise SreError(f"{signature.role}: approves nothing here: use {', '.join(roles)}")
-    if not signature.name.strip():
-        raise SreError("an approval needs a name: --name")
-    if signature.is_rejection and not signature.comment.strip():
-        raise SreError("a rejection needs its reason: --comment")
+    check_signature(signature, roles)
     changed = changes_of(closed, case)
     if changed:
         mend = f"nobody can approve what changed after it was written: sre tabletop close {case.head.id}"
         raise BadDocument([f"{problem}: {mend}" for problem in changed])
-    decision = "rejected" if signature.is_rejection else "approved"
-    word = Approved(
-        signature.role,
-        signature.name.strip(),
-        JSON,
-        closed.sha256,
-        "rejected" if signature.is_rejection else "approved",
-        signature.comment.strip(),
-    )
-    text = f"{signature.name.strip()} ({signature.role}) {decision} {JSON}, sha256 {closed.sha256[:12]}"
-    store.append(case.head.id, [Draft(at, word, text, "sre tabletop approve", signature.name.strip())])
+    word = word_of(signature, JSON, closed.sha256)
+    store.append(case.head.id, [Draft(at, word, told_of(word), "sre tabletop approve", word.name)])
     case = store.case(case.head.id)
     states = approval_states(case, closed.review.approvals, closed.sha256)
     if all_approved(states) and case.head.status != "closed":
         status = StatusSet("closed", "all required roles approved the after-action report")
-        store.append(case.head.id, [Draft(at, status, "closed", "sre tabletop approve", signature.name.strip())])
-    return _render(
-        store, case.head.id, closed.review, closed.folder, closed.sha256, actor=signature.name.strip(), at=at
-    )
+        store.append(case.head.id, [Draft(at, status, "closed", "sre tabletop approve", word.name)])
+    return _render(store, case.head.id, closed.review, closed.folder, closed.sha256, actor=word.name, at=at)
 
 
 def closed_of(case: Case) -> Closed:

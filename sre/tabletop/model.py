@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sre.incidents.approvals import ApproverId
+
 RoleId = Literal["sre-lead", "on-call", "security-grc", "finance", "communications"]
 ROLE_IDS: tuple[RoleId, ...] = ("sre-lead", "on-call", "security-grc", "finance", "communications")
 Channel = Literal["pager", "chat", "dashboard", "phone", "status page", "email"]
@@ -164,7 +166,7 @@ class Runbook:
 class Approval:
     """Who has to sign the after-action report, and what for."""
 
-    role: RoleId
+    role: ApproverId
     title: str
     confirms: str
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import cast, get_args
 
 from sre.errors import BadDocument
+from sre.incidents.approvals import APPROVER_IDS, ApproverId
 from sre.slo.documents import Faults, Node, read_documents
 from sre.tabletop.model import RATINGS, ROLE_IDS, Approval, Basis, Channel, Improvement, Rating, Role, RoleId
 from sre.tabletop.scenario import (
@@ -156,7 +157,7 @@ class _File:
 
     def _approval(self, node: Node) -> Approval:
         self.faults.mapping(node, ("role", "title", "confirms"))
-        role = cast(RoleId, self._choice(node, "role", ROLE_IDS))
+        role = cast(ApproverId, self._choice(node, "role", APPROVER_IDS))
         return Approval(role, self._text(node, "title"), self._text(node, "confirms"))
 
     def _text(self, node: Node, key: str) -> str:

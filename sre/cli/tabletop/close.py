@@ -58,7 +58,8 @@ def approve(
 
     Refused when the report changed since it was written. When every required role approved, the session is closed.
     """
-    from sre.tabletop.closing import Signature, approve
+    from sre.incidents.approvals import Signature
+    from sre.tabletop.closing import approve
 
     with opened(store, workspace) as kept:
         signature = Signature(role, name, reject, comment)

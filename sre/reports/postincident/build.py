@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 from sre.cost.provenance import CostSum
+from sre.incidents.approvals import APPROVERS, Approver
 from sre.incidents.case import Case
 from sre.incidents.causes.model import CauseRanking
-from sre.incidents.events import Approved, SeveritySet
+from sre.incidents.events import SeveritySet
 from sre.reports.formats import date_time, seconds
 from sre.reports.model import DrillReport
 from sre.reports.postincident.actions import actions
@@ -17,15 +17,14 @@ from sre.reports.postincident.cost_tables import cost_tables
 from sre.reports.postincident.detection import detection
 from sre.reports.postincident.impact import cost_total, impact
 from sre.reports.postincident.lessons import lessons
-from sre.reports.postincident.model import ApprovalRow, CostTable, Figure, PostIncidentReport, Related, Sourced, Tone
+from sre.reports.postincident.model import CostTable, Figure, PostIncidentReport, Related, Sourced, Tone
 from sre.reports.postincident.questions import questions
+from sre.reports.postincident.signing import approval_rows
 from sre.reports.postincident.story import Story, event_source, report_source, story
 from sre.reports.postincident.summary import summary
 from sre.reports.postincident.timeline import durations, milestones, timeline
 from sre.reports.postincident.trigger import causes as trigger_and_causes
 
-ROLES = ("SRE lead", "security/GRC", "finance")
-"""Who signs a report, in this order; further roles follow."""
 _ORIGINS = {"drill": "drill", "alertmanager": "alert", "manual": "opened by hand", "tabletop": "tabletop"}
 _DRILL_COST = "GPUs that served nobody, tokens for failed requests"
 _PATH = re.compile(r"[\w-][\w.-]*(?:/[\w.-]+)*(?:#[\w-]+)?")
@@ -42,13 +41,14 @@ def post_incident(
     causes: CauseRanking | None = None,
     costs: Sequence[CostSum] = (),
     related: Sequence[Related] = (),
-    roles: Sequence[str] = ROLES,
+    roles: Sequence[Approver] = APPROVERS,
     workspace: str = "../../",
 ) -> PostIncidentReport:
     """The report without quotes of its evidence: `sre.reports.postincident.quotes` adds them from the folder.
 
     `costs` are the sums that are shown, the first one quoted at the top. `related` are risks, runbooks and other pages
-    beside those that the case links to, whose paths `workspace` leads to from the report.
+    beside those that the case links to, whose paths `workspace` leads to from the report. What its approvals are worth
+    is told when it is `sealed` with its evidence.
     """
     told = story(case, drill)
     tables = cost_tables(costs)
@@ -81,7 +81,7 @@ def post_incident(
         actions=actions(told, found),
         costs=tables,
         questions=questions(told, figures=harm, milestones=marks, causes=found, costs=tables),
-        approvals=tuple(_approvals(told, roles)),
+        approvals=tuple(approval_rows(case.events, roles)),
         related=_related(told, related, workspace),
         limits=() if drill is None else drill.limits,
         anchor=_anchor(told),
@@ -136,20 +136,6 @@ def _head_figures(
     while len(found) > 8 and optional:
         found.remove(optional.pop())
     return tuple(found[:8])
-
-
-def _approvals(told: Story, roles: Sequence[str]) -> Iterator[ApprovalRow]:
-    """One row a role, the newest word of each; roles that have not signed are open."""
-    signed: dict[str, ApprovalRow] = {}
-    for event in told.case.events:
-        if isinstance(event.payload, Approved):
-            a = event.payload
-            when = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-            decision = f"{a.decision}: {a.comment}" if a.comment else a.decision
-            document = f"{a.document} sha256 {a.sha256[:12]}" if a.sha256 else a.document
-            signed[a.role] = ApprovalRow(a.role, a.name, decision, when, document, event_source(event))
-    for role in (*roles, *(role for role in signed if role not in roles)):
-        yield signed.get(role) or ApprovalRow(role, "", "open", "", "")
 
 
 def _related(told: Story, more: Sequence[Related], workspace: str) -> tuple[Related, ...]:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from sre.reports.html import unbroken
 from sre.reports.links import anchor_of, linked
 from sre.reports.postincident.model import PostIncidentReport, Source
+from sre.reports.postincident.signing import signing_words
 from sre.reports.postincident.sources import key_of, numbers
 from sre.reports.svg import Chart
 
@@ -32,7 +33,12 @@ def post_incident_html(report: PostIncidentReport, charts: Sequence[Chart] = ())
     environment.filters["unbroken"] = unbroken
     environment.filters["linked"] = linked
     environment.filters["footnotes"] = lambda sources: _sorted(sources, footnotes)
-    return environment.get_template("post-incident.html.j2").render(report=report, charts=charts) + "\n"
+    return (
+        environment.get_template("post-incident.html.j2").render(
+            report=report, charts=charts, signing=signing_words(report)
+        )
+        + "\n"
+    )
 
 
 def _sorted(sources: Sequence[Source], footnotes: dict[tuple[str, float | None, str], int]) -> list[int]:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sre.reports.links import linked
 from sre.reports.markdown import escape_markdown
 from sre.reports.postincident.model import PostIncidentReport, Source
+from sre.reports.postincident.signing import signing_words
 from sre.reports.postincident.sources import key_of, numbers
 from sre.reports.svg import Chart
 
@@ -27,7 +28,8 @@ def post_incident_markdown(report: PostIncidentReport, charts: Sequence[Chart] =
     environment.filters["code"] = in_code
     environment.filters["linked"] = linked
     environment.filters["notes"] = lambda sources: _notes(sources, footnotes)
-    text = environment.get_template("post-incident.md.j2").render(report=report, charts=charts)
+    template = environment.get_template("post-incident.md.j2")
+    text = template.render(report=report, charts=charts, signing=signing_words(report))
     return re.sub(r"\n{3,}", "\n\n", text)
 
 

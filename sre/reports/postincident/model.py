@@ -13,6 +13,8 @@ from sre.reports.formats import NOT_AVAILABLE
 
 Pick = Literal["", "failed", "moved"]
 Tone = Literal["good", "bad", "unsure"]
+ApprovalState = Literal["missing", "unchecked", "approved", "rejected", "outdated", "other"]
+"""`outdated`: of an earlier content. `other`: of another document. `unchecked`: not yet held against the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ class CostTable:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
-    """A sign-off by role; `decision` is `open` for a role that has not signed."""
+    """A sign-off by role; `decision` is `open` for a role that has not signed. `state` is what it is worth for this
+    content: only `approved` counts. `sha256` is of the content that was signed.
+    """
 
     role: str
     name: str
@@ -162,6 +166,26 @@ class ApprovalRow:
     when: str
     document: str
     source: Source | None = None
+    title: str = ""
+    state: ApprovalState = "unchecked"
+    sha256: str = ""
+    comment: str = ""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is a word on this report, given or missing."""
+        return self.state != "other"
+
+    @property
+    def shown(self) -> str:
+        """The decision as a reader has to take it."""
+        said = {
+            "missing": "open",
+            "unchecked": f"{self.decision}, not checked",
+            "outdated": f"outdated: {self.decision} an earlier version",
+            "other": f"{self.decision} another document",
+        }.get(self.state, self.decision)
+        return f"{said}: {self.comment}" if self.comment else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +221,8 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class PostIncidentReport:
     """The whole report. `zero` is what `since` counts from, named by `zero_name`; the summary is three sentences: what
-    happened, what it did to users, how it ended. `anchor` is the store's chain at the newest event it is built from.
+    happened, what it did to users, how it ended. `anchor` is the store's chain at the newest event it is built from;
+    `content_sha256` what the roles sign, see `sre.reports.postincident.signing`.
     """
 
     id: str
@@ -229,3 +254,9 @@ class PostIncidentReport:
     limits: tuple[str, ...]
     anchor: str = ""
     evidence: tuple[Evidence, ...] = ()
+    content_sha256: str = ""
+
+    @property
+    def unsigned(self) -> tuple[str, ...]:
+        """Roles whose approval of this content is missing, as they are read."""
+        return tuple(row.title or row.role for row in self.approvals if row.is_asked and row.state != "approved")

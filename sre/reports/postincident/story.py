@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from sre.incidents.case import Case
 from sre.incidents.durations import case_durations, zero_of
-from sre.incidents.events import Event, Linked, Measured, MilestoneMark
+from sre.incidents.events import Approved, Event, Linked, Measured, MilestoneMark
 from sre.incidents.milestones import NAMES
 from sre.incidents.model import Duration, Milestone
 from sre.incidents.older import renamed
@@ -69,8 +69,8 @@ class Story:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All but those that say where a report lies: they are written after it, and would change it once more."""
-        return tuple(e for e in self.case.events if not (isinstance(e.payload, Linked) and e.payload.rel == "report"))
+        """All but those that say where a report lies or who signed it: written after it, they would change it again."""
+        return tuple(event for event in self.case.events if not _is_about_the_report(event))
 
     @property
     def opened(self) -> Event:
@@ -130,6 +130,11 @@ def event_source(event: Event, how: str = "") -> Source:
 def report_source(path: str, how: str = "") -> Source:
     """A value of `report.json`, by its JSON pointer without the leading slash."""
     return Source(f"report.json#/{path}", how)
+
+
+def _is_about_the_report(event: Event) -> bool:
+    payload = event.payload
+    return isinstance(payload, Approved) or (isinstance(payload, Linked) and payload.rel == "report")
 
 
 def _better(drilled: Mark | None, stored: Mark) -> Mark:

@@ -24,8 +24,8 @@ from sre.reports.formats import NOT_AVAILABLE, clock, offset, seconds
 from sre.reports.postincident.model import Figure, MilestoneRow, Source, Sourced, TimelineRow
 from sre.reports.postincident.story import Story, event_source, words
 
-_QUIET = (MilestoneMark, Measured, Linked, Answered)
-"""Kinds that are no happening of their own: they stand in tables."""
+_QUIET = (MilestoneMark, Measured, Linked, Answered, Approved)
+"""Kinds that are no happening of their own: they stand in tables. An approval must not change what it approves."""
 _KINDS: tuple[tuple[type, str], ...] = (
     (Opened, "record"),
     (StatusSet, "status"),
@@ -33,7 +33,6 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (AlertSeen, "alert"),
     (RunbookStep, "runbook"),
     (ItemSet, "action"),
-    (Approved, "approval"),
 )
 _SAME_S = 0.0005
 _Row = tuple[float, str, str, tuple[Source, ...]]

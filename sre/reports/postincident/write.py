@@ -13,8 +13,9 @@ from sre.reports.postincident.json_file import post_incident_json
 from sre.reports.postincident.markdown import post_incident_markdown
 from sre.reports.postincident.model import PostIncidentReport
 from sre.reports.postincident.quotes import with_evidence
+from sre.reports.postincident.signing import DOCUMENT, sealed
 
-HTML, MARKDOWN, JSON, PDF = "post-incident.html", "post-incident.md", "post-incident.json", "post-incident.pdf"
+HTML, MARKDOWN, JSON, PDF = "post-incident.html", "post-incident.md", DOCUMENT, "post-incident.pdf"
 
 
 def write_post_incident(
@@ -26,14 +27,21 @@ def write_post_incident(
     records: Path | None = None,
     prefix: str = "",
 ) -> PostIncidentReport:
-    """Write the three files into `folder`, which must exist. Returns the report with its evidence.
+    """Write the three files into `folder`, which must exist. Returns the report as it was written.
 
     `records` is the folder whose files are quoted, by default `folder` itself; `prefix` leads there from `folder`.
     """
-    whole = with_evidence(report, folder if records is None else records, case, drill, prefix=prefix)
+    whole = whole_report(report, folder if records is None else records, case=case, drill=drill, prefix=prefix)
     charts = post_incident_charts(whole, drill)
     (folder / PDF).unlink(missing_ok=True)  # it was printed from a page that is replaced now
     write_text(folder / JSON, post_incident_json(whole))
     write_text(folder / MARKDOWN, post_incident_markdown(whole, charts))
     write_text(folder / HTML, post_incident_html(whole, charts))
     return whole
+
+
+def whole_report(
+    report: PostIncidentReport, records: Path, *, case: Case, drill: DrillReport | None = None, prefix: str = ""
+) -> PostIncidentReport:
+    """What is written: the report with its evidence, its sha256, and what each approval is worth."""
+    return sealed(with_evidence(report, records, case, drill, prefix=prefix))

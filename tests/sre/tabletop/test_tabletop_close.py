@@ -8,8 +8,9 @@ from datetime import date
 import pytest
 
 from sre.errors import BadDocument, SreError
+from sre.incidents.approvals import Signature
 from sre.reports.manifest import verify
-from sre.tabletop.closing import HTML, JSON, MARKDOWN, Signature, approve, close_session, closed_of
+from sre.tabletop.closing import HTML, JSON, MARKDOWN, approve, close_session, closed_of
 from sre.tabletop.review import worst
 
 ROLES = ("sre-lead", "security-grc", "finance")

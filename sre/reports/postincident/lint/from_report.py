@@ -30,7 +30,7 @@ def reading_of_report(report: PostIncidentReport) -> Reading:
             if not one.is_known and _EMPTY_REASON.match(one.reason)
         ),
         questions=tuple(one.text for one in report.questions),
-        approvals=tuple((row.role, row.decision.startswith("approved")) for row in report.approvals),
+        approvals=tuple((a.title or a.role, a.state == "approved") for a in report.approvals if a.is_asked),
         text=tuple(Line(one.sources[0].where, one.text) for one in statements),
     )
 

@@ -53,7 +53,7 @@ def alert_drafts():
         draft(95, StatusSet("mitigated"), "traffic is well"),
         draft(200, ItemSet("A1", "Alert on flat counters", "ada", None, "2026-10-01", "open")),
         draft(210, Measured({"requests_failed": "12", "requests": ""}, {"requests": "nobody counted them"})),
-        draft(220, Approved("SRE lead", "Ada", "post-incident.html", "a" * 64)),
+        draft(220, Approved("sre-lead", "Ada", "post-incident.html", "a" * 64)),
         draft(230, Linked("runbook", "runbooks/AvailabilityBurns.md", "Availability burns")),
     )
 

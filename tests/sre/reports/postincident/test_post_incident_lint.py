@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sre.errors import BadDocument
+from sre.incidents.events import Approved
 from sre.reports.postincident.build import post_incident
 from sre.reports.postincident.lint import lint_file, lint_reading
 from sre.reports.postincident.lint.blame import blame
@@ -17,7 +18,9 @@ from sre.reports.postincident.lint.from_report import reading_of_report
 from sre.reports.postincident.lint.model import Line
 from sre.reports.postincident.lint.rules import RULES
 from sre.reports.postincident.lint.sentences import sentences
+from sre.reports.postincident.signing import sealed
 from sre.reports.postincident.write import write_post_incident
+from sre.reports.rebuild import without_store
 
 GOOD = """# Chat was down
 
@@ -197,16 +200,21 @@ def test_our_markdown_scores_like_our_json(drill, drill_case, cost_sum, tmp_path
     assert abs(by_json.score - by_markdown.score) <= 2
 
 
-def test_signing_and_owning_raise_the_score(alert_drafts, make_draft):
-    from sre.incidents.events import Approved
-    from sre.reports.rebuild import without_store
-
+def test_only_approvals_of_this_content_raise_the_score(alert_drafts, make_draft):
     def score(*more):
         case = without_store((*alert_drafts, *more), "INC-0001")
-        return lint_reading(reading_of_report(post_incident(case))).score
+        return lint_reading(reading_of_report(sealed(post_incident(case)))).score
 
-    signed = [make_draft(300, Approved(role, "N", "x", "")) for role in ("security/GRC", "finance")]
-    assert score(*signed) == score() + 4
+    def signed(sha256, decision="approved"):
+        words = [
+            Approved(role, "N", "post-incident.json", sha256, decision, "no") for role in ("security-grc", "finance")
+        ]
+        return [make_draft(300, word) for word in words]
+
+    content = sealed(post_incident(without_store(alert_drafts, "INC-0001"))).content_sha256
+    assert score(*signed(content)) == score() + 4
+    assert score(*signed("0" * 64)) == score()
+    assert score(*signed(content, "rejected")) == score()
 
 
 def test_a_report_without_lessons_says_so(drill, drill_case):
