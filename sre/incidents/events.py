@@ -129,7 +129,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A sign-off by role, of one document as it was: `sha256` is of its bytes."""
+    """A sign-off by role, of one document as it was: `sha256` is of its bytes, of a post-incident report of its content
+    without the approvals in it (`sre.reports.postincident.signing`).
+    """
 
     role: str
     name: str

@@ -39,6 +39,7 @@ def approve(
     the report was built with is named here too.
     """
     from sre.cli.incident.opened import store_there, store_to_write
+    from sre.cli.incident.words import incident_id
     from sre.cli.report.build import costs_by
     from sre.incidents.approvals import Signature
     from sre.reports.sign_off import sign_off
@@ -47,7 +48,8 @@ def approve(
     with store_there(root, store):
         pass  # signing makes no store
     with store_to_write(root, store) as kept:
-        signed = sign_off(which, signature, kept, root, costs_by(finance, root), at=time.time())
+        wanted = which if Path(which).is_dir() else incident_id(which)
+        signed = sign_off(wanted, signature, kept, root, costs_by(finance, root), at=time.time())
     _tell(signed, as_json=as_json)
 
 

@@ -68,7 +68,7 @@ def signing_words(report: PostIncidentReport) -> str:
         return "This report was not sealed: no approval counts."
     missing = ", ".join(report.unsigned)
     rest = f"Missing: {missing}." if missing else "All roles approved this content."
-    return f"Approved is all of this report but the approvals, sha256 {report.content_sha256[:12]}. {rest}"
+    return f"The roles sign all of this report but the approvals: sha256 {report.content_sha256[:12]}. {rest}"
 
 
 def _state(row: ApprovalRow, sha256: str) -> ApprovalState:

@@ -40,6 +40,7 @@ _OWNER = re.compile(
 )
 _NA = re.compile(r"(?<![\w/])n/a(?![\w/])", re.I)
 _SIGNED = re.compile(r"approved|signed|\blgtm\b|✓|\[x\]", re.I)
+_VOID = re.compile(r"\W*(?:outdated|rejected|not approved|not signed|\w+ another document|\w+, not checked)\b", re.I)
 Numbered = tuple[int, str]
 
 
@@ -198,6 +199,7 @@ def _questions(section: Sequence[Numbered] | None) -> tuple[str, ...] | None:
 def _approvals(section: Sequence[Numbered]) -> Iterator[tuple[str, bool]]:
     for row in _table(section):
         role = next(iter(row.cells.values()), "")
-        yield role, _SIGNED.search(row.text) is not None
+        is_void = any(_VOID.match(cell) for cell in row.cells.values())
+        yield role, not is_void and _SIGNED.search(row.text) is not None
     for item in _items(section):
         yield item[:40], _SIGNED.search(item) is not None

@@ -15,6 +15,7 @@ from sre.incidents.codec import encode
 from sre.incidents.events import Approved, ItemSet, Linked, Measured, MilestoneMark, Observed
 from sre.reports.postincident.build import post_incident
 from sre.reports.postincident.json_file import post_incident_from_json
+from sre.reports.postincident.lint import lint_file
 from sre.reports.postincident.lint.from_report import reading_of_report
 from sre.reports.postincident.signing import DOCUMENT, approval_rows
 from sre.reports.postincident.write import whole_report, write_post_incident
@@ -140,6 +141,17 @@ def test_pages_show_what_was_signed_and_who_is_missing(alert_drafts, by, tmp_pat
         assert f"sha256 {sha256[:12]}" in page
         assert "Missing: SRE lead, Security/GRC." in page
         assert "outdated: approved an earlier version" in page
+
+
+def test_the_markdown_page_counts_for_the_lint_what_the_json_counts(alert_drafts, by, make_draft, tmp_path, built):
+    sha256 = built().content_sha256
+    words = (by("finance", sha256), by("sre-lead", "0" * 64), by("security-grc", sha256, "rejected", "not approved"))
+    case = without_store((*alert_drafts, *words), "INC-0007")
+    write_post_incident(post_incident(case), tmp_path, case=case)
+    for name in ("post-incident.json", "post-incident.md"):
+        found = next(one for one in lint_file(tmp_path / name).findings if one.rule == "approvals")
+        assert "Finance" not in found.text
+        assert "SRE lead, Security/GRC" in found.text
 
 
 def test_a_report_of_before_there_were_signatures_is_read_and_counts_none(built):
