@@ -44,7 +44,7 @@ def _figure(case: Case, name: str) -> Measure:
     try:
         value = Decimal(text)
     except InvalidOperation:
-        return Measure(None, unit, source, case.reasons.get(name) or f"nobody recorded {name}")
+        return Measure(None, unit, source, case.reasons.get(name) or f"nobody recorded {name}: `sre incident measure`")
     return measured(value, unit, source)
 
 

@@ -8,6 +8,7 @@ from sre.cli.incident.changing import ack, close, mitigate, reopen, resolve
 from sre.cli.incident.exporting import export
 from sre.cli.incident.items import actions, add, set_
 from sre.cli.incident.listing import list_
+from sre.cli.incident.measuring import measure
 from sre.cli.incident.opening import open_
 from sre.cli.incident.proving import anchor, verify
 from sre.cli.incident.showing import show
@@ -26,6 +27,7 @@ app.command("open")(open_)
 app.command("ack")(ack)
 app.command("note")(note)
 app.command("mark")(mark)
+app.command("measure")(measure)
 app.command("severity")(severity)
 app.command("link")(link)
 app.command("mitigate")(mitigate)

@@ -175,7 +175,7 @@ def test_roles_that_have_not_signed_have_room_to(whole, markdown) -> None:
 def test_a_case_of_the_store_is_priced_by_its_figures_and_its_people() -> None:
     facts = case_facts(CASE)
     assert (facts.failed.value, facts.rejected.value) == (320, 100)
-    assert facts.slow.reason == "nobody recorded requests_degraded"
+    assert facts.slow.reason == "nobody recorded requests_degraded: `sre incident measure`"
     assert facts.response.value == Decimal("0.5")  # 1,800 s from acknowledged to resolved
 
 
