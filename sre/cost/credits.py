@@ -56,7 +56,7 @@ def credit_line(
         return unknown(NAME, reason, is_billed=False, source="" if period is None else period.source)
     credits, ratio = finance.credits, period.ratio
     percent = percent_of(credits, ratio)
-    said = f"availability {ratio * 100:.4f} % in the period: {shown(percent)} %"
+    said = f"availability {ratio * 100:.6f} % in the period: {shown(percent)} %"
     if incident_bad is not None:
         before = percent_of(credits, ratio + incident_bad / period.total)
         said += f", {shown(before)} % without the incident"

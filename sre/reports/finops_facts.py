@@ -107,7 +107,7 @@ def answers_of(report: DrillReport) -> Answers:
 
 
 def _count(count: int, lost: LostRequests, unit: str) -> Measure:
-    return measured(Decimal(count), f"{unit} of {lost.total:,}", _CLIENTS)
+    return measured(Decimal(count), f"{unit} of {lost.total:,} that ended meanwhile", _CLIENTS)
 
 
 def _called_nobody(report: DrillReport, lost: LostRequests) -> str:

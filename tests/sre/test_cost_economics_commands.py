@@ -43,6 +43,12 @@ def test_the_month_of_the_contract_gives_the_credits(workspace) -> None:
     assert next(line["amount"] for line in found["lines"] if line["name"] == "SLA credits") == "0"
 
 
+def test_an_availability_just_below_a_step_is_not_shown_as_the_step(workspace) -> None:
+    month = ("--month-requests", 40000000, "--month-failed", 40005)
+    lines = json.loads(sre("cost", "incident", EXAMPLE, *month, "--json", cwd=workspace).stdout)["lines"]
+    assert "99.899988 %" in json.dumps(next(line for line in lines if line["name"] == "SLA credits"))
+
+
 def test_half_a_month_is_wrong_use(workspace) -> None:
     done = sre("cost", "incident", EXAMPLE, "--month-requests", 10, cwd=workspace)
     assert done.returncode == 2
