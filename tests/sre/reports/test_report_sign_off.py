@@ -194,3 +194,13 @@ def test_a_drill_that_the_store_does_not_know_is_not_signed(workspace, drill, tm
 def test_a_folder_without_a_report_is_said_in_one_line(workspace, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "post-incident.json: cannot be read" in refused(sign("empty"))
+
+
+def test_the_finops_briefing_names_the_roles_as_the_report_does(workspace):
+    from sre.reports.finops_cases import sign_offs
+
+    sign("INC-0002", "security-grc")
+    store = open_store("incidents.sqlite", read_only=True)
+    found = sign_offs([store.case("INC-0002")])
+    store.close()
+    assert [(one.role, one.name) for one in found] == [("SRE lead", ""), ("Security/GRC", "Ada"), ("Finance", "")]
