@@ -86,7 +86,7 @@ def briefing(
     cases = tuple(case_money(case, finance) for case in store.cases)
     start, end = _period(ordered, store, asked)
     spent = together([drill.spent for drill in told])
-    outage = outage_minute(finance, uses[0] if uses else None)
+    outage = outage_minute(finance, uses[-1] if uses else None)
     recovered = recoveries(told, store.cases)
     returned, assumed, reason = returns(
         finance, recovered, gpus_of_a_drill(uses, finance.currency), seed=asked.seed, years=asked.years

@@ -296,3 +296,10 @@ def test_layers_are_shown_and_what_is_shared_keeps_its_own_price(drill) -> None:
     assert plain.layered
     assert plain.bill == Decimal("0.30")
     assert dear.bill == Decimal("0.55")  # 2 x 0.25 + 0.05
+
+
+def test_a_minute_of_outage_is_priced_as_the_newest_drill_was(drill) -> None:
+    dearer = replace(drill.cost.price, per_gpu_hour=drill.cost.price.per_gpu_hour * 2, name="newest")
+    later = replace(drill, id="later", started_at=drill.started_at + 100, cost=replace(drill.cost, price=dearer))
+    found = briefing([DrillSource(later, None, "a"), DrillSource(drill, None, "b")], FINANCE, options=QUICK)
+    assert any("newest" in line.source for line in found.outage.lines)
