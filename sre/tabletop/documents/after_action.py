@@ -57,14 +57,14 @@ def _blocks(review: Review, approvals: Sequence[ApprovalState], sha256: str) -> 
 
 def _summary(review: Review) -> str:
     counts = review.counts()
-    rated = ", ".join(f"{counts[rating]} {rating}" for rating in RATINGS if counts[rating]) or "none was rated"
+    rated = ", ".join(f"{counts[rating]} {rating}" for rating in RATINGS if counts[rating]) or "none"
     played = sum(one.outcome == "played" for one in review.injects)
     answers = sum(len(one.answers) for one in review.injects)
     return (
         f"{review.name} was played on {date_time(review.opened_at)[:10]} for {seconds(review.played_s)} of "
         f"{review.planned_min} min planned; what it was about: {review.cause}. "
-        f"Of {plural(len(review.injects), 'inject')} {played} were played, with {plural(answers, 'answer')}; "
-        f"rated {rated}. The improvement plan holds {plural(len(review.plan), 'action')}."
+        f"Of {plural(len(review.injects), 'inject')} {played} {'was' if played == 1 else 'were'} played, with {plural(answers, 'answer')}; "
+        f"ratings: {rated}. The improvement plan holds {plural(len(review.plan), 'action')}."
     )
 
 
