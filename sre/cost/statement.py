@@ -96,7 +96,7 @@ def statement_of_drill(
             uses=uses,
             shared=shared,
             experiment=_text(report.get("experiment")),
-            incident=_text((report.get("incident") or {}).get("id")),
+            incident=_id_of(report.get("incident")),
         ),
         folder / "samples.jsonl",
     )
@@ -192,6 +192,10 @@ def _number(report: dict[str, Any], key: str, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadDocument([f"{where}: {key} is {value!r}: expected Unix seconds; run the drill again"])
     return float(value)
+
+
+def _id_of(incident: object) -> str | None:
+    return _text(incident.get("id")) if isinstance(incident, dict) else None
 
 
 def _text(value: object) -> str | None:

@@ -21,6 +21,7 @@ from sre.errors import BadDocument
 from sre.incidents.model import ChaosStep, ClientRecord, Journal, PlatformEvent
 
 Record = Mapping[str, Any]
+_BEYOND = 2**63
 _NUMBER_OR_NONE = frozenset({float, type(None)})
 
 
@@ -96,7 +97,7 @@ def parse_platform_events(records: Sequence[Record], where: str = "events.jsonl"
         PlatformEvent(
             at=reader.number(record, index, "at"),
             event=reader.text(record, index, "event"),
-            replica=record.get("replica"),
+            replica=reader.text_or_none(record, index, "replica"),
             note=_words(record.get("detail")),
             evidence=f"{where}:{_line(record, index)}",
         )
@@ -199,7 +200,7 @@ class _Reader:
         value: Any = record.get(name)
         if type(value) is float and -math.inf < value < math.inf:  # nearly all of them: 800,000 in a long drill
             return value
-        if type(value) in (float, int) and math.isfinite(value):
+        if type(value) is int and abs(value) < _BEYOND:
             return float(value)
         self._faults.append(f"{self._where}:{_line(record, index)}: {name} must be a number, found {value!r:.40}")
         return 0.0
@@ -224,6 +225,10 @@ class _Reader:
             return value
         self._faults.append(f"{self._where}:{_line(record, index)}: {name} must be text, found {value!r:.40}")
         return ""
+
+    def text_or_none(self, record: Record, index: int, name: str) -> str | None:
+        """None where it is absent or null."""
+        return None if record.get(name) is None else self.text(record, index, name)
 
     def done(self) -> None:
         if self._faults:

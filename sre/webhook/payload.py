@@ -120,8 +120,8 @@ def _alert(alert: _Alert) -> ToldAlert:
 
 
 def _instant(told: datetime | None) -> float | None:
-    """Go's zero time, year 1, means that there is none."""
-    return None if told is None or told.year <= 1 else told.timestamp()
+    """Go's zero time, year 1, means that there is none; the last year of a calendar is no instant either."""
+    return None if told is None or not 1 < told.year < 9999 else told.timestamp()
 
 
 def _fingerprint(labels: Mapping[str, str]) -> str:

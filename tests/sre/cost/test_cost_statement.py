@@ -171,3 +171,10 @@ def test_a_cost_report_without_layers_says_why(drill: Drill, tmp_path: Path) -> 
     assert found.layers is None
     assert found.notes[-1].endswith(".")
     assert "\n" not in found.notes[-1]
+
+
+def test_an_incident_that_is_no_object_has_no_id(drill: Drill) -> None:
+    folder = drill()
+    report = json.loads((folder / "report.json").read_text())
+    (folder / "report.json").write_text(json.dumps({**report, "incident": True}))
+    assert statement_of_drill(folder).incident is None

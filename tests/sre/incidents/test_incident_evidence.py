@@ -127,3 +127,15 @@ def test_a_file_that_is_absent_or_cut_short_is_a_fault_and_no_traceback(tmp_path
 def test_records_that_are_not_there_are_a_fault(tmp_path):
     with pytest.raises(BadDocument, match=r"requests.jsonl: cannot be read"):
         read_jsonl(tmp_path / "requests.jsonl")
+
+
+@pytest.mark.parametrize("replica", [5, float("nan"), ["llm-0"], True])
+def test_a_replica_that_is_no_text_is_a_fault_with_its_line(replica):
+    with pytest.raises(BadDocument, match=r"events.jsonl:1"):
+        parse_platform_events([{"at": 1.0, "event": "replica_ready", "replica": replica}])
+
+
+@pytest.mark.parametrize("at", [10**400, float("inf"), True])
+def test_a_time_that_is_no_number_is_a_fault_with_its_line(at):
+    with pytest.raises(BadDocument, match=r"events.jsonl:1: at must be a number"):
+        parse_platform_events([{"at": at, "event": "replica_ready"}])

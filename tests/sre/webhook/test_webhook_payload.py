@@ -96,3 +96,8 @@ JSON = st.recursive(
 def test_nothing_but_a_refusal_comes_of_nonsense(fields):
     with contextlib.suppress(Refusal):
         assert notification_of(json.dumps({"version": "4", "groupKey": "k", **fields}).encode()).alerts
+
+
+def test_an_end_in_the_last_year_of_the_calendar_is_none(told):
+    alert = {**told.alert(), "status": "resolved", "endsAt": "9999-12-31T23:59:59.999999999Z"}
+    assert notification_of(json.dumps(told.payload(alert)).encode()).alerts[0].ended_at is None
