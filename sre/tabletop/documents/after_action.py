@@ -64,7 +64,8 @@ def _summary(review: Review) -> str:
         f"{review.name} was played on {date_time(review.opened_at)[:10]} for {seconds(review.played_s)} of "
         f"{review.planned_min} min planned; what it was about: {review.cause}. "
         f"Of {plural(len(review.injects), 'inject')} {played} {'was' if played == 1 else 'were'} played, "
-        f"with {plural(answers, 'answer')}; ratings: {rated}. The improvement plan holds {plural(len(review.plan), 'action')}."
+        f"with {plural(answers, 'answer')}; ratings: {rated}. "
+        f"The improvement plan holds {plural(len(review.plan), 'action')}."
     )
 
 
