@@ -7,9 +7,12 @@ the manifest keeps; then the pages, which show both; the manifest last.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sre.cost.provenance import CostSum
 from sre.errors import SreError
 from sre.gameday.model import DrillFolder
 from sre.gameday.prepare import Prepared
@@ -58,25 +61,25 @@ def leave(
 
 def _documents(prepared: Prepared, report: DrillReport, recorded: Recorded, progress: Progress) -> Path:
     folder = prepared.folder
-    try:
+    with _told("no FinOps briefing", progress):
         write_finops(folder, report=report, finance=prepared.finance, case=recorded.case)
+    causes: CauseRanking | None = None
+    with _told("causes were not ranked", progress):
+        causes = rank_folder(folder, since=report.started_at, until=report.ended_at)
+    costs: tuple[CostSum, ...] = ()
+    with _told("no cost of the incident", progress):
+        costs = costs_of_drill(report, folder, prepared.finance, case=recorded.case)
+    with _told("no post-incident report", progress):
         return write_drill_documents(
-            report,
-            folder,
-            case=recorded.case,
-            causes=_causes(report, folder, progress),
-            costs=costs_of_drill(report, folder, prepared.finance, case=recorded.case),
-            anchor=recorded.anchor,
+            report, folder, case=recorded.case, causes=causes, costs=costs, anchor=recorded.anchor
         )
-    except SreError as error:
-        progress.note(f"no post-incident report: {error}")
-        anchors = () if recorded.anchor is None else (recorded.anchor,)
-        return write_report(report, folder, anchors=anchors)
+    return write_report(report, folder, anchors=() if recorded.anchor is None else (recorded.anchor,))
 
 
-def _causes(report: DrillReport, folder: Path, progress: Progress) -> CauseRanking | None:
+@contextmanager
+def _told(what: str, progress: Progress) -> Iterator[None]:
+    """One page that cannot be made costs no other: it is told and left out."""
     try:
-        return rank_folder(folder, since=report.started_at, until=report.ended_at)
+        yield
     except SreError as error:
-        progress.note(f"causes were not ranked: {error}")
-        return None
+        progress.note(f"{what}: {error}")
