@@ -55,7 +55,10 @@ def _failing(drills: Sequence[DrillMoney], cases: Sequence[CaseMoney], outage: C
         minute += f" and what {' and '.join(line.name for line in outage.unknown)} would add"
     real = [case.cost.total for case in cases if case.cost.total is not None]
     if real:
-        return f"{plural(len(cases), 'incident')} cost {money(sum(real, Decimal(0)), currency)}, and {minute}."
+        of_it = f"{money(_measured(cases), currency)} of it measured, the rest assumed"
+        return (
+            f"{plural(len(cases), 'incident')} cost {money(sum(real, Decimal(0)), currency)} ({of_it}), and {minute}."
+        )
     tried = [
         drill.incident.total for drill in drills if drill.incident is not None and drill.incident.total is not None
     ]
@@ -66,6 +69,12 @@ def _failing(drills: Sequence[DrillMoney], cases: Sequence[CaseMoney], outage: C
         f"{_unnoticed(drills)}; outside a drill all of it would have cost {money(sum(tried, Decimal(0)), currency)} "
         f"({parts}, at the drill's own load), and {minute}."
     )
+
+
+def _measured(cases: Sequence[CaseMoney]) -> Decimal:
+    """What of the cases' cost rests on nothing assumed."""
+    lines = (line for case in cases for line in case.cost.lines if line.basis == "measured")
+    return sum((line.amount for line in lines if line.amount is not None), Decimal(0))
 
 
 def _unnoticed(drills: Sequence[DrillMoney]) -> str:
