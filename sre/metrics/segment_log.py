@@ -7,12 +7,14 @@ fault, never skipped. An extract for a report holds several segments one after t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sre.errors import BadDocument
 from sre.metrics.identity import series_id
@@ -43,22 +45,24 @@ class TargetLog:
         return self._grid[: len(self.times), : len(self.series)]
 
     def take(self, line: dict[str, Any]) -> None:
-        self.up_times.append(line["at"])
-        self.up_values.append(float(line["up"]))
+        """Raises ValueError, TypeError, KeyError or IndexError for what no recorder writes."""
+        at = _number(line["at"])
+        self.up_times.append(at)
+        self.up_values.append(_number(line["up"]))
         if not line["up"]:
             self._take_failure(str(line.get("error", "")))
             return
-        self.series.extend(series_id(name, pairs(labels)) for name, labels in line.get("new", ()))
+        self.series.extend(series_id(_text(name), pairs(labels)) for name, labels in line.get("new", ()))
         number = len(self.times)
         self._reserve(number + 1, len(self.series))
         row = self._grid[number, : len(self.series)]
         if self._continues:
             row[:] = self._grid[number - 1, : len(self.series)]
         if "gone" in line:
-            row[line["gone"]] = np.nan
+            row[_numbers(line["gone"], whole=True)] = np.nan
         if "ids" in line:
-            row[line["ids"]] = line["values"]
-        self.times.append(line["at"])
+            row[_numbers(line["ids"], whole=True)] = _numbers(line["values"])
+        self.times.append(at)
         self._continues = True
 
     def columns(self, wanted: Callable[[SeriesId], bool]) -> Iterator[Column]:
@@ -135,18 +139,46 @@ class SegmentLog:
 
     def _take(self, line: dict[str, Any]) -> None:
         if "schema" not in line:
-            self._open[line["target"]].take(line)
+            self._open[_numbers([line["target"]], whole=True)[0]].take(line)
             return
         if line["schema"] != SCHEMA:
             raise ValueError(f"schema {line['schema']}")
+        if line.get("retention_s") is not None:
+            _number(line["retention_s"])
         self.header = line
         self._done += self._open
         self._open = [TargetLog(pairs(labels)) for labels in line["targets"]]
 
 
 def pairs(labels: list[list[str]]) -> Labels:
-    """LABELS of a segment as label pairs."""
-    return tuple((name, value) for name, value in labels)
+    """LABELS of a segment as label pairs. Raises TypeError where one is no text."""
+    found = tuple((name, value) for name, value in labels)
+    if not all(isinstance(text, str) for pair in found for text in pair):
+        raise TypeError("a label that is no text")
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: object) -> float:
+    """JSON's numbers only: `"12"` would pass through float() and sort as text later."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
+def _numbers(values: list[Any], *, whole: bool = False) -> NDArray[Any]:
+    """A flat list of finite numbers; `whole` are places, from 0."""
+    found = np.array(values if values else [], dtype=np.int64 if not values else None)
+    if found.ndim != 1 or found.dtype.kind not in ("iu" if whole else "iuf"):
+        raise TypeError("not a list of numbers")
+    if not np.isfinite(found).all() or (whole and (found < 0).any()):
+        raise ValueError("a number out of range")
+    return found
 
 
 def _grown(have: int, needed: int) -> int:

@@ -115,6 +115,34 @@ def test_a_cut_last_line_waits_for_its_end(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "damage",
+    [
+        '{"at":"3","target":0,"up":1}\n',
+        '{"at":true,"target":0,"up":1}\n',
+        '{"at":NaN,"target":0,"up":1}\n',
+        '{"at":[3],"target":0,"up":0,"error":"x"}\n',
+        '{"at":3,"target":0,"up":"1"}\n',
+        '{"at":3,"target":0.0,"up":1}\n',
+        '{"at":3,"target":-1,"up":1}\n',
+        '{"at":3,"target":0,"up":1,"ids":[0],"values":["7"]}\n',
+        '{"at":3,"target":0,"up":1,"ids":[0],"values":[null]}\n',
+        '{"at":3,"target":0,"up":1,"ids":[0],"values":{"0":7}}\n',
+        '{"at":3,"target":0,"up":1,"ids":[-1],"values":[7]}\n',
+        '{"at":3,"target":0,"up":1,"gone":[true]}\n',
+        '{"at":3,"target":0,"up":1,"new":[[5,[]]]}\n',
+        '{"at":3,"target":0,"up":1,"new":[["b",[["x",5]]]]}\n',
+        '{"schema":1,"at":3,"retention_s":"long","targets":[]}\n',
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_a_fault_with_its_place(tmp_path, damage):
+    record(writer(tmp_path), [(1, {A: 1.0})])
+    ((_, path),) = segment_paths(tmp_path)
+    path.write_text(path.read_text() + damage)
+    with pytest.raises(BadDocument, match=rf"{path.name}:3: not a recorder's line"):
+        read(tmp_path, "a_total")
+
+
+@pytest.mark.parametrize(
     "damage", ["not json\n", '{"at":3,"target":9,"up":1}\n', "[]\n", '{"schema":99,"targets":[]}\n']
 )
 def test_a_damaged_line_is_a_fault_with_its_place(tmp_path, damage):
