@@ -43,11 +43,19 @@ def complete(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def opened(given: str | None, workspace: Path | None, *, read_only: bool = False) -> Iterator[IncidentStore]:
-    """The incident store, closed afterwards."""
+def opened(
+    given: str | None, workspace: Path | None, *, read_only: bool = False, makes: bool = False
+) -> Iterator[IncidentStore]:
+    """The incident store, closed afterwards. Raises SreError where there is none, unless the verb `makes` one."""
+    from sre.errors import SreError
     from sre.incidents.store import open_store, store_address
+    from sre.incidents.store.address import address_of
 
-    store = open_store(store_address(workspace or Path(), given), read_only=read_only)
+    where = store_address(workspace or Path(), given)
+    address = address_of(where)
+    if not makes and address.path is not None and not address.path.exists():
+        raise SreError(f"{address.shown}: there is no incident store yet: `sre tabletop run PACKAGE` makes it")
+    store = open_store(where, read_only=read_only)
     try:
         yield store
     finally:

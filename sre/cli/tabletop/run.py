@@ -52,12 +52,12 @@ def run(
         raise SreError("--answers begins a session of its own: leave --resume out")
     if not 0 < speed <= 3600:
         raise SreError(f"--speed {speed:g}: give more than 0, at most 3600")
-    with opened(store, workspace) as kept:
-        if resume is not None:
-            case = kept.case(resume)
-            session = _session(kept, resume, played_of(case, package))
+    begun = played(package or Path(), edited=edited) if resume is None else None
+    with opened(store, workspace, makes=begun is not None) as kept:
+        if begun is not None:
+            session = _new(kept, begun, answers, participants or [])
         else:
-            session = _new(kept, played(package or Path(), edited=edited), answers, participants or [])
+            session = _session(kept, resume or "", played_of(kept.case(resume or ""), package))
         if answers is None:
             _play(session, speed=speed, control=control, asked=resume is not None, on_stderr=as_json)
         _finish(session, as_json=as_json)

@@ -125,3 +125,21 @@ def test_a_session_that_was_killed_goes_on(workspace):
     done = subprocess.run(words, input="\ne\n", capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert (told["released"], told["answers"], told["ended"]) == (["I01", "I02"], 1, True)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("list",),
+        ("show", "1"),
+        ("close", "1"),
+        ("approve", "1", "--role", "finance", "--name", "Ada"),
+        ("run", "--resume", "1"),
+        ("run", "no-such-package"),
+    ],
+)
+def test_a_verb_that_finds_no_store_or_package_makes_no_store(tmp_path, verb):
+    done = CliRunner().invoke(app, ["tabletop", *verb, "--workspace", str(tmp_path)])
+    assert isinstance(done.exception, SreError)
+    assert "no-such-package" in verb or "no incident store yet" in str(done.exception)
+    assert not list(tmp_path.iterdir())
