@@ -65,7 +65,7 @@ def serve(
     alerts is one incident; resends and second Alertmanagers add nothing; an incident whose alerts are over is
     mitigated, and resolved when a person says so (sre incident). The access log goes to stderr, without headers.
     """
-    from sre.console import print_json
+    from sre.console import print_json, print_json_line
     from sre.webhook.receiver import PATH, alertmanager_config
 
     if print_config:
@@ -100,7 +100,7 @@ def serve(
         def ready(bound: int) -> None:
             url = f"http://{HOST}:{bound}{PATH}"
             if as_json:
-                print_json({"url": url, "port": bound, "auth": token is not None})
+                print_json_line({"url": url, "port": bound, "auth": token is not None})
             else:
                 typer.echo(f"{url} takes notifications" + ("" if token else ", from anybody on this machine"))
 

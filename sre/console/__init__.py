@@ -74,3 +74,11 @@ def print_json(data: object) -> None:
     import json
 
     sys.stdout.write(json.dumps(data, indent=1, default=str) + "\n")
+
+
+def print_json_line(data: object) -> None:
+    """One JSON object on one line, at once: for what goes on running, and is read through a pipe meanwhile."""
+    import json
+
+    sys.stdout.write(json.dumps(data, default=str) + "\n")
+    sys.stdout.flush()

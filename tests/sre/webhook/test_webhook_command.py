@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -76,3 +78,15 @@ def test_a_stale_incident_is_listed_as_such_and_not_as_over(tmp_path, told):
     assert "open, stale" in listed.stdout
     (one,) = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["incidents"]
     assert (one["status"], one["stale_since"]) == ("open", told.t0)
+
+
+def test_where_it_listens_is_one_json_line_while_it_still_runs(tmp_path):
+    words = [sys.executable, "-c", "from sre.cli import main; main()", "serve", "--port", "0", "--no-auth", "--json"]
+    with subprocess.Popen([*words, "--workspace", str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            told = child.stdout.readline()
+            running = child.poll() is None
+        finally:
+            child.terminate()
+    assert running
+    assert json.loads(told)["url"].endswith("/webhook")
