@@ -4,10 +4,10 @@
 |---|---|
 | `sev1` ... `sev4` | that one |
 | `page`, `critical` | SEV2: somebody was woken |
-| `ticket`, `warning`, `error`, anything else, none | SEV3: in working hours |
+| `ticket`, `warning`, `error`, any other label, no label | SEV3: in working hours |
 | `info`, `none` | SEV4 |
 
-No label means SEV1 by itself: that is a person's decision, or what the SLO impact says.
+Only `sev1` asks for SEV1: else that is a person's decision, or what the SLO impact says.
 """
 
 from __future__ import annotations

@@ -213,6 +213,7 @@ def test_alerts_left_out_are_noted_once_and_keep_it_open(desk, told):
         ("ticket", "SEV3"),
         ("warning", "SEV3"),
         ("info", "SEV4"),
+        ("none", "SEV4"),
         ("sev1", "SEV1"),
         ("", "SEV3"),
         ("purple", "SEV3"),
