@@ -60,7 +60,7 @@ def alert_facts(alert: Alert, drilled: Sequence[Drilled]) -> AlertFacts:
         queries=(*slo_queries(alert.slo.name), *_failing_side(alert, rules)),
         rules_file=f"{GENERATED}/prometheus/{alert.slo.name}.yaml",
         fired=fired,
-        silent=tuple(_silent(alert, drilled, {one.experiment for one in fired})),
+        silent=tuple(_silent(alert, drilled, {one.page for one in fired})),
         carried_out=tuple(_carried_out(drilled)),
     )
 
@@ -121,9 +121,10 @@ def _first(one: Drilled, fact: AlertFact) -> Fired:
 
 
 def _silent(alert: Alert, drilled: Sequence[Drilled], fired: set[str]) -> Iterator[Silent]:
+    """Without failures that made it fire in another drill: a page tells one story of each."""
     for one in drilled:
         is_about = alert.slo.name in one.slos and one.drill.is_proof
-        if alert.kind == "burn" and is_about and one.experiment.id not in fired:
+        if alert.kind == "burn" and is_about and one.page not in fired:
             yield Silent(one.experiment.id, one.page, one.drill.date)
 
 

@@ -33,7 +33,7 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A drill about this alert's SLO in which it did not fire."""
+    """A drill about this alert's SLO in which it did not fire, of a failure that never made it fire."""
 
     experiment: str
     page: str

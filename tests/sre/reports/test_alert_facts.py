@@ -98,6 +98,22 @@ def test_a_drill_in_which_it_stayed_silent_is_told_only_for_its_own_slo():
     assert "stayed silent" not in page("E2eErrorBudgetBurn")
 
 
+def test_the_silent_drills_are_counted_in_the_impact_and_listed_at_the_end():
+    text = page("AvailabilityErrorBudgetBurn")
+    before, _, after = text.partition("## Diagnosis")
+    assert "traffic-surge.md" not in before
+    listed = after.partition("\n## Drills in which it stayed silent\n")[2]
+    assert "\n- [traffic-surge](traffic-surge.md): EXP-030\n" in listed
+    assert "\n## " not in listed
+
+
+def test_a_failure_that_made_it_fire_is_in_no_silent_list():
+    again = replace(SURGE, experiment=replace(SURGE.experiment, id="EXP-031"), drill=replace(DRILL, alerts=()))
+    text = page(drilled=(SURGE, again))
+    assert "| [traffic-surge](traffic-surge.md) |" in text
+    assert "stayed silent" not in text
+
+
 def test_what_has_no_data_says_that_no_drill_lasts_so_long():
     text = page("TtftNoData")
     assert "**No drill has made it fire.** It needs 10 min without a single series" in text
