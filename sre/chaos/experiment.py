@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sre.chaos.drill import EXTENSION
 from sre.chaos.lint.controls import control_modules
 from sre.chaos.lint.document import read_experiment
 from sre.chaos.lint.functions import import_fault
 from sre.chaos.lint.run import check_experiment
+from sre.chaos.lint.tree import field, items, text
 from sre.chaos.model import Drill
 from sre.errors import BadDocument
 
@@ -22,6 +24,16 @@ def load_drill(path: Path) -> Drill:
     if checked.drill is None:
         raise BadDocument(list(checked.errors))
     return checked.drill
+
+
+def id_in(path: Path) -> str:
+    """The id that an experiment file gives itself, whatever else is wrong with it; "" where it cannot be read."""
+    try:
+        root = read_experiment(path)
+    except BadDocument:
+        return ""
+    found = (text(one, "id") for one in items(field(root, "extensions")) if text(one, "name") == EXTENSION)
+    return next(found, "")
 
 
 def missing_controls(path: Path) -> tuple[str, ...]:

@@ -92,10 +92,16 @@ def check(
     report = _report(workspace, reports, as_of, max_age_days)
     if as_json:
         document = register_json(report)
-        print_json({key: document[key] for key in ("ok", "as_of", "findings", "unlinked_experiments", "demonstrated")})
+        print_json(
+            {
+                key: document[key]
+                for key in ("ok", "as_of", "findings", "unlinked_experiments", "left_out", "demonstrated")
+            }
+        )
     else:
         for finding in report.findings:
             typer.echo(finding.text, err=True)
+        _name_left_out(report)
         for name in report.unlinked:
             typer.echo(f"note: no risk is linked to {name}")
         words = "in order" if not report.findings else f"{len(report.findings)} findings"
@@ -114,12 +120,15 @@ def matrix(
 ) -> None:
     """Write the register with its heat map, inherent beside residual, as HTML, Markdown and JSON."""
     from sre.console import print_json
+    from sre.reports.risk_json import register_json
     from sre.reports.risk_write import write_register
 
-    page = write_register(_report(workspace, reports, as_of, max_age_days), out, root=workspace)
+    report = _report(workspace, reports, as_of, max_age_days)
+    page = write_register(report, out, root=workspace)
     if as_json:
-        print_json({"page": str(page), "folder": str(out)})
+        print_json({"page": str(page), "folder": str(out), "left_out": register_json(report)["left_out"]})
     else:
+        _name_left_out(report)
         typer.echo(f"report  {page}")
 
 
@@ -183,6 +192,14 @@ def _report(workspace: Path, reports: list[Path] | None, as_of: str | None, max_
     own = workspace / "reports"
     folders = reports or ([own] if own.is_dir() else [])
     return register_report(workspace, folders, as_of=_day(as_of), max_age_days=max_age_days)
+
+
+def _name_left_out(report: RegisterReport) -> None:
+    """Each experiment that could not be read, with its first fault."""
+    from sre.reports.risk_view import left_out_words
+
+    for one in report.left_out:
+        typer.echo(f"note: {left_out_words(one)} ({one.faults[0]})", err=True)
 
 
 def _day(text: str | None) -> date:

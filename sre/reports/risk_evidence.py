@@ -19,7 +19,7 @@ RUNBOOKS = "runbooks"
 def known_in(root: Path, workspace: Workspace) -> Known:
     """What there is to link to."""
     return Known(
-        experiments=frozenset(drill.id for drill in workspace.drills if drill.id),
+        experiments=workspace.ids,
         slos=frozenset(slo.name for slo in workspace.slos),
         runbooks=frozenset(page.stem for page in _pages(root)),
     )
@@ -39,9 +39,9 @@ def _of_pages(root: Path) -> Iterator[Drilled]:
 
 def _of_reports(root: Path, reports: Sequence[Path], experiments: Workspace) -> Iterator[Drilled]:
     for folder, report in reports_in(reports).items():
-        experiment, outcome = experiments.experiment_of(report), _OUTCOMES.get(drill_facts(report).outcome)
-        if experiment is not None and outcome is not None:
-            yield Drilled(experiment.id, outcome, report.id, report.started_at, _place(folder / JSON, root))
+        experiment, outcome = experiments.id_of(report), _OUTCOMES.get(drill_facts(report).outcome)
+        if experiment and outcome is not None:
+            yield Drilled(experiment, outcome, report.id, report.started_at, _place(folder / JSON, root))
 
 
 def _pages(root: Path) -> list[Path]:

@@ -22,6 +22,9 @@ def register_json(report: RegisterReport) -> dict[str, Any]:
         "demonstrated": report.demonstrated,
         "by_band": {stage: dict(_bands(report, report.by_band(stage))) for stage in STAGES},
         "unlinked_experiments": list(report.unlinked),
+        "left_out": [
+            {"file": one.path.name, "id": one.id or None, "faults": len(one.faults)} for one in report.left_out
+        ],
         "risks": [entry_json(entry, report) for entry in report.entries],
         "matrix": encode(report.matrix),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from sre.reports.risk_evidence import drilled_in, known_in
-from sre.reports.runbook_pages import read_workspace
+from sre.reports.runbook_pages import LeftOut, read_workspace
 from sre.risks.check import Finding, Judged, check, unlinked
 from sre.risks.evidence import MAX_AGE_DAYS, Evidence, evidence_of
 from sre.risks.matrix import Matrix, load_matrix
@@ -23,7 +23,9 @@ STAGES: tuple[Stage, ...] = ("inherent", "current", "residual")
 
 @dataclass(frozen=True, slots=True)
 class RegisterReport:
-    """`evidence` by risk id; `unlinked` are experiments that no risk is linked to."""
+    """`evidence` by risk id; `unlinked` are experiments that no risk is linked to; `left_out` are those with faults, of
+    which nothing but the id was used.
+    """
 
     as_of: date
     max_age_days: int
@@ -32,6 +34,7 @@ class RegisterReport:
     evidence: Mapping[str, Evidence]
     findings: tuple[Finding, ...]
     unlinked: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def demonstrated(self) -> int:
@@ -66,13 +69,17 @@ def level(entry: Entry, stage: Stage) -> Level | None:
 def register_report(
     root: Path, reports: Sequence[Path], *, as_of: date, max_age_days: int = MAX_AGE_DAYS
 ) -> RegisterReport:
-    """The register of the workspace `root` as it stands on the day `as_of`. Raises BadDocument with every fault."""
+    """The register of the workspace `root` as it stands on the day `as_of`. Raises BadDocument with every fault of
+    the register; an experiment with faults is left out and named.
+    """
     entries, matrix = load_register(root), load_matrix(root)
-    workspace = read_workspace(root)
+    workspace = read_workspace(root, tolerant=True)
     drills, known = drilled_in(root, reports, workspace), known_in(root, workspace)
     evidence = {e.id: evidence_of(e, drills, today=as_of, max_age_days=max_age_days) for e in entries}
     judged = Judged(FILE, matrix, known, evidence, as_of)
     findings = check(entries, judged)
     return RegisterReport(
-        *(as_of, max_age_days, entries, matrix, evidence, findings), unlinked=unlinked(entries, known.experiments)
+        *(as_of, max_age_days, entries, matrix, evidence, findings),
+        unlinked=unlinked(entries, known.experiments),
+        left_out=workspace.left_out,
     )

@@ -11,6 +11,7 @@ from sre.reports.formats import NOT_AVAILABLE, plural
 from sre.reports.page import Cell, Grid, Tone, grid
 from sre.reports.risk_chart import heat_map
 from sre.reports.risk_model import STAGES, RegisterReport, Stage, level
+from sre.reports.runbook_pages import LeftOut
 from sre.reports.svg import Chart
 from sre.risks.evidence import Evidence
 from sre.risks.model import Entry
@@ -113,7 +114,14 @@ def _register(report: RegisterReport) -> Grid:
     head = ("id", "risk", "owner", "inherent", "current", "residual", "treatment", "status", "evidence")
     rows = [register_row(entry, report) for entry in report.entries]
     notes = [f"No risk is linked to {', '.join(report.unlinked)}."] if report.unlinked else []
+    notes += [f"{left_out_words(one)}." for one in report.left_out]
     return grid("register", "Register", head, rows, notes=notes, empty="No risk is written down.")
+
+
+def left_out_words(one: LeftOut) -> str:
+    """Which experiment was not read, and what that means for the register."""
+    used = f"only its id, {one.id}, is used" if one.id else "and its id cannot be read: a link to it counts as dead"
+    return f"{one.path.name} has {plural(len(one.faults), 'fault')} and was left out: {used}"
 
 
 def register_row(entry: Entry, report: RegisterReport) -> tuple[Cell, ...]:

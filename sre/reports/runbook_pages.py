@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sre.chaos.experiment import load_drill
+from sre.chaos.experiment import id_in, load_drill
 from sre.chaos.model import Drill
 from sre.errors import BadDocument, EnvironmentLacks
 from sre.incidents.codec import decode, encode
@@ -47,11 +47,28 @@ class BuiltPage:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An experiment file with faults. `id` is "" where not even that can be read."""
+
+    path: Path
+    id: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
-    """What pages are made of beside drills. `drills` are the experiments, `slos` the objectives they may name."""
+    """What pages are made of beside drills. `drills` are the experiments, `slos` the objectives they may name;
+    `left_out` are experiments that were not read because they have faults.
+    """
 
     drills: tuple[Drill, ...]
     slos: tuple[Slo, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of every experiment that says its id, those with faults too."""
+        return frozenset(one.id for one in self._files() if one.id)
 
     def experiments_of(self, page: str) -> tuple[Drill, ...]:
         """Those whose runbook it is, by id."""
@@ -73,23 +90,33 @@ class Workspace:
         found = (drill for drill in self.drills if (drill.id == id_ if id_ else drill.path.name == report.experiment))
         return next(found, None)
 
+    def id_of(self, report: DrillReport) -> str | None:
+        """The id of the experiment a report is about, also of one with faults; None when there is none such."""
+        told = subject_of(report).id
+        if told:
+            return told if told in self.ids else None
+        return next((one.id for one in self._files() if one.id and one.path.name == report.experiment), None)
+
+    def _files(self) -> tuple[Drill | LeftOut, ...]:
+        return (*self.drills, *self.left_out)
+
 
 def read_workspace(folder: Path, *, also: Sequence[Drill] = (), tolerant: bool = False) -> Workspace:
     """Experiments and SLOs; `also` were read before. Raises BadDocument with every fault of every experiment, unless
-    `tolerant`: then those with faults are left out, because a drill that is over must not end in another file's fault.
+    `tolerant`: then those with faults are `left_out`, as a drill that is over must not end in another file's fault.
     """
     known = {drill.path.resolve(): drill for drill in also}
-    drills, faults = list(also), []
+    drills, left_out = list(also), []
     for path in sorted((folder / "experiments").glob("*.yaml")):
         if path.resolve() not in known:
             try:
                 drills.append(load_drill(path))
             except BadDocument as error:
-                faults += error.faults
-    if faults and not tolerant:
-        raise BadDocument(faults)
+                left_out.append(LeftOut(path, id_in(path), tuple(error.faults)))
+    if left_out and not tolerant:
+        raise BadDocument([fault for one in left_out for fault in one.faults])
     slos = load_slos(folder / "slo") if (folder / "slo").is_dir() else ()
-    return Workspace(tuple(drills), tuple(slos))
+    return Workspace(tuple(drills), tuple(slos), tuple(left_out))
 
 
 def build_page(page: str, workspace: Workspace, reports: Iterable[DrillReport], folder: Path) -> BuiltPage:

@@ -117,3 +117,14 @@ def test_the_page_is_written_where_asked(workspace, tmp_path):
 
 def test_without_a_register_it_says_so(tmp_path):
     assert "there is no register" in str(run(tmp_path, "list").exception)
+
+
+def test_an_experiment_with_a_fault_stops_neither_check_nor_matrix(workspace):
+    (workspace / "experiments" / "torn.yaml").write_text("title: [\n")
+    checked = run(workspace, "check")
+    assert "torn.yaml has 1 fault and was left out" in checked.stderr
+    assert "1 risks" in checked.stdout
+    made = run(workspace, "matrix", "--out", workspace / "out")
+    assert (made.exit_code, "torn.yaml" in made.stderr) == (0, True)
+    told = json.loads(run(workspace, "matrix", "--out", workspace / "out", "--json").stdout)
+    assert told["left_out"] == [{"file": "torn.yaml", "id": None, "faults": 1}]

@@ -191,6 +191,22 @@ def test_the_register_of_this_repository_is_in_order():
     assert known["RISK-001"].shows == known["RISK-002"].shows == ("alert",)
 
 
+def test_an_experiment_with_a_fault_is_named_and_its_id_still_counts(drilled, passed):
+    path = drilled / "experiments" / "replica-crash.yaml"
+    path.write_text(path.read_text() + "no_such_key: 1\n")
+    (drilled / "experiments" / "torn.yaml").write_text("title: [\n")
+    report = register_report(drilled, [drilled / "reports"], as_of=_day_of(passed))
+    assert [finding.risk for finding in report.findings] == []
+    assert report.evidence["RISK-001"].standing == "demonstrated"
+    assert [(one.path.name, one.id) for one in report.left_out] == [
+        ("replica-crash.yaml", "EXP-001"),
+        ("torn.yaml", ""),
+    ]
+    for text in (register_markdown(register_page(report)), register_html(register_page(report))):
+        assert "replica-crash.yaml has 1 fault and was left out" in text
+        assert "torn.yaml has 1 fault" in text
+
+
 def test_a_folder_that_cannot_be_made_is_said(workspace, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentLacks, match="no folder can be made"):
