@@ -81,6 +81,11 @@ def reading_of_markdown(text: str) -> Reading:
     )
 
 
+def has_heading(text: str) -> bool:
+    """Whether it is a document with sections at all; code does not count."""
+    return any(_HEADING.match(line) for _, line in _without_code(text.splitlines()))
+
+
 def _without_code(lines: Sequence[str]) -> list[Numbered]:
     """Numbered lines; fenced code is evidence, not words of the author."""
     kept, fence = [], ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sre.errors import BadDocument
 from sre.reports.postincident.json_file import post_incident_from_json
-from sre.reports.postincident.lint.from_markdown import reading_of_markdown
+from sre.reports.postincident.lint.from_markdown import has_heading, reading_of_markdown
 from sre.reports.postincident.lint.from_report import reading_of_report
 from sre.reports.postincident.lint.model import Finding, Linted, Reading
 from sre.reports.postincident.lint.rules import RULES
@@ -24,6 +24,10 @@ def lint_file(path: Path) -> Linted:
         raise BadDocument([f"{place}: not UTF-8 text; give a .json or .md report"]) from error
     if place.suffix == ".json":
         return lint_reading(reading_of_report(post_incident_from_json(text, str(place))))
+    if "\0" in text:
+        raise BadDocument([f"{place}: not text: give a .json or .md report"])
+    if not has_heading(text):
+        raise BadDocument([f"{place}: no heading such as `## Impact` in it: give a .json report, or one in Markdown"])
     return lint_reading(reading_of_markdown(text))
 
 

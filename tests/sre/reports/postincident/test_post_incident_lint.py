@@ -232,6 +232,17 @@ def test_what_is_no_report_is_refused_by_name(tmp_path, content):
         lint_file(path)
 
 
+@pytest.mark.parametrize("name", ["x", "x.md", "x.txt"])
+@pytest.mark.parametrize("content", [b"", b"garbage\n", b"```\n# not a heading\n```\n", b"# a\0b\n", b"\x7fELF\xff"])
+def test_what_is_no_markdown_with_headings_is_refused_in_one_line(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadDocument) as refused:
+        lint_file(path)
+    (fault,) = refused.value.faults
+    assert fault.startswith(f"{path}: no")
+
+
 def test_a_folder_without_a_report_is_refused_by_name(tmp_path):
     with pytest.raises(BadDocument, match=r"post-incident\.json: cannot be read"):
         lint_file(tmp_path)
