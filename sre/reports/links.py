@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 _WEB = re.compile(r"https?://[^\s<>\"'`]+")
+_RELATIVE = re.compile(r"\.{1,2}/")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
 def linked(target: str) -> str:
-    """An href that is safe to follow, "" for what is none (`javascript:`, an absolute path, a query in words)."""
+    """An href that is safe to follow, "" for what is none (`javascript:`, an absolute path, a query in words).
+
+    Folders may have any name: what begins with `./` or `../` is a path though it holds spaces. Whatever a URL cannot
+    hold is percent-encoded here and nowhere else.
+    """
     if _WEB.fullmatch(target):
         return target
     path = PurePosixPath(target)
-    odd = path.is_absolute() or _SCHEME.match(target) or any(c.isspace() or not c.isprintable() for c in target)
+    may_hold_spaces = _RELATIVE.match(target) is not None
+    odd = path.is_absolute() or _SCHEME.match(target) or any(_is_odd(c, may_hold_spaces) for c in target)
     if not target or odd or "\\" in target or target.startswith("//"):
         return ""
-    return quote(target, safe="/._-#~+@,=")
+    folders, slash, page = target.rpartition("/")
+    return quote(folders + slash, safe="/._-~+@,=") + quote(page, safe="._-#~+@,=")
+
+
+def _is_odd(character: str, may_hold_spaces: bool) -> bool:
+    if unicodedata.category(character) == "Zs":
+        return not may_hold_spaces
+    return not character.isprintable()
 
 
 def anchor_of(where: str, at: float | None = None, pick: str = "") -> str:

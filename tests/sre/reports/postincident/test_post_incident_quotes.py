@@ -10,6 +10,7 @@ import pytest
 from sre.incidents.events import Draft, Observed
 from sre.reports.links import anchor_of, linked
 from sre.reports.postincident.build import post_incident
+from sre.reports.postincident.html import post_incident_html
 from sre.reports.postincident.model import Source
 from sre.reports.postincident.quotes import with_evidence
 from sre.reports.postincident.record_files import LINE_LIMIT, cleaned, inside, line, lines_at, picked
@@ -139,6 +140,15 @@ def test_a_report_written_elsewhere_leads_back_to_the_records(drill, drill_case,
     assert all(href.startswith("../drill/") for href in hrefs)
 
 
+def test_records_in_a_folder_with_spaces_and_letters_of_any_language_are_still_linked(drill, drill_case, records):
+    told = post_incident(drill_case, drill=drill)
+    report = with_evidence(told, records, drill_case, drill, prefix="../Übung am 3. März/")
+    hrefs = [entry.href for entry in report.evidence if entry.href]
+    assert {linked(href).rpartition("/")[0] for href in hrefs} == {"../%C3%9Cbung%20am%203.%20M%C3%A4rz"}
+    page = post_incident_html(report, ())
+    assert page.count('href="../%C3%9Cbung%20am%203.%20M%C3%A4rz/') >= len(hrefs)
+
+
 def test_quoted_lines_are_short_and_hold_no_control_characters():
     text = cleaned(b"a\x00b\x1b[31m\xff" + b"x" * 9000)
     assert len(text) == LINE_LIMIT
@@ -149,7 +159,12 @@ def test_quoted_lines_are_short_and_hold_no_control_characters():
     ("target", "href"),
     [
         ("https://grafana.example/d/1?x=1", "https://grafana.example/d/1?x=1"),
-        ("../../runbooks/A B.md", ""),
+        ("../../runbooks/A B.md", "../../runbooks/A%20B.md"),
+        ("../Übung 100%#1/A.md#see", "../%C3%9Cbung%20100%25%231/A.md#see"),
+        ("../a\N{NO-BREAK SPACE}b/x.json", "../a%C2%A0b/x.json"),
+        ("../a\x1bb/x.json", ""),
+        ("../a\udcffb/x.json", ""),
+        ("sum by (le) (rate(x[5m])) / y", ""),
         ("../../runbooks/A.md", "../../runbooks/A.md"),
         ("javascript:alert(1)", ""),
         ("JaVaScript:alert(1)", ""),
