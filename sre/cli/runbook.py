@@ -213,9 +213,11 @@ def _json(page: BuiltPage) -> dict[str, object]:
 
 
 def _print(page: BuiltPage) -> None:
+    from sre.reports.formats import plural
+
     state = "proven" if page.is_proven else "proven in part" if page.drills else "not proven by a drill yet"
     if page.kind == "alert":
-        state = f"fired in {len(page.drills)} drills" if page.drills else "no drill made it fire"
+        state = f"fired in {plural(len(page.drills), 'drill')}" if page.drills else "no drill made it fire"
     typer.echo(f"{page.done:9} {short(page.path)}: {state}")
     for reason in page.kept:
         typer.echo(f"          {reason}")

@@ -160,7 +160,9 @@ def _json(page: Page, done: Sequence[Walked], incident: str | None, *, is_well: 
 def _summary(done: Sequence[Walked], incident: str | None) -> str:
     from collections import Counter
 
+    from sre.reports.formats import plural
+
     counts = Counter(one.step.verdict for one in done)
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no step"
     kept = f"written into {incident}" if incident else "not written down: give --incident to keep it"
-    return f"\n{len(done)} steps: {told}; {kept}"
+    return f"\n{plural(len(done), 'step')}: {told}; {kept}"

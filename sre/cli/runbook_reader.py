@@ -8,12 +8,14 @@ from collections.abc import Callable
 import typer
 
 from sre.errors import SreError
+from sre.reports.formats import plural
 from sre.runbooks.knowledge.model import Check, Mitigation, Page
 from sre.runbooks.shell import Ran
 from sre.runbooks.variables import VARIABLES, checked_value
 from sre.runbooks.walk import Answer, Stop, Walked
 
 Ask = Callable[[str], str]
+MOST_LINES = 40
 
 
 class Terminal:
@@ -72,8 +74,7 @@ class Terminal:
         return not self._asked("  as expected? [Y]es, [n]o: ").lower().startswith("n")
 
     def said(self, walked: Walked) -> None:
-        why = f" ({walked.why})" if walked.why else ""
-        typer.echo(f"  {walked.step.verdict}{why}")
+        typer.echo(f"  {verdict(walked)}")
 
     def _asked(self, question: str, *, at_end: str = "q") -> str:
         """What was typed; `at_end` when nobody types any more, so that a closed terminal ends the walk."""
@@ -110,14 +111,15 @@ class Nobody:
         return ""
 
     def output(self, text: str) -> None:
-        pass
+        """Told when the step is over, so that it can be cut: nobody waits for it here."""
 
     def is_as_expected(self, stop: Stop, ran: Ran) -> bool:
         return has_looked(ran)
 
     def said(self, walked: Walked) -> None:
-        why = f" ({walked.why})" if walked.why else ""
-        self._tell(f"   {walked.step.verdict}{why}")
+        for line in _cut(walked.step.output):
+            self._tell(f"   | {line}")
+        self._tell(f"   {verdict(walked)}")
 
 
 def has_looked(ran: Ran) -> bool:
@@ -125,6 +127,22 @@ def has_looked(ran: Ran) -> bool:
     does not serve. What that means, the page says.
     """
     return ran.exit_code in (0, 1)
+
+
+def verdict(walked: Walked) -> str:
+    """The verdict and why; exit 1 of a step that only reads is said to be allowed, as `has_looked` has it."""
+    step = walked.step
+    if step.verdict == "ok" and step.exit_code == 1 and not step.is_mutating:
+        return "ok (exit 1, which this step allows)"
+    return f"{step.verdict} ({walked.why})" if walked.why else step.verdict
+
+
+def _cut(output: str) -> list[str]:
+    """The lines of an output, cut after `MOST_LINES`; a terminal's control characters are taken out."""
+    lines = output.splitlines()
+    more = len(lines) - MOST_LINES
+    kept = ["".join(char for char in line if char.isprintable() or char == "\t") for line in lines[:MOST_LINES]]
+    return [*kept, f"[{plural(more, 'more line')}]"] if more > 0 else kept
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ from sre.errors import BadDocument, SreError
 from sre.incidents.events import Draft, Opened, RunbookStep
 from sre.incidents.store import open_store
 from sre.runbooks.knowledge import shipped_knowledge
-from sre.runbooks.walk import stops_of
+from sre.runbooks.walk import Walked, stops_of
 
 NOWHERE = "GATEWAY=http://127.0.0.1:1"
 PAGE = shipped_knowledge()["metrics-lying"]
@@ -60,9 +60,26 @@ def test_what_only_reads_runs_when_that_is_allowed_and_nothing_else_ever(folder)
     assert (by_label["D"]["is_mutating"], by_label["D"]["verdict"], by_label["D"]["exit_code"]) == (False, "ok", 1)
 
 
+def test_without_a_terminal_the_output_is_told_and_an_allowed_exit_code_explained(folder):
+    told = run("bad-rollout", "--auto", "--set", NOWHERE).stdout
+    assert "1. Is this a drill?\n   | no fault is open\n   ok\n" in told
+    assert "   ok (exit 1, which this step allows)\n" in told
+
+
+def test_a_long_output_is_cut_and_control_characters_are_left_out(folder):
+    (stop,) = stops_of(PAGE)[:1]
+    output = "\x1b[31mred\n" + "line\n" * 41
+    step = RunbookStep("p", "1", "cmd", 0, output, "ok", is_mutating=False)
+    lines: list[str] = []
+    Nobody(reads_alone=True, tell=lines.append).said(Walked(stop, step, 0.0, 1.0))
+    assert lines[0] == "   | [31mred"
+    assert lines[-3:] == ["   | line", "   | [2 more lines]", "   ok"]
+    assert len(lines) == 42
+
+
 def test_each_step_is_written_into_the_incident_with_its_output_and_a_link_to_the_page(folder):
     result = run("metrics-lying", "--auto", "--until", "drill", "--incident", "1", "--actor", "grace")
-    assert "1 steps: 1 ok; written into INC-0001" in result.output
+    assert "1 step: 1 ok; written into INC-0001" in result.output
     (step,) = steps_of(folder)
     assert (step.page, step.step, step.command, step.exit_code, step.verdict) == (
         "metrics-lying",
