@@ -49,7 +49,7 @@ def encode(value: Any) -> Any:
 
 def _encode_as_text(value: Any) -> str:
     if isinstance(value, Decimal):
-        return str(value)
+        return str(value) if value else "0"  # a product of zeros is 0E-32, which no reader of a file wants to see
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, ZoneInfo):

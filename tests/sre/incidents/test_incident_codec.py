@@ -160,3 +160,7 @@ def test_every_fault_of_a_mapping_is_named():
     with pytest.raises(BadDocument) as error:
         decode(Named, {"figures": {"a": 1, "b": "2", "c": None}}, "x")
     assert [fault.split(":")[0] for fault in error.value.faults] == ["x.figures.a", "x.figures.c"]
+
+
+def test_a_zero_of_money_is_written_plainly_whatever_it_was_multiplied_with() -> None:
+    assert [encode(Decimal(text)) for text in ("0E-32", "0.000", "-0", "0.010")] == ["0", "0", "0", "0.010"]
