@@ -1,40 +1,46 @@
 """What an incident cost in GPUs: paid and not serving, above the wanted number, and spent on tokens nobody could use.
 
-The parts are disjoint pieces of the bill. Not serving is time from start to ready; stalled, failed and recomputed are
-layers of the bill (`sre.cost.layers`), which are disjoint by construction; replicas above the wanted number, and those
-up to it while the gateway was gone, are counted from ready on, less the share of serving time that the layers have
-counted already. On a fleet of fixed size this money is paid without an incident too: it is the part of the bill that
-served nobody, not an extra one.
+The parts are disjoint pieces of the bill. Not serving is time from start to ready; stalled, unseen, failed and
+recomputed are layers of the window's serving time (`sre.cost.incident_layers`), disjoint by construction; replicas
+above the wanted number, and those up to it while the gateway was gone, are counted from ready on, less the share of the
+window's serving time that the layers have counted already. On a fleet of fixed size this money is paid without an
+incident too: it is the part of the bill that served nobody, not an extra one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 
 from sre.cost.allocation import replica_time
 from sre.cost.fleet_history import FleetHistory
+from sre.cost.incident_layers import WindowLayers, replica_s, window_layers
 from sre.cost.measured import shown, unknown
-from sre.cost.model import CostLayers, CostReport, Layer, Price, ReplicaUse
+from sre.cost.model import CostReport, Price, ReplicaUse
 from sre.cost.provenance import CostLine
-from sre.errors import BadDocument
+from sre.errors import BadDocument, NoData, SreError
+from sre.metrics.model import SampleSource
 
 CUT_OFF = "GPUs paid while cut off"
-NOT_SERVING, STALLED, RECOVERY = "GPUs paid while starting", "GPUs paid while stalled", "recovery capacity"
+NOT_SERVING, RECOVERY = "GPUs paid while starting", "recovery capacity"
+STALLED, UNSEEN = "GPUs paid while stalled", "GPUs paid while unseen"
 WASTED, RECOMPUTED = "tokens of failed or abandoned requests", "tokens computed again"
-EVENTS, LAYERS = "events.jsonl", "cost.json"
+EVENTS, SAMPLES = "events.jsonl", "samples.jsonl"
 _MILLION = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """The GPUs of a drill: its cost report, process lives, and what was wanted (None: not known)."""
+    """The GPUs of a drill: its cost report, process lives, what was wanted (None: not known), and its samples (None:
+    nobody kept them).
+    """
 
     cost: CostReport
     uses: tuple[ReplicaUse, ...]
     history: FleetHistory | None
     price: Price
+    samples: SampleSource | None = None
 
     @property
     def per_replica_hour(self) -> Decimal:
@@ -60,18 +66,56 @@ def check_currency(price: Price, currency: str, *, said_by: str) -> None:
 def gpu_lines(use: GpuUse, *, start: float, end: float, counts_recovery: bool) -> tuple[CostLine, ...]:
     """Billed lines of an incident that lasted [start, end)."""
     time = replica_time(use.uses, start=start, end=end)
-    starting = Decimal(time.not_serving_us) / _MILLION
-    wasted = _wasted(use)
-    lines = [_timed(NOT_SERVING, starting, use, "from start to ready")]
-    stalled = _layer(STALLED, "idle", "stalled", use)
-    lines += [] if stalled is None else [stalled]
-    counted = _known_share(use, [*wasted, *([stalled] if stalled else [])])
+    lines = [_timed(NOT_SERVING, Decimal(time.not_serving_us) / _MILLION, use, "from start to ready")]
+    try:
+        layers = window_layers(use.samples, use.uses, start=start, end=end)
+    except NoData as error:
+        waiting, wasted, counted = *_untold(str(error)), Decimal(0)
+    except SreError:
+        waiting, wasted, counted = *_untold(f"{SAMPLES} cannot be read: see `sre cost report`"), Decimal(0)
+    else:
+        waiting, wasted, counted = _waiting(layers, use), _wasted(layers, use), layers.told
+    lines += waiting
     if use.history is not None and use.history.cut_off:
         cut_off = Decimal(str(round(use.history.cut_off_s(start=start, end=end), 6)))
         lines.append(_less(CUT_OFF, cut_off, counted, use, "ready, without a gateway"))
     if counts_recovery:
         lines.append(_recovery(use, start, end, counted))
     return (*lines, *wasted)
+
+
+def _untold(reason: str) -> tuple[list[CostLine], list[CostLine]]:
+    lines = [unknown(name, reason, is_billed=True, source=SAMPLES) for name in (STALLED, UNSEEN, WASTED, RECOMPUTED)]
+    return lines[:2], lines[2:]
+
+
+def _waiting(layers: WindowLayers, use: GpuUse) -> list[CostLine]:
+    """Serving, and no work seen. What was unseen may have worked, so that line is between 0 and all of it."""
+    stalled, unseen = replica_s(layers.time.stalled_us), replica_s(layers.time.unseen_us)
+    sampled = f"{SAMPLES}; price {use.price.name}"
+    hidden = replace(_timed(UNSEEN, unseen, use, "serving, and answering no scrape"), source=sampled)
+    return [
+        replace(_timed(STALLED, stalled, use, "with requests, and no token"), source=sampled),
+        replace(hidden, low=Decimal(0), high=hidden.amount) if unseen else hidden,
+    ]
+
+
+def _wasted(layers: WindowLayers, use: GpuUse) -> list[CostLine]:
+    if layers.shares is None:
+        return _untold("nobody counted the tokens (sre_gateway_tokens_total)")[1]
+    return [
+        _busy(WASTED, layers, layers.failed, use, "of tokens of requests that failed or were given up"),
+        _busy(RECOMPUTED, layers, layers.recomputed, use, "of tokens computed again"),
+    ]
+
+
+def _busy(name: str, layers: WindowLayers, share: Fraction, use: GpuUse, what: str) -> CostLine:
+    seconds = replica_s(layers.time.busy_us)
+    part = Decimal(share.numerator) / Decimal(share.denominator)
+    line = _timed(name, seconds, use, f"busy x {shown(part)} {what}")
+    return replace(
+        line, amount=use.per_replica_hour * seconds * part / 3600, source=f"{SAMPLES}; price {use.price.name}"
+    )
 
 
 def _timed(name: str, replica_s: Decimal, use: GpuUse, what: str) -> CostLine:
@@ -104,50 +148,3 @@ def _less(name: str, replica_s: Decimal, counted: Decimal, use: GpuUse, what: st
     line = _timed(name, replica_s, use, what)
     amount = use.per_replica_hour * replica_s * (1 - counted) / 3600
     return CostLine(name, amount, "measured", True, line.formula, line.source)
-
-
-def _known_share(use: GpuUse, lines: Sequence[CostLine]) -> Decimal:
-    """Of the serving time's bill, the share that layers count already."""
-    serving = use.per_replica_hour * Decimal(str(use.cost.serving_s)) / 3600
-    told = sum((line.amount for line in lines if line.amount is not None), Decimal(0))
-    return min(Decimal(1), told / serving) if serving else Decimal(0)
-
-
-def _wasted(use: GpuUse) -> list[CostLine]:
-    layers = [_layer(WASTED, "wasted", "failed", use), _layer(RECOMPUTED, "wasted", "recomputed", use)]
-    known = [line for line in layers if line is not None]
-    return known or [_wasted_tokens(use)]
-
-
-def _layer(name: str, layer: Layer, part: str, use: GpuUse) -> CostLine | None:
-    found = None if use.cost.layers is None else _part(use.cost.layers, layer, part)
-    if found is None:
-        return None
-    amount, means = found
-    formula = f"{layer}, {part}: {means}"
-    return CostLine(name, amount * use.rescale, "measured", True, formula, f"{LAYERS}, layers over the whole drill")
-
-
-def _part(layers: CostLayers, layer: Layer, name: str) -> tuple[Decimal, str] | None:
-    for part in layers.parts:
-        if (part.layer, part.name) == (layer, name):
-            return part.amount, part.means
-    return None
-
-
-def _wasted_tokens(use: GpuUse) -> CostLine:
-    """Without layers: at what a token cost in serving time, so that the start-up is not paid twice."""
-    cost = use.cost
-    if cost.wasted_tokens is None or (cost.wasted_tokens and not cost.tokens):
-        return unknown(WASTED, "there are no samples of the gateway's tokens", is_billed=True, source="samples.jsonl")
-    serving = use.per_replica_hour * Decimal(str(cost.serving_s)) / 3600
-    tokens = cost.tokens or 1
-    paid = f"{shown(serving)} {use.price.currency}"
-    return CostLine(
-        name=WASTED,
-        amount=serving * min(cost.wasted_tokens, tokens) / tokens,
-        basis="measured",
-        is_billed=True,
-        formula=f"{cost.wasted_tokens:,} of {cost.tokens or 0:,} tokens x {paid} of serving time",
-        source=f"{LAYERS}: wasted_tokens, tokens, serving_s",
-    )

@@ -19,6 +19,7 @@ from sre.cost.model import CostReport, Price, ReplicaUse
 from sre.cost.statement import statement_of_drill
 from sre.errors import NoData, SreError
 from sre.incidents.model import FaultWindow
+from sre.metrics.files import RecordedSamples
 from sre.reports.facts import first_fault
 from sre.reports.model import DrillReport, ReplicaSpan
 from sre.slo.model import SloResult
@@ -30,10 +31,15 @@ _TTFT = "sre_gateway_ttft_seconds_bucket"
 
 
 def gpu_use(report: DrillReport, folder: Path | None, price: Price | None = None) -> GpuUse:
-    """The drill's GPUs at `price`, by default the one it was priced with. `folder` holds events.jsonl."""
+    """The drill's GPUs at `price`, by default the one it was priced with. `folder` holds events and samples."""
     history = None if folder is None else read_fleet(folder, end=report.ended_at)
     uses = _uses_of(report.spans) if history is None else history.uses
-    return GpuUse(_layered(report, folder), uses, history, report.cost.price if price is None else price)
+    paid = report.cost.price if price is None else price
+    return GpuUse(_layered(report, folder), uses, history, paid, _samples(folder))
+
+
+def _samples(folder: Path | None) -> RecordedSamples | None:
+    return RecordedSamples(folder / SAMPLES) if folder is not None and (folder / SAMPLES).is_file() else None
 
 
 def _layered(report: DrillReport, folder: Path | None) -> CostReport:
@@ -128,9 +134,9 @@ def _response(report: DrillReport) -> Measure:
 
 def _notes(report: DrillReport, start: float, end: float) -> tuple[str, ...]:
     window = (
-        f"Requests and start-up are counted over {end - start:.1f} s: from the fault until it was over, failures had"
+        f"Requests and GPUs are counted over {end - start:.1f} s: from the fault until it was over, failures had ended"
     )
-    notes = [f"{window} ended and the target served again. Tokens are counted over the whole drill."]
+    notes = [f"{window} and the target served again."]
     if report.platform.driver == "local":
         notes.append("A drill on one machine: its counts are of its own load, not of production's.")
     if _response(report).value is None:

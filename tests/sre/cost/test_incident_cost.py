@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sre.cost.allocation import cost_report
+from sre.cost.allocation import cost_report, replica_time
 from sre.cost.credits import PeriodAvailability
 from sre.cost.drill import drill_cost
 from sre.cost.finance import CreditStep, DrillPolicy, DrillTeam, Finance, Role, ServiceCredits, no_finance
 from sre.cost.fleet_history import FleetHistory
 from sre.cost.incident import IncidentFacts, incident_cost, lost_lines
-from sre.cost.incident_gpus import CUT_OFF, NOT_SERVING, RECOMPUTED, RECOVERY, STALLED, WASTED, GpuUse, gpu_lines
+from sre.cost.incident_gpus import (
+    CUT_OFF,
+    NOT_SERVING,
+    RECOMPUTED,
+    RECOVERY,
+    STALLED,
+    UNSEEN,
+    WASTED,
+    GpuUse,
+    gpu_lines,
+)
 from sre.cost.lost_requests import Answer, Limits, answers, lost_requests
 from sre.cost.measured import Measure, measured
-from sre.cost.model import CostLayers, LayerPart, Price, ReplicaUse
-from sre.cost.provenance import CostSum, Input
+from sre.cost.model import Price, ReplicaUse
+from sre.cost.provenance import CostLine, CostSum, Input
+from sre.metrics.model import Selector, Series, SeriesId
+from sre.metrics.selector import series_filter
 
 PRICE = Price("p", "H100-80GB", Decimal("3.60"), "USD", "2024-01-01", "a test")  # 0.001 USD a GPU-second
 LIMITS = Limits(1.0, 0.05, "a test")
@@ -55,9 +69,59 @@ USES = (
     ReplicaUse("llm-2", 60.0, 70.0, 100.0),
 )
 HISTORY = FleetHistory(USES, ((0.0, 2),))
+NOTHING: Mapping[str, range] = {}
 
 
-def gpus(history: FleetHistory | None = HISTORY, wasted: int | None = 500) -> GpuUse:
+class Samples:
+    """A scrape a second of [-5, 105]: engines by name as (seconds they answered in, running, moving), the gateway's
+    tokens a second, and those wasted from `wasted_from` on.
+    """
+
+    name = "a test"
+
+    def __init__(
+        self,
+        *,
+        frozen: Mapping[str, range] = NOTHING,
+        stuck: Mapping[str, range] = NOTHING,
+        wasted: int = 0,
+        wasted_in: range = range(0, 100),
+        replayed: int = 0,
+        gateway: bool = True,
+    ) -> None:
+        seconds = range(-5, 106)
+        self._series: list[Series] = [_series("up", {"job": "gateway"}, dict.fromkeys(seconds, 1.0))]
+        for name in ("llm-0", "llm-1", "llm-2"):
+            lives = [use for use in USES if use.replica == name]
+            seen = [
+                s
+                for s in seconds
+                if any(use.start - 5 <= s <= use.end + 5 for use in lives) and s not in frozen.get(name, ())
+            ]
+            moved = {s: float(sum(t not in stuck.get(name, ()) for t in range(-5, s + 1))) for s in seen}
+            self._series.append(_series("vllm:num_requests_running", {"replica": name}, dict.fromkeys(seen, 1.0)))
+            self._series.append(_series("vllm:generation_tokens_total", {"replica": name}, moved))
+        if gateway:
+            for kind, rate in (("prompt", 0), ("generation", 100)):
+                told = {s: float(rate * (s + 5)) for s in seconds}
+                self._series.append(_series("sre_gateway_tokens_total", {"kind": kind}, told))
+            lost = {s: float(wasted * sum(t in wasted_in for t in range(-5, s))) for s in seconds}
+            self._series.append(_series("sre_gateway_wasted_tokens_total", {}, lost))
+            again = {s: float(replayed * (s + 5)) for s in seconds}
+            self._series.append(_series("sre_gateway_replayed_tokens_total", {"kind": "prompt"}, again))
+
+    def series(self, selector: Selector, *, start: float, end: float) -> list[Series]:
+        found = [one for one in self._series if series_filter(selector)(one.id)]
+        inside = [(one, (one.times > start) & (one.times <= end)) for one in found]
+        return [Series(one.id, one.times[kept], one.values[kept]) for one, kept in inside if kept.any()]
+
+
+def _series(name: str, labels: dict[str, str], told: dict[int, float]) -> Series:
+    identity = SeriesId(name, tuple(sorted(labels.items())))
+    return Series(identity, np.array(list(told), dtype=np.float64), np.array(list(told.values()), dtype=np.float64))
+
+
+def gpus(history: FleetHistory | None = HISTORY, samples: Samples | None = None) -> GpuUse:
     cost = cost_report(
         USES,
         price=PRICE,
@@ -66,10 +130,10 @@ def gpus(history: FleetHistory | None = HISTORY, wasted: int | None = 500) -> Gp
         end=100.0,
         tokens=10_000,
         good_tokens=9_000,
-        wasted_tokens=wasted,
+        wasted_tokens=500,
         incident_window=None,
     )
-    return GpuUse(cost, USES, history, PRICE)
+    return GpuUse(cost, USES, history, PRICE, samples or Samples(wasted=5))
 
 
 def facts(
@@ -104,13 +168,16 @@ def test_a_hand_computed_incident() -> None:
         RECOVERY: Decimal(
             "0.00950"
         ),  # three ready, two wanted from 70 to 80: 10 s x 0.001, less the 5 % that is wasted
-        WASTED: Decimal("0.01075"),  # 500 of 10,000 tokens x 215 serving s x 0.001
+        STALLED: Decimal(0),
+        UNSEEN: Decimal(0),
+        WASTED: Decimal("0.00275"),  # 5 of 100 tokens a second x 30 + 15 + 10 busy s x 0.001
+        RECOMPUTED: Decimal(0),
         "labour: SRE, response": Decimal(200),  # 2 x 1 h x 100, measured hours before assumed ones
         "labour: SRE, follow-up": Decimal(600),  # 2 x 3 h x 100
         "labour: Finance, follow-up": Decimal("40.0"),
     }
-    assert found.total == Decimal("940.24025")
-    assert found.part(is_billed=True) == Decimal("0.04025")
+    assert found.total == Decimal("940.23225")
+    assert found.part(is_billed=True) == Decimal("0.03225")
     assert found.part(is_billed=False) == Decimal("940.2")
 
 
@@ -118,11 +185,11 @@ def test_bounds_of_inputs_become_bounds_of_the_total() -> None:
     found = incident_cost(facts(), FINANCE)
     assert found.lines[0].low == Decimal("0.03")
     assert found.lines[0].high == Decimal("0.12")
-    assert found.bounds == (Decimal("940.14025"), Decimal("940.44025"))
+    assert found.bounds == (Decimal("940.13225"), Decimal("940.43225"))
 
 
 def test_the_billed_parts_of_an_incident_are_never_more_than_the_bill() -> None:
-    use = gpus(wasted=10_000)
+    use = gpus(samples=Samples(wasted=100))
     lines = gpu_lines(use, start=0.0, end=100.0, counts_recovery=True)
     assert sum(line.amount or 0 for line in lines) <= use.cost.total
     assert next(line for line in lines if line.name == RECOVERY).amount == 0  # every token was wasted: counted there
@@ -130,7 +197,14 @@ def test_the_billed_parts_of_an_incident_are_never_more_than_the_bill() -> None:
 
 def test_without_finance_only_what_is_billed_can_be_told() -> None:
     found = incident_cost(facts(), no_finance("USD"))
-    assert [line.name for line in found.lines if line.amount is not None] == [NOT_SERVING, RECOVERY, WASTED]
+    assert [line.name for line in found.lines if line.amount is not None] == [
+        NOT_SERVING,
+        STALLED,
+        UNSEEN,
+        RECOVERY,
+        WASTED,
+        RECOMPUTED,
+    ]
     assert all(line.reason for line in found.unknown)
     assert found.lines[0].reason == "finance.yaml has no good_request"
 
@@ -187,41 +261,80 @@ def test_a_gateway_that_is_gone_cuts_off_the_wanted_replicas_and_no_others() -> 
     assert lines[CUT_OFF] == Decimal("0.019")
 
 
-def layered(use: GpuUse) -> GpuUse:
-    """The same bill in layers: of 0.235 USD 0.03 failed, 0.02 recomputed, 0.01 stalled."""
-    parts = (
-        LayerPart("used", "good", Decimal("0.130"), None, ""),
-        LayerPart("wasted", "failed", Decimal("0.030"), None, "tokens of failed requests"),
-        LayerPart("wasted", "recomputed", Decimal("0.020"), None, "tokens computed again"),
-        LayerPart("idle", "not serving", Decimal("0.020"), 20.0, ""),
-        LayerPart("idle", "stalled", Decimal("0.010"), 10.0, "work waits"),
-        LayerPart("idle", "vacant", Decimal("0.025"), 25.0, ""),
+def lines_of(samples: Samples, start: float = 0.0, end: float = 100.0) -> dict[str, CostLine]:
+    found = gpu_lines(gpus(samples=samples), start=start, end=end, counts_recovery=True)
+    return {line.name: line for line in found}
+
+
+def test_tokens_wasted_outside_the_incident_are_none_of_its_cost() -> None:
+    late = Samples(wasted=50, wasted_in=range(90, 100))
+    assert lines_of(late, 10.0, 40.0)[WASTED].amount == 0
+    assert lines_of(late, 90.0, 100.0)[WASTED].amount == Decimal("0.015")  # half the work of 3 replicas for 10 s
+
+
+def test_the_time_of_a_frozen_engine_is_in_the_incident_and_may_be_nothing() -> None:
+    line = lines_of(Samples(frozen={"llm-0": range(20, 31)}), 15.0, 40.0)[UNSEEN]
+    assert line.amount == Decimal("0.012")  # from the last answer at 19 to the next at 31: 12 s x 0.001
+    assert (line.low, line.high) == (0, line.amount)
+
+
+def test_an_engine_that_answers_and_makes_no_token_is_stalled_and_not_unseen() -> None:
+    lines = lines_of(Samples(stuck={"llm-0": range(20, 31)}), 15.0, 40.0)
+    assert lines[STALLED].amount == Decimal("0.010")
+    assert lines[UNSEEN].amount == 0
+
+
+def test_without_samples_the_layers_are_unknown_and_never_those_of_the_whole_drill() -> None:
+    bare = gpu_lines(replace(gpus(), samples=None), start=50.0, end=80.0, counts_recovery=True)
+    unknown = {line.name: line.reason for line in bare if line.amount is None}
+    assert unknown == dict.fromkeys(
+        (STALLED, UNSEEN, WASTED, RECOMPUTED), "there are no samples of the drill (samples.jsonl)"
     )
-    totals = [Decimal(text) for text in ("0.130", "0.050", "0.055", "0", "0.235")]
-    layers = CostLayers("USD", *totals, parts=parts, units=(), busy_share=None)
-    return replace(use, cost=replace(use.cost, layers=layers))
 
 
-def test_layers_take_the_place_of_counted_tokens_and_nothing_is_in_two_lines() -> None:
-    lines = {line.name: line for line in gpu_lines(layered(gpus()), start=0.0, end=100.0, counts_recovery=True)}
-    assert {name: line.amount for name, line in lines.items() if name != RECOVERY} == {
-        NOT_SERVING: Decimal("0.02"),
-        STALLED: Decimal("0.010"),
-        WASTED: Decimal("0.030"),
-        RECOMPUTED: Decimal("0.020"),
-    }
-    counted = Decimal("0.06") / Decimal("0.215")  # of the serving time's bill
-    assert lines[RECOVERY].amount is not None
-    assert abs(lines[RECOVERY].amount - Decimal("0.03") * (1 - counted)) < Decimal(
-        "1e-12"
-    )  # three ready from 70 to 100
-    assert sum(line.amount or 0 for line in lines.values()) <= Decimal("0.235")
+def test_a_window_with_fewer_than_two_scrapes_tells_nothing_of_layers() -> None:
+    for end in (20.5, 21.4, 20.2):  # the last ends as it begins
+        line = lines_of(Samples(), 20.2, end)[WASTED]
+        assert line.amount is None
+        assert line.reason == f"the incident's {end - 20.2:.1f} s hold fewer than 2 scrapes"
+
+
+def test_without_the_gateways_counters_frozen_time_is_still_told() -> None:
+    lines = lines_of(Samples(frozen={"llm-0": range(20, 31)}, gateway=False), 15.0, 40.0)
+    assert lines[UNSEEN].amount == Decimal("0.012")
+    assert lines[WASTED].reason == "nobody counted the tokens (sre_gateway_tokens_total)"
+
+
+spans = st.tuples(st.integers(0, 100), st.integers(0, 40)).map(lambda s: range(s[0], s[0] + s[1]))
+
+
+@given(
+    st.builds(
+        Samples,
+        frozen=st.dictionaries(st.sampled_from(["llm-0", "llm-1", "llm-2"]), spans),
+        stuck=st.dictionaries(st.sampled_from(["llm-0", "llm-1", "llm-2"]), spans),
+        wasted=st.integers(0, 300),
+        replayed=st.integers(0, 300),
+    ),
+    spans,
+    spans,
+)
+def test_no_replica_second_is_in_two_lines(samples: Samples, window: range, gone: range) -> None:
+    start, end = float(window.start), float(window.stop)
+    history = FleetHistory(USES, ((0.0, 2),), cut_off=((float(gone.start), float(gone.stop)),))
+    use = gpus(history, samples)
+    lines = gpu_lines(use, start=start, end=end, counts_recovery=True)
+    paid = Decimal(replica_time(USES, start=start, end=end).billed_us) / 1_000_000 * Decimal("0.001")
+    assert all(line.amount is None or line.amount >= 0 for line in lines)
+    assert sum(line.amount or 0 for line in lines) <= paid + Decimal("1e-12")
 
 
 def test_another_price_is_another_bill_for_every_line() -> None:
-    dear = replace(layered(gpus()), price=replace(PRICE, per_gpu_hour=PRICE.per_gpu_hour * 3))
+    dear = replace(
+        gpus(samples=Samples(wasted=5, replayed=10)), price=replace(PRICE, per_gpu_hour=PRICE.per_gpu_hour * 3)
+    )
     for one, three in zip(
-        gpu_lines(layered(gpus()), start=0.0, end=100.0, counts_recovery=True),
+        gpu_lines(gpus(samples=Samples(wasted=5, replayed=10)), start=0.0, end=100.0, counts_recovery=True),
         gpu_lines(dear, start=0.0, end=100.0, counts_recovery=True),
         strict=True,
     ):
@@ -288,7 +401,7 @@ def test_a_request_is_lost_in_one_way_at_most(found: list[Answer]) -> None:
 @given(st.integers(0, 100))
 def test_billed_time_adds_up_over_windows_that_follow_each_other(split: int) -> None:
     def known(start: float, end: float) -> Decimal:
-        use = gpus(wasted=0)
+        use = gpus(samples=Samples())
         lines = gpu_lines(use, start=start, end=end, counts_recovery=True)
         return sum((line.amount or Decimal(0) for line in lines), Decimal(0))
 

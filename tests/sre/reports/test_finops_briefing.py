@@ -303,3 +303,13 @@ def test_a_minute_of_outage_is_priced_as_the_newest_drill_was(drill) -> None:
     later = replace(drill, id="later", started_at=drill.started_at + 100, cost=replace(drill.cost, price=dearer))
     found = briefing([DrillSource(later, None, "a"), DrillSource(drill, None, "b")], FINANCE, options=QUICK)
     assert any("newest" in line.source for line in found.outage.lines)
+
+
+def test_samples_that_are_missing_or_cannot_be_read_leave_the_incidents_layers_unknown(drill, tmp_path) -> None:
+    def reasons() -> set[str]:
+        incident = costs_of_drill(drill, tmp_path, FINANCE)[0]
+        return {line.reason for line in incident.lines if line.name.startswith(("tokens", "GPUs paid while un"))}
+
+    assert reasons() == {"there are no samples of the drill (samples.jsonl)"}
+    (tmp_path / "samples.jsonl").write_text('{"schema": 99}\n{\n{"at": "x"}\n')
+    assert reasons() == {"samples.jsonl cannot be read: see `sre cost report`"}
