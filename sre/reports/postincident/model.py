@@ -13,6 +13,7 @@ from sre.reports.formats import NOT_AVAILABLE
 
 Pick = Literal["", "failed", "moved"]
 Tone = Literal["good", "bad", "unsure"]
+MOST_CANDIDATES = 3
 ApprovalState = Literal["missing", "unchecked", "approved", "rejected", "outdated", "other"]
 """`outdated`: of an earlier content. `other`: of another document. `unchecked`: not yet held against the content."""
 
@@ -105,6 +106,22 @@ class Causes:
     candidates: tuple[CauseRow, ...]
     caveat: str
     limits: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[CauseRow, ...]:
+        """The candidates a page has room for; a reader of the JSON has all."""
+        return self.candidates[:MOST_CANDIDATES]
+
+    @property
+    def left_out(self) -> str:
+        """How many are in the JSON only, and whether what the drill did is among them; "" for none."""
+        rest = self.candidates[MOST_CANDIDATES:]
+        truth = next((row for row in rest if row.is_true), None)
+        if not rest:
+            return ""
+        if truth is None or any(row.is_true for row in self.shown):
+            return f"And {len(rest)} more in post-incident.json"
+        return f"And {len(rest)} more in post-incident.json, what the drill did at rank {truth.rank}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +274,18 @@ class PostIncidentReport:
     content_sha256: str = ""
 
     @property
+    def shown_timeline(self) -> tuple[TimelineRow, ...]:
+        """The rows of a page: without a drill's start of its platform, which is over before the first request."""
+        if not self.is_drill:
+            return self.timeline
+        first = next((row.at for row in self.timeline if row.kind == "load"), self.began_at)
+        return tuple(row for row in self.timeline if not _is_start_up(row, first))
+
+    @property
     def unsigned(self) -> tuple[str, ...]:
         """Roles whose approval of this content is missing, as they are read."""
         return tuple(row.title or row.role for row in self.approvals if row.is_asked and row.state != "approved")
+
+
+def _is_start_up(row: TimelineRow, first_request_at: float) -> bool:
+    return row.kind == "platform" and row.at < first_request_at and not row.milestones

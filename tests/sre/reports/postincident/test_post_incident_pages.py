@@ -14,7 +14,7 @@ from sre.reports.manifest import verify
 from sre.reports.postincident.build import post_incident
 from sre.reports.postincident.charts import post_incident_charts
 from sre.reports.postincident.html import post_incident_html
-from sre.reports.postincident.json_file import load_post_incident
+from sre.reports.postincident.json_file import load_post_incident, post_incident_json
 from sre.reports.postincident.markdown import post_incident_markdown
 from sre.reports.postincident.quotes import with_evidence
 from sre.reports.postincident.write import HTML, JSON, MARKDOWN, write_post_incident
@@ -81,6 +81,41 @@ def test_each_row_of_the_timeline_has_a_footnote(html):
     rows = re.search(r'<section id="timeline">.*?</section>', html, re.DOTALL).group().split("<tr class")[1:]
     assert rows
     assert all('class="src"' in row for row in rows)
+
+
+def ranked(report, count, true_rank):
+    (row,) = report.causes.candidates
+    rows = tuple(
+        dataclasses.replace(row, rank=rank, subject=f"subject-{rank}", is_true=rank == true_rank)
+        for rank in range(1, count + 1)
+    )
+    return dataclasses.replace(report, causes=dataclasses.replace(report.causes, candidates=rows))
+
+
+@pytest.mark.parametrize("render", [post_incident_html, post_incident_markdown])
+def test_a_page_shows_three_candidates_and_says_how_many_there_are_besides(whole, render):
+    text = render(ranked(whole, 8, true_rank=1))
+    assert re.findall(r"subject.{0,2}-(\d)", text) == ["1", "2", "3"]
+    assert "And 5 more in post" in text
+    assert "what the drill did at rank" not in text
+    assert "what the drill did at rank 5" in render(ranked(whole, 8, true_rank=5))
+    assert "more in post" not in render(ranked(whole, 3, true_rank=1))
+
+
+@pytest.mark.parametrize("render", [post_incident_html, post_incident_markdown])
+def test_a_page_leaves_out_the_start_of_the_drills_platform_and_the_json_keeps_it(whole, render):
+    load = next(row for row in whole.timeline if row.kind == "load")
+    start = dataclasses.replace(
+        load, at=load.at - 5, kind="platform", what=dataclasses.replace(load.what, text="GPU up")
+    )
+    later = dataclasses.replace(start, at=load.at + 5, what=dataclasses.replace(load.what, text="GPU back"))
+    told = dataclasses.replace(whole, timeline=(start, *whole.timeline, later))
+    text = render(told)
+    assert "GPU up" not in text
+    assert "GPU back" in text
+    assert "before the first request, is in post" in text
+    assert "GPU up" in render(dataclasses.replace(told, is_drill=False))
+    assert "GPU up" in post_incident_json(told)
 
 
 def hostile_case():
