@@ -93,7 +93,7 @@ def _waiting(layers: WindowLayers, use: GpuUse) -> list[CostLine]:
     """Serving, and no work seen. What was unseen may have worked, so that line is between 0 and all of it."""
     stalled, unseen = replica_s(layers.time.stalled_us), replica_s(layers.time.unseen_us)
     sampled = f"{SAMPLES}; price {use.price.name}"
-    hidden = replace(_timed(UNSEEN, unseen, use, "serving, and answering no scrape"), source=sampled)
+    hidden = replace(_timed(UNSEEN, unseen, use, "serving, and no sample of it"), source=sampled)
     return [
         replace(_timed(STALLED, stalled, use, "with requests, and no token"), source=sampled),
         replace(hidden, low=Decimal(0), high=hidden.amount) if unseen else hidden,
