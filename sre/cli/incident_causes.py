@@ -77,7 +77,7 @@ def _observed(
 
     from sre.cli.incident.words import moment
     from sre.errors import SreError
-    from sre.incidents.causes.folder import observed_from, observed_in
+    from sre.incidents.causes.folder import observed_from, observed_in, refuse_outside
 
     now = time.time()
     start = None if since is None else moment(since, now, "--since")
@@ -85,19 +85,36 @@ def _observed(
     if start is not None and end is not None and start >= end:
         raise SreError("--since is not before --until: nothing lies between them")
     if folder is not None:
+        _no_incident(folder)
         return observed_in(folder, since=start, until=end)
     from sre.metrics.opening import SourceSpec, open_source
 
     if prometheus is not None and start is None:
         raise SreError("--prometheus needs --since: a while before the incident")
     source = open_source(SourceSpec(prometheus=prometheus, path=samples))
+    if samples is not None:
+        refuse_outside(source, start, end)
     return observed_from(source, events, since=start, until=end)
+
+
+def _no_incident(folder: Path) -> None:
+    """Raises SreError where an incident's id stands in place of a folder: the store holds no samples to rank."""
+    from sre.cli.incident.words import incident_id
+    from sre.errors import SreError
+
+    known = incident_id(str(folder))
+    if not folder.exists() and (known != str(folder) or known.startswith(("INC-", "TTX-"))):
+        raise SreError(
+            f"{known} is an incident, and the store keeps no samples: give its drill's report folder (`sre incident "
+            f"show {known}` links to it), or --samples with --since for a real one"
+        )
 
 
 def _score(folder: Path, *, as_json: bool) -> None:
     from sre.console import Progress, print_json
     from sre.incidents.causes.score import reports_in, score_folder, tallies
     from sre.incidents.codec import encode
+    from sre.reports.formats import plural
 
     drills: list[Scored] = []
     progress = Progress(quiet=as_json)
@@ -107,7 +124,7 @@ def _score(folder: Path, *, as_json: bool) -> None:
         drill = score_folder(report)
         if drill is not None:
             drills.append(drill)
-    progress.done(f"{len(drills)} drills")
+    progress.done(plural(len(drills), "drill"))
     found = tallies(drills)
     if as_json:
         print_json({"tallies": encode(found), "drills": [_drill_json(drill) for drill in drills]})
@@ -133,6 +150,8 @@ def _print(ranking: CauseRanking, start: float, top: int) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from sre.incidents.visible import visible
+
     console = Console(highlight=False)
     if ranking.began_at is not None:
         console.print(f"The first change stands {ranking.began_at - start:.1f} s after the begin.", style="dim")
@@ -140,21 +159,21 @@ def _print(ranking: CauseRanking, start: float, top: int) -> None:
     for one in ranking.candidates[:top]:
         before = len(told)
         title = f"{one.rank}. {one.signature} on {one.subject}"
-        console.print(f"[bold]{escape(title)}[/bold]  {one.kind}, score {one.score:.2f}")
+        console.print(f"[bold]{escape(visible(title))}[/bold]  {one.kind}, score {one.score:.2f}")
         for row in one.evidence:
             if row in told:
                 continue
             told.add(row)
             at = "" if row.at is None else f"+{row.at - start:.1f} s"
-            console.print(f"   {at:>9}  {escape(row.text)}", soft_wrap=True)
-            console.print(f"   {'':>9}  [dim]{escape(row.source)}[/dim]", soft_wrap=True)
+            console.print(f"   {at:>9}  {escape(visible(row.text))}", soft_wrap=True)
+            console.print(f"   {'':>9}  [dim]{escape(visible(row.source))}[/dim]", soft_wrap=True)
         if again := len(one.evidence) - (len(told) - before):
             console.print(f"   {'':>9}  and {again} seen above", style="dim")
     more = len(ranking.candidates) - top
     if more > 0:
         console.print(f"{more} weaker ones with --top {len(ranking.candidates)}", style="dim")
     for limit in ranking.limits:
-        console.print(f"Limit: {escape(limit)}", style="yellow", soft_wrap=True)
+        console.print(f"Limit: {escape(visible(limit))}", style="yellow", soft_wrap=True)
 
 
 def _print_tallies(found: Sequence[Tally], drills: Sequence[Scored]) -> None:

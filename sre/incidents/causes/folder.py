@@ -5,6 +5,7 @@ the fault is opened: no ledger, no journal, no report.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sre.errors import BadDocument, NoData
@@ -39,6 +40,7 @@ def observed_in(folder: Path, *, since: float | None = None, until: float | None
         sent = [r.sent_at for r in parse_client_records(read_jsonl(requests))] if requests.exists() else []
         if not sent:
             raise BadDocument([f"{requests}: holds no request, so nobody knows when: give --since and --until"])
+        _within(since, until, sent[0], sent[-1], "request")
         start, end = start if start is not None else sent[0], end if end is not None else sent[-1]
     samples = folder / "samples.jsonl"
     return Observed(
@@ -62,6 +64,27 @@ def observed_from(
         start = start if start is not None else min(float(one.times[0]) for one in scrapes)
         end = end if end is not None else max(float(one.times[-1]) for one in scrapes)
     return Observed(samples, _events(events), start, end)
+
+
+def refuse_outside(samples: SampleSource, since: float | None, until: float | None) -> None:
+    """Raises NoData where all samples were taken before `since` or after `until`. For samples in files: it asks for all
+    time, which is no question for a server.
+    """
+    scrapes = samples.series(Selector("up"), start=_EVER[0], end=_EVER[1])
+    if scrapes:
+        first, last = min(float(one.times[0]) for one in scrapes), max(float(one.times[-1]) for one in scrapes)
+        _within(since, until, first, last, "sample")
+
+
+def _within(since: float | None, until: float | None, first: float, last: float, what: str) -> None:
+    if since is not None and since > last:
+        raise NoData(f"--since {_utc(since)} is after the last {what}, {_utc(last)}: give an earlier time")
+    if until is not None and until < first:
+        raise NoData(f"--until {_utc(until)} is before the first {what}, {_utc(first)}: give a later time")
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _events(path: Path | None) -> tuple[PlatformEvent, ...]:

@@ -110,12 +110,30 @@ def test_samples_alone_do_for_a_real_incident(request):
         (("reports", "--since", "20", "--until", "10"), "not before"),
         (("reports", "--since", "-10m", "--until", "-20m"), "not before"),
         (("reports", "--since", "soon"), "no time with its zone"),
+        (("2",), "INC-0002 is an incident, and the store keeps no samples: give its drill's report folder"),
+        (("INC-0002",), "or --samples with --since"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(arguments, said):
     result = run(*arguments)
     assert result.exit_code != 0
     assert said in str(result.exception) + result.output
+
+
+@pytest.mark.parametrize("until", [(), ("--until", "1795619700")])
+def test_a_begin_after_the_last_sample_is_said_with_its_instant(request, until):
+    samples = str(request.config.rootpath / EXAMPLE / "samples.jsonl")
+    result = run("--samples", samples, "--since", "1795619600", *until)
+    assert result.exit_code != 0
+    assert "--since 2026-11-25T" in str(result.exception)
+    assert "is after the last sample, 2026-11-25T" in str(result.exception)
+
+
+def test_an_end_before_the_first_sample_and_a_begin_after_the_last_request_are_said_too(request):
+    example = request.config.rootpath / EXAMPLE
+    early = run("--samples", str(example / "samples.jsonl"), "--until", "1000000000")
+    assert "is before the first sample" in str(early.exception)
+    assert "is after the last request" in str(run(str(example), "--since", "1795619600").exception)
 
 
 def test_a_quiet_folder_exits_1(tmp_path):
