@@ -16,7 +16,7 @@ from sre.incidents.case import Case
 from sre.incidents.durations import case_durations
 from sre.incidents.events import AlertSeen, Event, Linked, Measured, MilestoneMark, Observed, kind_of
 from sre.incidents.milestones import NAMES
-from sre.reports.formats import NOT_AVAILABLE, clock, date, date_time, seconds
+from sre.reports.formats import NOT_AVAILABLE, clock, date, date_time, plural, seconds
 from sre.webhook.stale import status_words
 
 _QUIET = (MilestoneMark, AlertSeen, Linked, Measured)
@@ -32,7 +32,7 @@ def print_case(case: Case, now: float) -> None:
     of = ", ".join(part for part in (head.origin, head.service, head.experiment, head.key) if part)
     screen.print(words(f"opened {date_time(head.opened_at)} ({age(now - head.opened_at)} ago), {of}"))
     failed = head.figures.get("requests_failed") or NOT_AVAILABLE
-    screen.print(f"requests failed {failed}, cost {cost_words(head)}, {head.events} events")
+    screen.print(f"requests failed {failed}, cost {cost_words(head)}, {plural(head.events, 'event')}")
     _section(screen, "Milestones", _milestones(case))
     _section(screen, "Durations", _durations(case))
     _section(screen, "Timeline", _timeline(case.events))

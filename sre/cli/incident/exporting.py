@@ -29,6 +29,7 @@ def export(
     from sre.console import print_json
     from sre.errors import SreError
     from sre.incidents.event_json import event_object
+    from sre.reports.formats import plural
 
     if as_json and out is None:
         raise SreError("export writes JSON Lines to stdout already: give --out with --json, or leave --json out")
@@ -46,4 +47,4 @@ def export(
     if as_json:
         print_json({"ok": True, "events": count, "file": str(out)})
     else:
-        typer.echo(f"{count} events in {out}")
+        typer.echo(f"{plural(count, 'event')} in {out}")

@@ -37,6 +37,7 @@ def verify(
     from sre.cli.incident.opened import store_there
     from sre.cli.incident.terminal import plain
     from sre.console import print_json
+    from sre.reports.formats import plural
 
     known = anchors_of(anchors or [], anchors_file)
     with store_there(workspace, store) as opened:
@@ -48,8 +49,9 @@ def verify(
             where = f"event {problem.position}" if problem.position else "store"
             of = f" ({problem.incident})" if problem.incident else ""
             typer.echo(plain(f"{where}{of}: {problem.text}"), err=True)
-        state = f"{len(found.problems)} problem(s)" if found.problems else "whole"
-        typer.echo(f"{state}: {found.events} events of {found.incidents} incidents, {len(known)} anchor(s) looked at")
+        state = plural(len(found.problems), "problem") if found.problems else "whole"
+        told = f"{plural(found.events, 'event')} of {plural(found.incidents, 'incident')}"
+        typer.echo(f"{state}: {told}, {plural(len(known), 'anchor')} looked at")
         if found.head is not None and not found.problems:
             typer.echo(f"anchor {_words(found.head)}")
     raise typer.Exit(1 if found.problems else 0)

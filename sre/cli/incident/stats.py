@@ -57,12 +57,13 @@ def _print(sets: Sequence[SetStatistics]) -> None:
     from rich.table import Table
 
     from sre.cli.incident.terminal import console
-    from sre.reports.formats import seconds
+    from sre.reports.formats import plural, seconds
 
     screen = console()
     for one in sets:
         zeros = ", ".join(f"{n} from {name}" for name, n in one.zeros) or "none has a beginning"
-        screen.print(f"{one.value}: {one.incidents} incidents, {one.ongoing} go on; counted {zeros}", style="bold")
+        goes = "1 goes on" if one.ongoing == 1 else f"{one.ongoing} go on"
+        screen.print(f"{one.value}: {plural(one.incidents, 'incident')}, {goes}; counted {zeros}", style="bold")
         table = Table("", "n", "go on", "n/a", "median", "p90", "mean", "", box=None)
         for row in one.durations:
             if row.n == row.censored == 0:

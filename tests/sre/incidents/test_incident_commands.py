@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -184,7 +185,9 @@ def test_the_record_is_whole_until_somebody_edits_it(opened, tmp_path):
     opened("note", "1", "llm-1 is hot")
     anchor = opened("anchor").out.strip()
     (tmp_path / "anchors.txt").write_text(f"# from the review\n{anchor}  # of today\n\n")
-    assert opened("verify", "--anchor", anchor, "--anchors", "anchors.txt").code == 0
+    whole = opened("verify", "--anchor", anchor, "--anchors", "anchors.txt")
+    assert whole.code == 0
+    assert re.search(r"^whole: \d events of 1 incident, 2 anchors looked at$", whole.out, re.MULTILINE)
     with closing(sqlite3.connect("incidents.sqlite", isolation_level=None)) as connection:
         connection.execute("DROP TRIGGER incident_events_no_update")
         connection.execute("UPDATE incident_events SET text = 'llm-1 is fine' WHERE position = 3")
@@ -241,7 +244,7 @@ def test_ids_are_completed_newest_first_and_a_store_that_is_no_store_is_silence(
 def test_figures_over_many_incidents_count_the_open_ones_as_not_ended(opened):
     opened("mark", "1", "impact_start", "--at", "-1h")
     out = opened("stats").out
-    assert "all: 1 incidents, 1 go on; counted 1 from impact_start" in out
+    assert "all: 1 incident, 1 goes on; counted 1 from impact_start" in out
     assert "none has ended, 1 go on" in out
 
 
