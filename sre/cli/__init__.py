@@ -35,8 +35,10 @@ def main() -> None:
 
 def _tell(faults: list[str], exit_code: int) -> None:
     """One line a fault on stderr; with --json the same as an object on stdout."""
+    from sre.incidents.visible import visible
+
     for fault in faults:
-        sys.stderr.write(f"sre: {fault}\n")
+        sys.stderr.write(f"sre: {visible(fault)}\n")
     if "--json" in sys.argv:
         import json
 

@@ -12,6 +12,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sre.incidents.visible import visible
 from sre.reports.charts import charts
 from sre.reports.model import DrillReport
 from sre.reports.svg import Chart
@@ -25,7 +26,8 @@ def render_html(report: DrillReport, artefacts: Sequence[str] = (), *, drawn: Se
     environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
     environment.filters["unbroken"] = unbroken
     shown = charts(report) if drawn is None else drawn
-    return environment.get_template("report.html.j2").render(view=view(report, artefacts), charts=shown) + "\n"
+    text = environment.get_template("report.html.j2").render(view=view(report, artefacts), charts=shown)
+    return visible(text) + "\n"
 
 
 def unbroken(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sre.incidents.visible import visible
 from sre.reports.charts import charts
 from sre.reports.model import DrillReport
 from sre.reports.svg import Chart
@@ -26,9 +27,9 @@ def render_markdown(report: DrillReport, artefacts: Sequence[str] = (), *, drawn
     environment.filters["md"] = escape_markdown
     shown = charts(report) if drawn is None else drawn
     text = environment.get_template("report.md.j2").render(view=view(report, artefacts), charts=shown)
-    return re.sub(r"\n{3,}", "\n\n", text)
+    return visible(re.sub(r"\n{3,}", "\n\n", text))
 
 
 def escape_markdown(text: str) -> str:
     """One line of text that Markdown shows as it is; no HTML, no table cell can be broken out of."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))

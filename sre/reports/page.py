@@ -11,6 +11,7 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sre.incidents.visible import visible
 from sre.reports.facts import Figure
 from sre.reports.html import unbroken
 from sre.reports.markdown import escape_markdown
@@ -79,7 +80,7 @@ def page_html(page: Page) -> str:
     css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
     environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
     environment.filters["unbroken"] = unbroken
-    return environment.get_template("page.html.j2").render(page=page) + "\n"
+    return visible(environment.get_template("page.html.j2").render(page=page)) + "\n"
 
 
 def page_markdown(page: Page) -> str:
@@ -91,4 +92,4 @@ def page_markdown(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = escape_markdown
-    return re.sub(r"\n{3,}", "\n\n", environment.get_template("page.md.j2").render(page=page))
+    return visible(re.sub(r"\n{3,}", "\n\n", environment.get_template("page.md.j2").render(page=page)))

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sre.errors import EnvironmentLacks
+from sre.incidents.visible import visible
 from sre.reports.atomic import write_text
 from sre.reports.html import unbroken
 from sre.reports.manifest import write_manifest
@@ -53,7 +54,7 @@ def register_html(page: RegisterPage) -> str:
     css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
     environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
     environment.filters["unbroken"] = unbroken
-    return environment.get_template("risk.html.j2").render(page=page) + "\n"
+    return visible(environment.get_template("risk.html.j2").render(page=page)) + "\n"
 
 
 def register_markdown(page: RegisterPage) -> str:
@@ -65,4 +66,4 @@ def register_markdown(page: RegisterPage) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = escape_markdown
-    return re.sub(r"\n{3,}", "\n\n", environment.get_template("risk.md.j2").render(page=page))
+    return visible(re.sub(r"\n{3,}", "\n\n", environment.get_template("risk.md.j2").render(page=page)))

@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sre.errors import BadDocument
+from sre.incidents.visible import visible
 from sre.runbooks.alert_model import AlertFacts
 from sre.runbooks.knowledge import Page, shipped_alerts, shipped_knowledge
 from sre.runbooks.knowledge.references import resolved
@@ -130,7 +131,7 @@ def _rendered(template: str, page: Page, facts: Facts, now: Now | None, **more: 
             **more,
         )
     )
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+    return visible(re.sub(r"\n{3,}", "\n\n", text).rstrip()) + "\n"
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sre.incidents.visible import visible
 from sre.tabletop.commands import HELP
 from sre.tabletop.model import Artefact, Inject
 from sre.tabletop.session import Session
@@ -62,7 +63,9 @@ class TerminalDesk:
         title = f"{inject.id}  {inject.channel}  {inject.sender} to {exercise.role_title(inject.receiver)}"
         subtitle = f"{inject.at_min} min of {exercise.play_min}"
         self._console.print()
-        self._console.print(Panel(Text(inject.text), title=escape(title), subtitle=subtitle, title_align="left"))
+        self._console.print(
+            Panel(Text(visible(inject.text)), title=escape(visible(title)), subtitle=subtitle, title_align="left")
+        )
         for artefact in inject.artefacts:
             for part in self._artefact(artefact):
                 self._console.print(part, soft_wrap=True)
@@ -72,7 +75,7 @@ class TerminalDesk:
     def say(self, text: str) -> None:
         self._clear()
         if text:
-            self._console.print(f"  [cyan]·[/cyan] {escape(text)}")
+            self._console.print(f"  [cyan]·[/cyan] {escape(visible(text))}")
 
     def help(self) -> None:
         self._clear()
@@ -134,7 +137,7 @@ class TerminalDesk:
     def _artefact(self, artefact: Artefact) -> list[Text]:
         if artefact.absent:
             return [Text(f"\n{artefact.title}: {artefact.absent}", style="dim")]
-        told = [Text(f"\n{artefact.title}", style="bold"), Text(artefact.text)]
+        told = [Text(f"\n{artefact.title}", style="bold"), Text(visible(artefact.text))]
         if artefact.svg:
             told.append(Text(f"chart: {self._folder}/handouts/artefacts/{artefact.name}.svg", style="dim"))
         return told

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from rich.console import Console
 from rich.text import Text
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+from sre.incidents.visible import visible
+
 _WIDTH = 160
 
 
@@ -18,9 +17,10 @@ def console() -> Console:
 
 
 def words(text: str, style: str = "") -> Text:
-    """`text` without the characters by which it could move the cursor, recolour or reorder what others wrote."""
+    """`text` with the characters shown by which it could move the cursor, recolour or reorder what others wrote."""
     return Text(plain(text), style=style)
 
 
 def plain(text: str) -> str:
-    return _CONTROL.sub("\ufffd", text)
+    """The same for what rich does not print."""
+    return visible(text)

@@ -55,6 +55,7 @@ def approve(
 
 def _tell(signed: SignedOff, *, as_json: bool) -> None:
     from sre.console import print_json
+    from sre.incidents.visible import visible
 
     asked = [row for row in signed.approvals if row.is_asked]
     if as_json:
@@ -63,7 +64,7 @@ def _tell(signed: SignedOff, *, as_json: bool) -> None:
         states = {row.role: row.state for row in asked}
         print_json({"ok": True, **told, **said, "approvals": states, "next": signed.build_command})
         return
-    typer.echo(f"{signed.incident}: {signed.word.decision} by {signed.word.name} ({signed.word.role})")
+    typer.echo(visible(f"{signed.incident}: {signed.word.decision} by {signed.word.name} ({signed.word.role})"))
     typer.echo(f"  document: {short(signed.folder / signed.word.document)}, content sha256 {signed.sha256[:12]}")
     typer.echo(f"  approvals: {', '.join(f'{row.role} {row.state}' for row in asked)}")
     typer.echo(f"Next, so that the pages show it: {signed.build_command}")

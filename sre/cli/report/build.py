@@ -45,6 +45,7 @@ def build(
     """
     from sre.cli.incident.words import incident_id
     from sre.console import print_json
+    from sre.incidents.visible import visible
     from sre.reports.rebuild import find, rebuild
 
     root = workspace or Path()
@@ -59,7 +60,7 @@ def build(
         print_json({"ok": True, "incident": built.case.head.id, "drill": built.is_drill, **shown, "notes": built.notes})
         return
     for note in built.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(visible(f"note: {note}"), err=True)
     typer.echo(f"{built.case.head.id}: {short(built.html)}" + (f", {short(printed)}" if printed else ""))
 
 

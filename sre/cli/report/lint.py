@@ -41,8 +41,10 @@ def _show(found: Linted, report: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from sre.incidents.visible import visible
+
     console = Console(highlight=False)
-    console.print(f"[bold]{found.score} of 100[/bold]  {escape(str(report))}", soft_wrap=True)
+    console.print(f"[bold]{found.score} of 100[/bold]  {escape(visible(str(report)))}", soft_wrap=True)
     if not found.findings:
         console.print("nothing is missing")
         return
@@ -50,5 +52,5 @@ def _show(found: Linted, report: Path) -> None:
     for name in ("lost", "rule", "what", "mend"):
         table.add_column(name, justify="right" if name == "lost" else "left", overflow="fold")
     for one in found.findings:
-        table.add_row(f"-{one.lost:g}", one.rule, escape(one.text), escape(one.mend))
+        table.add_row(f"-{one.lost:g}", one.rule, escape(visible(one.text)), escape(visible(one.mend)))
     console.print(table)

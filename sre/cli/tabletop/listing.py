@@ -31,13 +31,14 @@ def list_(store: Store = None, workspace: Workspace = None, as_json: Json = Fals
     from rich.console import Console
     from rich.table import Table
 
+    from sre.cli.incident.terminal import words
     from sre.reports.formats import date_time
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("session", "status", "opened", "exercise"):
         table.add_column(column, overflow="fold")
     for head in heads:
-        table.add_row(head.id, head.status, date_time(head.opened_at), head.title)
+        table.add_row(head.id, head.status, date_time(head.opened_at), words(head.title))
     Console(highlight=False).print(table)
 
 
@@ -79,26 +80,28 @@ def _data(case: Case) -> dict[str, object]:
 
 def _print(case: Case) -> None:
     from rich.console import Console
-    from rich.markup import escape
 
+    from sre.cli.incident.terminal import words
     from sre.reports.formats import seconds
     from sre.tabletop.progress import progress_of
     from sre.tabletop.session import package_of
 
     progress, console = progress_of(case.events), Console(highlight=False, soft_wrap=True)
     state = "ended" if progress.is_ended else "can be resumed"
-    console.print(escape(f"{case.head.id}  {case.head.title}  [{case.head.status}]"))
-    console.print(escape(f"  package {package_of(case).target}"))
+    console.print(words(f"{case.head.id}  {case.head.title}  [{case.head.status}]"))
+    console.print(words(f"  package {package_of(case).target}"))
     console.print(
-        f"  played {seconds(progress.elapsed_s)}, {state}; took part: {', '.join(progress.participants) or 'n/a'}"
+        words(
+            f"  played {seconds(progress.elapsed_s)}, {state}; took part: {', '.join(progress.participants) or 'n/a'}"
+        )
     )
     for row in progress.rows:
-        console.print(escape(f"  {int(row.at_s) // 60:3}:{int(row.at_s) % 60:02}  {row.by}: {row.text}"))
+        console.print(words(f"  {int(row.at_s) // 60:3}:{int(row.at_s) % 60:02}  {row.by}: {row.text}"))
     for about, rated in progress.ratings.items():
-        console.print(escape(f"  rated {about} {rated.rating} {rated.remark}"))
+        console.print(words(f"  rated {about} {rated.rating} {rated.remark}"))
     for item in case.items:
-        console.print(escape(f"  {item.item} {item.status}, {item.owner}, due {item.due or 'n/a'}: {item.title}"))
+        console.print(words(f"  {item.item} {item.status}, {item.owner}, due {item.due or 'n/a'}: {item.title}"))
     for word in case.approvals:
         console.print(
-            escape(f"  {word.decision} by {word.name} ({word.role}), sha256 {word.sha256[:12]} {word.comment}")
+            words(f"  {word.decision} by {word.name} ({word.role}), sha256 {word.sha256[:12]} {word.comment}")
         )

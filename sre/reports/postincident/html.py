@@ -11,6 +11,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sre.incidents.visible import visible
 from sre.reports.html import unbroken
 from sre.reports.links import anchor_of, linked
 from sre.reports.postincident.model import PostIncidentReport, Source
@@ -33,12 +34,8 @@ def post_incident_html(report: PostIncidentReport, charts: Sequence[Chart] = ())
     environment.filters["unbroken"] = unbroken
     environment.filters["linked"] = linked
     environment.filters["footnotes"] = lambda sources: _sorted(sources, footnotes)
-    return (
-        environment.get_template("post-incident.html.j2").render(
-            report=report, charts=charts, signing=signing_words(report)
-        )
-        + "\n"
-    )
+    template = environment.get_template("post-incident.html.j2")
+    return visible(template.render(report=report, charts=charts, signing=signing_words(report))) + "\n"
 
 
 def _sorted(sources: Sequence[Source], footnotes: dict[tuple[str, float | None, str], int]) -> list[int]:

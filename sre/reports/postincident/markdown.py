@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sre.incidents.visible import visible
 from sre.reports.links import linked
 from sre.reports.markdown import escape_markdown
 from sre.reports.postincident.model import PostIncidentReport, Source
@@ -30,12 +31,12 @@ def post_incident_markdown(report: PostIncidentReport, charts: Sequence[Chart] =
     environment.filters["notes"] = lambda sources: _notes(sources, footnotes)
     template = environment.get_template("post-incident.md.j2")
     text = template.render(report=report, charts=charts, signing=signing_words(report))
-    return re.sub(r"\n{3,}", "\n\n", text)
+    return visible(re.sub(r"\n{3,}", "\n\n", text))
 
 
 def in_code(text: str) -> str:
     """One line as code: a fence longer than any run of backticks in it, so that nothing in it is Markdown."""
-    flat = " ".join(text.split())
+    flat = " ".join(visible(text).split())
     longest = max((len(run) for run in re.findall(r"`+", flat)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""

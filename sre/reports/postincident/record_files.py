@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from sre.incidents.model import FAILED_OUTCOMES
+from sre.incidents.visible import visible
 from sre.reports.postincident.model import Pick, Quote
 
 LINE_LIMIT = 480
@@ -58,9 +59,9 @@ def count_lines(path: Path) -> int:
 
 
 def cleaned(text: bytes | str) -> str:
-    """One line, short enough to print, without control characters."""
+    """One line, short enough to print, with control characters shown."""
     told = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    shown = "".join(c if c.isprintable() else " " for c in told.rstrip("\r\n"))
+    shown = "".join(c if c.isprintable() else " " for c in visible(told.rstrip("\r\n")))
     return shown if len(shown) <= LINE_LIMIT else shown[: LINE_LIMIT - 1] + "…"
 
 

@@ -8,6 +8,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sre.incidents.visible import visible
 from sre.reports.html import unbroken
 from sre.tabletop.documents.model import Block, Document
 
@@ -29,7 +30,7 @@ def to_html(document: Document, banner: str) -> str:
     )
     environment.globals["css"] = Markup(f"{report}\n{own}")  # noqa: S704  (files of these packages)
     environment.filters.update(said=_said, kind=_kind, drawn=_drawn)
-    return environment.get_template("document.html.j2").render(document=document, banner=banner) + "\n"
+    return visible(environment.get_template("document.html.j2").render(document=document, banner=banner)) + "\n"
 
 
 def _kind(block: Block) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sre.incidents.visible import visible
 from sre.tabletop.documents.model import Blank, Block, Card, Document, Grid, Heading, Items, Shown, Text
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
@@ -14,7 +15,7 @@ _MARKS = {"points": "- ", "numbered": "1. ", "boxes": "- [ ] "}
 def to_markdown(document: Document, banner: str) -> str:
     """The whole file. `banner` says who may read it."""
     head = [f"# {_inline(document.title)}", _inline(document.subtitle), f"**{_inline(banner)}**"]
-    return "\n\n".join([*head, *(_block(block) for block in document.blocks)]) + "\n"
+    return visible("\n\n".join([*head, *(_block(block) for block in document.blocks)])) + "\n"
 
 
 def _block(block: Block) -> str:
