@@ -21,6 +21,7 @@ from sre.cost.finance import Finance
 from sre.errors import EnvironmentLacks
 from sre.incidents.case import Case
 from sre.incidents.codec import encode
+from sre.incidents.visible import visible
 from sre.reports.atomic import write_text
 from sre.reports.finops_build import NOTHING_STORED, DrillSource, Options, StoreFacts, briefing
 from sre.reports.finops_charts import briefing_charts
@@ -83,7 +84,7 @@ def render_html(shown: FinopsView) -> str:
     environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
     environment.filters["unbroken"] = unbroken
     environment.filters["groupwise"] = groupwise
-    return environment.get_template("finops.html.j2").render(page=shown) + "\n"
+    return visible(environment.get_template("finops.html.j2").render(page=shown)) + "\n"
 
 
 def render_markdown(shown: FinopsView) -> str:
@@ -95,7 +96,7 @@ def render_markdown(shown: FinopsView) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = escape_markdown
-    text = environment.get_template("finops.md.j2").render(page=shown)
+    text = visible(environment.get_template("finops.md.j2").render(page=shown))
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text))
 
 
