@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -11,8 +12,21 @@ from sre.cli.app import app
 from sre.errors import BadDocument
 from sre.incidents.causes.model import Candidate, CauseRanking
 from sre.incidents.causes.score import Truth, reports_in, scored, tallies, truth_of
+from sre.reports.json_report import load_report
+from sre.reports.model import DrillReport
 
 EXAMPLE = "reports/example"
+
+
+@pytest.fixture
+def example(request) -> Path:
+    """The committed drill: a replica crash."""
+    return Path(request.config.rootpath / EXAMPLE)
+
+
+@pytest.fixture
+def drill(example) -> DrillReport:
+    return load_report(example / "report.json")
 
 
 def ranking(*named: tuple[str, str]) -> CauseRanking:
@@ -81,22 +95,21 @@ def run(*arguments: str):
     return CliRunner().invoke(app, ["incident", "causes", *arguments])
 
 
-def test_the_example_drill_is_ranked_and_scored(request):
-    example = str(request.config.rootpath / EXAMPLE)
-    shown = run(example)
+def test_the_example_drill_is_ranked_and_scored(example, drill):
+    shown = run(str(example))
     assert shown.exit_code == 0
-    assert "1. replica-crash on llm-1" in shown.stdout
-    said = json.loads(run(example, "--json").stdout)
+    assert f"1. replica-crash on {drill.faults[0].target}" in shown.stdout
+    said = json.loads(run(str(example), "--json").stdout)
     assert said["candidates"][0]["signature"] == "replica-crash"
-    assert "all" in run("--score", example).stdout
-    (drill,) = json.loads(run("--score", example, "--json").stdout)["drills"]
-    assert (drill["subject_rank"], drill["failure_rank"]) == (1, 1)
+    assert "all" in run("--score", str(example)).stdout
+    (scored_drill,) = json.loads(run("--score", str(example), "--json").stdout)["drills"]
+    assert (scored_drill["subject_rank"], scored_drill["failure_rank"]) == (1, 1)
 
 
-def test_samples_alone_do_for_a_real_incident(request):
-    example = request.config.rootpath / EXAMPLE
-    said = json.loads(run("--samples", str(example / "samples.jsonl"), "--since", "1795619257", "--json").stdout)
-    assert {c["subject"] for c in said["candidates"][:3]} == {"llm-1"}
+def test_samples_alone_do_for_a_real_incident(example, drill):
+    since = str(round(drill.started_at))
+    said = json.loads(run("--samples", str(example / "samples.jsonl"), "--since", since, "--json").stdout)
+    assert {c["subject"] for c in said["candidates"][:3]} == {drill.faults[0].target}
     assert any("no supervisor events" in limit for limit in said["limits"])
 
 
@@ -120,20 +133,19 @@ def test_what_cannot_be_done_is_said_in_a_line(arguments, said):
     assert said in str(result.exception) + result.output
 
 
-@pytest.mark.parametrize("until", [(), ("--until", "1795619700")])
-def test_a_begin_after_the_last_sample_is_said_with_its_instant(request, until):
-    samples = str(request.config.rootpath / EXAMPLE / "samples.jsonl")
-    result = run("--samples", samples, "--since", "1795619600", *until)
+@pytest.mark.parametrize("until_s", [None, 400.0])
+def test_a_begin_after_the_last_sample_is_said_with_its_instant(example, drill, until_s):
+    until = () if until_s is None else ("--until", str(drill.ended_at + until_s))
+    result = run("--samples", str(example / "samples.jsonl"), "--since", str(drill.ended_at + 300), *until)
     assert result.exit_code != 0
-    assert "--since 2026-11-25T" in str(result.exception)
-    assert "is after the last sample, 2026-11-25T" in str(result.exception)
+    assert "--since 20" in str(result.exception)
+    assert "is after the last sample, 20" in str(result.exception)
 
 
-def test_an_end_before_the_first_sample_and_a_begin_after_the_last_request_are_said_too(request):
-    example = request.config.rootpath / EXAMPLE
+def test_an_end_before_the_first_sample_and_a_begin_after_the_last_request_are_said_too(example, drill):
     early = run("--samples", str(example / "samples.jsonl"), "--until", "1000000000")
     assert "is before the first sample" in str(early.exception)
-    assert "is after the last request" in str(run(str(example), "--since", "1795619600").exception)
+    assert "is after the last request" in str(run(str(example), "--since", str(drill.ended_at + 300)).exception)
 
 
 def test_a_quiet_folder_exits_1(tmp_path):
