@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from sre.cli.app import app
 from sre.errors import SreError
+from sre.reports.json_report import load_report
 
 from .conftest import EXAMPLE, ROOT
 
@@ -45,7 +46,7 @@ def sre(workspace, *words):
 
 def test_from_an_experiment_to_a_closed_session(workspace):
     built = sre(workspace, "new", "exp-001")
-    assert built["drill"] == "20261125T150729Z-replica-crash"
+    assert built["drill"] == load_report(workspace / "reports" / "example" / "report.json").id
     assert built["reason"] is None
     ran = sre(workspace, "run", built["package"], "--answers", str(workspace / "answers.yaml"))
     assert (ran["session"], ran["ended"], ran["answers"]) == ("TTX-0001", True, 2)

@@ -92,11 +92,11 @@ def test_every_document_has_pages_to_print_and_something_on_them(exercise, make)
     assert "@media print" in page
 
 
-def test_the_handbook_holds_what_the_facilitator_needs(exercise):
+def test_the_handbook_holds_what_the_facilitator_needs(exercise, example_report):
     text = to_markdown(handbook(exercise), "CONTROL")
     for heading in ("What it is", "Run sheet", "What really happened", "The runbook: replica-crash", "Look-ups"):
         assert f"## {heading}" in text
-    assert "llm-1 exited: the supervisor saw it" in text
+    assert f"{example_report.faults[0].target} exited: the supervisor saw it" in text
     assert all(inject.id in text for inject in exercise.injects)
 
 
