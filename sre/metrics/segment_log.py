@@ -168,7 +168,7 @@ def _number(value: object) -> float:
     """JSON's numbers only: `"12"` would pass through float() and sort as text later."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{value!r} is no number")
-    return value
+    return float(value)
 
 
 def _numbers(values: list[Any], *, whole: bool = False) -> NDArray[Any]:
