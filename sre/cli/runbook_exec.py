@@ -112,14 +112,14 @@ def _recorder(
     if incident is None:
         yield lambda _: None
         return
-    import getpass
     import time
 
+    from sre.cli.incident.words import login_name
     from sre.incidents.store import open_store
     from sre.incidents.store.address import store_address
     from sre.runbooks.record import link_draft, step_draft
 
-    who = actor or getpass.getuser()
+    who = actor or login_name()
     opened = open_store(store_address(Path(), store))
     try:
         begun = link_draft(page, opened.case(incident), at=time.time(), actor=who)

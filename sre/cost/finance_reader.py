@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from sre.cost.currencies import CODES
-from sre.cost.finance import CreditStep, Finance, Programme, ServiceCredits
+from sre.cost.finance import NAME, CreditStep, Finance, Programme, ServiceCredits, no_finance
 from sre.cost.finance_fields import MINUTES, MONEY, SHARE, Amounts, Kind
 from sre.cost.finance_people import read_drill, read_labour
 from sre.cost.provenance import Input
@@ -53,6 +53,12 @@ def read_finance(path: Path) -> Finance:
     if faults.all:
         raise BadDocument([fault.text for fault in sorted(faults.all)])
     return found
+
+
+def finance_in(workspace: Path, currency: str) -> Finance:
+    """The economics of a workspace; without its file only what is on a bill can be told, in `currency`."""
+    path = workspace / NAME
+    return read_finance(path) if path.is_file() else no_finance(currency)
 
 
 def _finance(root: Node, faults: Faults, sha256: str) -> Finance:

@@ -11,9 +11,8 @@ from typing import Any
 
 from sre.chaos.experiment import load_drill
 from sre.chaos.model import Drill, Workload
-from sre.cost.finance import NAME as FINANCE
-from sre.cost.finance import Finance, no_finance
-from sre.cost.finance_reader import read_finance
+from sre.cost.finance import Finance
+from sre.cost.finance_reader import finance_in
 from sre.cost.incident_gpus import check_currency
 from sre.cost.model import Price
 from sre.cost.prices import load_book, price_of, shipped_prices
@@ -111,8 +110,7 @@ def _priced(spec: PlatformSpec, options: DrillOptions, now: float) -> tuple[Plat
 
 def _finance(workspace: Path, price: Price) -> Finance:
     """The workspace's economics, in the currency of the price; without a file only the GPUs are worth something."""
-    path = workspace / FINANCE
-    finance = read_finance(path) if path.is_file() else no_finance(price.currency)
+    finance = finance_in(workspace, price.currency)
     check_currency(price, finance.currency, said_by=finance.path)
     return finance
 

@@ -9,27 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from importlib import resources
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from sre.cost.finance import Finance
 from sre.errors import EnvironmentLacks
 from sre.incidents.case import Case
 from sre.incidents.codec import encode
-from sre.incidents.visible import visible
 from sre.reports.atomic import write_text
 from sre.reports.finops_build import NOTHING_STORED, DrillSource, Options, StoreFacts, briefing
 from sre.reports.finops_charts import briefing_charts
 from sre.reports.finops_model import FinopsBriefing
 from sre.reports.finops_view import FinopsView, Section, view
-from sre.reports.html import unbroken
-from sre.reports.markdown import escape_markdown
 from sre.reports.model import DrillReport
+from sre.reports.page import html_of, markdown_of
 
 SCHEMA = 1
 HTML, MARKDOWN, JSON = "finops.html", "finops.md", "finops.json"
@@ -79,24 +73,12 @@ def _with_totals(document: dict[str, Any], total: Any, incident: Any) -> dict[st
 
 def render_html(shown: FinopsView) -> str:
     """One file: no script, no network. Everything is escaped but the SVG this package drew itself."""
-    environment = Environment(loader=PackageLoader("sre.reports"), autoescape=True, undefined=StrictUndefined)
-    css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
-    environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
-    environment.filters["unbroken"] = unbroken
-    environment.filters["groupwise"] = groupwise
-    return visible(environment.get_template("finops.html.j2").render(page=shown)) + "\n"
+    return html_of("finops.html.j2", shown, groupwise=groupwise)
 
 
 def render_markdown(shown: FinopsView) -> str:
     """The same as Markdown; charts are said in words."""
-    environment = Environment(
-        loader=PackageLoader("sre.reports"),
-        autoescape=False,  # noqa: S701  (this is not HTML; the `md` filter escapes every value)
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters["md"] = escape_markdown
-    text = visible(environment.get_template("finops.md.j2").render(page=shown))
+    text = markdown_of("finops.md.j2", shown)
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -75,16 +75,26 @@ def grid(
 
 
 def page_html(page: Page) -> str:
-    """One file: no script, no network. Everything is escaped but the SVG this package drew itself."""
-    environment = Environment(loader=PackageLoader("sre.reports"), autoescape=True, undefined=StrictUndefined)
-    css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
-    environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
-    environment.filters["unbroken"] = unbroken
-    return visible(environment.get_template("page.html.j2").render(page=page)) + "\n"
+    """The page as one file."""
+    return html_of("page.html.j2", page)
 
 
 def page_markdown(page: Page) -> str:
     """The same as Markdown; charts are said in words."""
+    return markdown_of("page.md.j2", page)
+
+
+def html_of(template: str, page: object, **filters: Callable[..., Any]) -> str:
+    """One file: no script, no network. Everything is escaped but the SVG this package drew itself."""
+    environment = Environment(loader=PackageLoader("sre.reports"), autoescape=True, undefined=StrictUndefined)
+    css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
+    environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
+    environment.filters.update(filters, unbroken=unbroken)
+    return visible(environment.get_template(template).render(page=page)) + "\n"
+
+
+def markdown_of(template: str, page: object) -> str:
+    """The page as Markdown, every value escaped, no more than one empty line in a row."""
     environment = Environment(
         loader=PackageLoader("sre.reports"),
         autoescape=False,  # noqa: S701  (this is not HTML; the `md` filter escapes every value)
@@ -92,4 +102,4 @@ def page_markdown(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = escape_markdown
-    return visible(re.sub(r"\n{3,}", "\n\n", environment.get_template("page.md.j2").render(page=page)))
+    return visible(re.sub(r"\n{3,}", "\n\n", environment.get_template(template).render(page=page)))

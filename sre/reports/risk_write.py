@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from sre.errors import EnvironmentLacks
-from sre.incidents.visible import visible
 from sre.reports.atomic import write_text
-from sre.reports.html import unbroken
 from sre.reports.manifest import write_manifest
-from sre.reports.markdown import escape_markdown
+from sre.reports.page import html_of, markdown_of
 from sre.reports.risk_json import register_json
 from sre.reports.risk_model import RegisterReport
 from sre.reports.risk_view import RegisterPage, register_page
@@ -50,20 +43,9 @@ def write_register(report: RegisterReport, folder: Path, *, root: Path) -> Path:
 
 def register_html(page: RegisterPage) -> str:
     """One file: no script, no network."""
-    environment = Environment(loader=PackageLoader("sre.reports"), autoescape=True, undefined=StrictUndefined)
-    css = resources.files("sre.reports").joinpath("templates/report.css").read_text("utf-8")
-    environment.globals["css"] = Markup(css)  # noqa: S704  (a file of this package)
-    environment.filters["unbroken"] = unbroken
-    return visible(environment.get_template("risk.html.j2").render(page=page)) + "\n"
+    return html_of("risk.html.j2", page)
 
 
 def register_markdown(page: RegisterPage) -> str:
     """The same as Markdown; the heat map in words."""
-    environment = Environment(
-        loader=PackageLoader("sre.reports"),
-        autoescape=False,  # noqa: S701  (this is not HTML; the `md` filter escapes every value)
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters["md"] = escape_markdown
-    return visible(re.sub(r"\n{3,}", "\n\n", environment.get_template("risk.md.j2").render(page=page)))
+    return markdown_of("risk.md.j2", page)

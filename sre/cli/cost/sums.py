@@ -27,25 +27,22 @@ Store = Annotated[
 ]
 
 
-def store_at(given: str | None) -> IncidentStore | None:
+def store_at(given: str | None, workspace: Path = Path()) -> IncidentStore | None:
     """The store, opened to read; None when none was named and the workspace has none. Close it."""
     import os
 
     from sre.incidents.store import STORE_FILE, STORE_VARIABLE, open_store, store_address
 
-    if given is None and STORE_VARIABLE not in os.environ and not Path(STORE_FILE).is_file():
+    if given is None and STORE_VARIABLE not in os.environ and not (workspace / STORE_FILE).is_file():
         return None
-    return open_store(store_address(Path(), given), read_only=True)
+    return open_store(store_address(workspace, given), read_only=True)
 
 
 def finance_of(path: Path | None, currency: str) -> Finance:
     """The economics asked for, the workspace's, or none: then only what is on the bill can be told."""
-    from sre.cost.finance import NAME, no_finance
-    from sre.cost.finance_reader import read_finance
+    from sre.cost.finance_reader import finance_in, read_finance
 
-    if path is not None:
-        return read_finance(path)
-    return read_finance(Path(NAME)) if Path(NAME).is_file() else no_finance(currency)
+    return read_finance(path) if path is not None else finance_in(Path(), currency)
 
 
 def named_price(finance: Finance, book: Path | None) -> Price | None:

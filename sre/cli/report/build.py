@@ -67,14 +67,12 @@ def build(
 @contextmanager
 def _opened(where: str | None, root: Path) -> Iterator[IncidentStore | None]:
     """The store, only to read; None where nobody named one and the workspace has none."""
-    import os
+    from sre.cli.cost.sums import store_at
 
-    from sre.incidents.store import STORE_FILE, STORE_VARIABLE, open_store, store_address
-
-    if where is None and STORE_VARIABLE not in os.environ and not (root / STORE_FILE).is_file():
+    opened = store_at(where, root)
+    if opened is None:
         yield None
         return
-    opened = open_store(store_address(root, where), read_only=True)
     try:
         yield opened
     finally:
