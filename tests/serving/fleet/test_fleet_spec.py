@@ -1,6 +1,7 @@
 """The platform specification refuses what cannot run, in one line, all faults at once."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from serving.errors import BadInput, EnvironmentLacks
 from serving.fleet.model import PlatformSpec, Sidecar
 from serving.fleet.ports import free_ports, require_free
 from serving.fleet.spec import GpuPrice
+
+EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def test_a_spec_survives_its_file():
@@ -74,6 +77,14 @@ def test_unknown_keys_are_listed_with_the_known_ones():
 
 def test_free_ports_are_distinct():
     assert len(set(free_ports(20))) == 20
+
+
+@pytest.mark.skipif(not EPHEMERAL_RANGE.exists(), reason="not Linux: the kernel's ephemeral range is not known")
+def test_no_outgoing_connection_can_take_a_free_port_before_its_owner_listens():
+    first = int(EPHEMERAL_RANGE.read_text().split()[0])
+    if first < 13_000:
+        pytest.skip(f"nearly all ports are ephemeral here (from {first})")
+    assert max(free_ports(50)) < first
 
 
 def test_a_port_in_use_is_refused_with_the_mend(unused_tcp_socket):
