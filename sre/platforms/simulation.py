@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sre.metrics.model import Series
 from sre.platforms.scaling import FleetMoment
 
 EPOCH = 1_767_225_600.0
@@ -23,8 +22,37 @@ EPOCH = 1_767_225_600.0
 bytes, and after the start of calendars that SLOs name.
 """
 Routing = Literal["affinity", "least_outstanding", "round_robin"]
-GENERATED = ("chat", "rag", "agent", "day")
+FaultKind = Literal[
+    "crash",
+    "hang",
+    "slow",
+    "kv_loss",
+    "cold_start_slow",
+    "zone_loss",
+    "spot_notice",
+    "autoscaler_down",
+    "metrics_loss",
+    "surge",
+    "poison",
+]
+GENERATED = ("day", "chat", "rag", "agent", "mixed")
 """Workloads that need no trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRequest:
+    """One fault at `at_s` for `duration_s` (None: to the end; a crash ends by itself).
+
+    `target` is a replica (`llm-0`), `busiest`, `random`, `all`, or a zone. `value` is the factor of `slow`,
+    `cold_start_slow` and `surge`, the share of KV blocks that stays with `kv_loss`, the notice in seconds of
+    `spot_notice`, and the share of requests that are `poison`; None: the kind's usual one.
+    """
+
+    kind: FaultKind
+    at_s: float
+    duration_s: float | None = None
+    target: str = "busiest"
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +60,8 @@ class SimulationRequest:
     """One simulation. None is what the scenario says, and without a scenario the default.
 
     `scenario` is a scenario file; without it `profile` is needed. `workload` is one of GENERATED, `trace` a file; only
-    one of them. `faults` are written `KIND@SECONDS`,
-    `+SECONDS` long, `:TARGET`, `xVALUE` (`slow@60+120:llm-0x4`); those of the `experiment` file begin at `fault_at_s`
-    plus their own time. `policy` is an HPA or KEDA file. Replicas, seats and budget are those of the first group.
+    one of them. `faults` come on top of the scenario's. `policy` is an HPA or KEDA file. Replicas, zones, seats, budget
+    and cold start are those of the first group. `skip_bad_rows` leaves out what is wrong in a trace, and counts it.
     """
 
     scenario: Path | None = None
@@ -49,9 +76,7 @@ class SimulationRequest:
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     policy: Path | None = None
-    faults: tuple[str, ...] = ()
-    experiment: Path | None = None
-    fault_at_s: float = 60.0
+    faults: tuple[FaultRequest, ...] = ()
     zones: tuple[str, ...] | None = None
     spot: bool | None = None
     cold_start_s: float | None = None
@@ -231,15 +256,27 @@ class RequestColumns:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
-    """One simulated run. `document` is the whole scenario as YAML text: it gives the same run again.
+class SimulatedSeries:
+    """One series of the platform's metrics as scrapes would have seen it; `at_s` strictly increases."""
 
-    `series` are samples under the platform's metric names at EPOCH + time, empty when none were asked for. `skipped`
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    at_s: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """One simulated run. `document` is the whole scenario as YAML text; with `files` (name, where it is now) beside it,
+    it gives the same run again.
+
+    `series` are samples under the platform's metric names, empty when none were asked for. `skipped`
     are bad rows of the trace left out on request. `notes` say what was assumed or left out.
     """
 
     title: str
     document: str
+    files: tuple[tuple[str, Path], ...]
     workload: str
     profiles: tuple[tuple[str, str], ...]
     policy: str
@@ -257,7 +294,7 @@ class Simulation:
     moments: tuple[FleetMoment, ...]
     service: tuple[ServiceBin, ...]
     events: tuple[SimulatedEvent, ...]
-    series: tuple[Series, ...]
+    series: tuple[SimulatedSeries, ...]
     skipped: int
     notes: tuple[str, ...]
 
@@ -271,7 +308,7 @@ class Simulation:
         return EPOCH + self.duration_s
 
 
-SearchMethod = Literal["grid", "random", "halving", "descent"]
+SearchMethod = Literal["grid", "random", "halving"]
 Executor = Literal["processes", "ray"]
 
 
@@ -305,12 +342,16 @@ PointState = Literal["simulated", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
-    """One configuration: its settings (knob, value), and what came out, or why nothing did (`reason`)."""
+    """One configuration: its settings (knob, value), and what came out, or why nothing did (`reason`).
+
+    `fidelity` is the share of the duration that was simulated: below 1 the search left it there.
+    """
 
     settings: tuple[tuple[str, str], ...]
     state: PointState
     summary: SimulationSummary | None
     reason: str = ""
+    fidelity: float = 1.0
 
     @property
     def name(self) -> str:
