@@ -16,11 +16,11 @@ from pathlib import Path
 
 from serving.errors import BadInput, ServingError
 from serving.loadgen.client import CompletionClient, open_session
-from serving.loadgen.clock import steady_clock
-from serving.loadgen.model import Progress, Schedule
+from serving.loadgen.clock import Clock, steady_clock
+from serving.loadgen.model import Progress, RequestRecord, Schedule
 from serving.loadgen.plan import Plan, load_plan
 from serving.loadgen.records import RecordWriter
-from serving.loadgen.runner import OpenLoop, tick
+from serving.loadgen.runner import ClosedLoop, Loop, OpenLoop, tick
 from serving.loadgen.schedule import build_schedule
 from serving.loadgen.workload import describe, run_facts, write_workload
 
@@ -58,7 +58,7 @@ async def run(plan: Plan, schedule: Schedule, *, api_key: str | None) -> int:
         write_workload(plan.out, describe(plan, schedule))
         async with open_session(api_key) as session:
             client = CompletionClient(session, url=plan.url, model=plan.model, timeout_s=plan.timeout_s, clock=clock)
-            loop = OpenLoop(client, clock=clock, on_record=writer.write)
+            loop = _loop(plan, client, clock=clock, on_record=writer.write)
             await _watched(loop, schedule, plan.seed, stop)
     facts = run_facts(
         loop.records,
@@ -70,7 +70,15 @@ async def run(plan: Plan, schedule: Schedule, *, api_key: str | None) -> int:
     return 0 if stop.signal is None else 128 + stop.signal
 
 
-async def _watched(loop: OpenLoop, schedule: Schedule, seed: int, stop: Stop) -> None:
+def _loop(plan: Plan, client: CompletionClient, *, clock: Clock, on_record: Callable[[RequestRecord], None]) -> Loop:
+    if plan.concurrency is None:
+        return OpenLoop(client, clock=clock, on_record=on_record)
+    return ClosedLoop(
+        client, clock=clock, on_record=on_record, concurrency=plan.concurrency, duration_s=plan.duration_s
+    )
+
+
+async def _watched(loop: Loop, schedule: Schedule, seed: int, stop: Stop) -> None:
     emit = _printer(loop.progress, stop)
     ticking = asyncio.create_task(tick(emit, every_s=_PROGRESS_S))
     try:
@@ -105,7 +113,7 @@ def _api_key(plan: Plan) -> str | None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m serving.loadgen", description="Open-loop load for an OpenAI-compatible server."
+        prog="python -m serving.loadgen", description="Load for an OpenAI-compatible server: open loop, or closed."
     )
     parser.add_argument("--plan", type=Path, required=True, help="plan.json, see docs/contracts.md")
     options = parser.parse_args(arguments)

@@ -50,6 +50,12 @@ def lognormal_lengths(plan: LengthPlan, *, n: int, seed: int, stream: str) -> Le
     return Lengths(tuple(min(max(value, plan.min), plan.max) for value in drawn), clipped)
 
 
+def prefix_choices(*, pool: int, skew: float, n: int, seed: int) -> tuple[int, ...]:
+    """Which of `pool` shared texts each of `n` requests begins with: the k-th with weight k^-`skew`, k from 1."""
+    rng = random.Random(f"{seed}/prefix")  # noqa: S311
+    return tuple(rng.choices(range(pool), weights=[rank**-skew for rank in range(1, pool + 1)], k=n))
+
+
 def rescale(times: Sequence[float], *, rate_rps: float, n: int) -> tuple[float, ...]:
     """The first `n` of `times` (from 0, sorted), stretched to a mean rate of exactly `rate_rps`; the shape is kept.
 

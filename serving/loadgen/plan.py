@@ -14,6 +14,7 @@ from serving.errors import BadInput
 DEFAULT_RATE_RPS = 6.0
 MAX_REQUESTS = 1_000_000
 """All are laid out in memory before the first is sent; more than this one process could not send either."""
+MAX_CONCURRENCY = 4096
 TraceFormat = Literal["auto", "azure", "mooncake"]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -38,8 +39,23 @@ class LengthPlan(_Strict):
         return self
 
 
+class PrefixPlan(_Strict):
+    """Each prompt begins with one of `pool` shared texts of `blocks` x 512 tokens; the k-th is drawn in proportion to
+    k^-`skew` (0: all alike).
+    """
+
+    pool: Annotated[int, Field(ge=1, le=1_000_000)]
+    blocks: Annotated[int, Field(ge=1, le=1000)]
+    skew: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.0
+
+
 class Plan(_Strict):
-    """One run of the load generator. docs/contracts.md shows the file; the defaults are a chat-like load."""
+    """One run of the load generator. docs/contracts.md shows the file; the defaults are a chat-like load.
+
+    With `concurrency` the loop is closed: so many clients, each sending its next request when its last one ended, until
+    `requests` are sent or `duration_s` is over. Without it requests come at their own times, the first `requests` of
+    them when that is given.
+    """
 
     url: str
     out: Path
@@ -50,6 +66,9 @@ class Plan(_Strict):
     cv: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)] = 1.0
     prompt_tokens: LengthPlan = LengthPlan(median=400, sigma=0.7, min=16, max=2048)
     output_tokens: LengthPlan = LengthPlan(median=220, sigma=0.4, min=16, max=512)
+    prefixes: PrefixPlan | None = None
+    requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] | None = None
     trace: Path | None = None
     trace_format: TraceFormat = "auto"
     max_prompt_tokens: PositiveInt | None = None
@@ -78,9 +97,20 @@ class Plan(_Strict):
     def _one_source(self) -> Self:
         if self.trace is None:
             return self
-        unused = sorted(self.model_fields_set & {"cv", "prompt_tokens", "output_tokens"})
+        unused = sorted(self.model_fields_set & {"cv", "prompt_tokens", "output_tokens", "prefixes"})
         if unused:
             raise ValueError(f"'trace' brings its own arrivals and lengths: remove {', '.join(unused)} or the trace")
+        return self
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Self:
+        if self.concurrency is None:
+            return self
+        unused = sorted(self.model_fields_set & {"cv", "rate_rps", "trace"})
+        if unused:
+            raise ValueError(f"'concurrency' makes its own arrivals: remove {', '.join(unused)} or the concurrency")
+        if self.requests is None:
+            raise ValueError("'concurrency' needs 'requests': how many are sent in all")
         return self
 
 

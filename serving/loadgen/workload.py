@@ -12,6 +12,7 @@ from pathlib import Path
 from serving.errors import BadInput
 from serving.loadgen.model import RequestRecord, Schedule
 from serving.loadgen.plan import LengthPlan, Plan
+from serving.loadgen.traces import MOONCAKE_BLOCK_TOKENS
 
 FILE_NAME = "workload.json"
 LAG_LIMIT_MS = 50.0
@@ -42,7 +43,9 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`cv` is that of the offered gaps, measured; None below three requests. Lengths are in tokens."""
+    """`cv` is that of the offered gaps, measured; None below three requests and in a closed loop, where `concurrency`
+    is set and `rate_rps` 0. Lengths are in tokens.
+    """
 
     schema: int
     source: str
@@ -50,6 +53,7 @@ class Workload:
     model: str
     seed: int
     rate_rps: float
+    concurrency: int | None
     duration_s: float
     n: int
     cv: float | None
@@ -122,6 +126,7 @@ def describe(plan: Plan, schedule: Schedule, run: RunFacts | None = None) -> Wor
         model=plan.model,
         seed=plan.seed,
         rate_rps=schedule.rate_rps,
+        concurrency=plan.concurrency,
         duration_s=plan.duration_s,
         n=len(schedule.requests),
         cv=cv,
@@ -139,6 +144,13 @@ def describe(plan: Plan, schedule: Schedule, run: RunFacts | None = None) -> Wor
 
 
 def _offered_lines(plan: Plan, schedule: Schedule, cv: float | None) -> list[tuple[str, str]]:
+    if plan.concurrency is not None:
+        return [
+            ("source", f"{schedule.source}, closed loop"),
+            ("seed", str(plan.seed)),
+            ("concurrency", f"{plan.concurrency} clients, each sending its next request when its last one ended"),
+            ("requests", f"{len(schedule.requests)}, none sent after {plan.duration_s:g} s"),
+        ]
     burst = "n/a (fewer than three requests)" if cv is None else f"{cv:.2f}"
     asked = "" if plan.trace else f" (asked for {plan.cv:g}; 1 is Poisson)"
     last_s = schedule.requests[-1].offset_s
@@ -161,11 +173,19 @@ def _length_lines(plan: Plan, schedule: Schedule, prompts: Percentiles, outputs:
     generated = plan.trace is None
     return [
         ("prompt length", _lengths(prompts, plan.prompt_tokens if generated else None, schedule.clipped_prompts)),
+        *_prefix_lines(plan),
         ("output length", _lengths(outputs, plan.output_tokens if generated else None, schedule.clipped_outputs)),
         ("prompt cap", _cap(plan.max_prompt_tokens, schedule.capped_prompts)),
         ("output cap", _cap(plan.max_output_tokens, schedule.capped_outputs)),
         ("end of a request", f"exact length (ignore_eos), given up after {plan.timeout_s:g} s"),
     ]
+
+
+def _prefix_lines(plan: Plan) -> list[tuple[str, str]]:
+    if plan.prefixes is None:
+        return []
+    pool, tokens = plan.prefixes.pool, plan.prefixes.blocks * MOONCAKE_BLOCK_TOKENS
+    return [("shared prefix", f"one of {pool} texts of {tokens} tokens before it, skew {plan.prefixes.skew:g}")]
 
 
 def _lengths(found: Percentiles, drawn: LengthPlan | None, clipped: int) -> str:
