@@ -81,9 +81,10 @@ class Allotment:
 class StepPlan:
     """One engine iteration.
 
-    `context_tokens` is the KV length before the step, summed over the batch, `decode_context_tokens` over its decodes.
-    `admitted` left the queue in this step, with `hit_tokens` of each found in the prefix cache; `preempted` lost their
-    blocks and went back to it.
+    `context_tokens` is the KV length before the step, summed over the batch, `decode_context_tokens` over its decodes;
+    `prefill_pairs` sums over the others their tokens in this step times their KV length before it. `admitted` left the
+    queue in this step, with `hit_tokens` of each found in the prefix cache; `preempted` lost their blocks and went back
+    to it.
     """
 
     number: int
@@ -95,6 +96,7 @@ class StepPlan:
     admitted: tuple[str, ...]
     hit_tokens: tuple[int, ...]
     preempted: tuple[str, ...]
+    prefill_pairs: int = 0
 
     @property
     def is_empty(self) -> bool:

@@ -64,7 +64,7 @@ class Step:
 
     def to_plan(self, number: int) -> StepPlan:
         allotments = []
-        decode_seqs = prefill_tokens = context_tokens = decode_context_tokens = 0
+        decode_seqs = prefill_tokens = context_tokens = decode_context_tokens = prefill_pairs = 0
         for sequence in self.batch:
             tokens, computed, is_decode = sequence.scheduled_tokens, sequence.computed_tokens, sequence.is_decode
             allotments.append(Allotment(sequence.request.id, tokens, is_decode))
@@ -74,6 +74,7 @@ class Step:
                 decode_context_tokens += computed
             else:
                 prefill_tokens += tokens
+                prefill_pairs += tokens * computed
         return StepPlan(
             number=number,
             allotments=tuple(allotments),
@@ -84,4 +85,5 @@ class Step:
             admitted=tuple(self.admitted),
             hit_tokens=tuple(self.hit_tokens),
             preempted=tuple(self.preempted),
+            prefill_pairs=prefill_pairs,
         )
