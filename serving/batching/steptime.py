@@ -160,4 +160,4 @@ class StepTimeModel:
             self.kv_included_tokens,
             self.prefill_ms_per_1m_pairs,
         )
-        return StepTimeArrays(*columns, coefficients=np.array(coefficients, dtype=np.float64))
+        return StepTimeArrays(*columns, *[np.array(coefficients, dtype=np.float64)])
