@@ -10,6 +10,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -36,12 +37,21 @@ def read_trace(
 
     Stops after `max_rows` rows, or before the first row `span_s` or more seconds in. Raises BadInput with file:line.
     """
+    with open_rows(path, trace_format) as parsed:
+        return _collect(path, parsed, max_rows=max_rows, span_s=span_s)
+
+
+@contextmanager
+def open_rows(path: Path, trace_format: TraceFormat = "auto") -> Iterator[Iterator[Parsed]]:
+    """Every line of the trace, one at a time, bad ones included; for who counts them. Raises BadInput as `read_trace`
+    does where the file as a whole cannot be read.
+    """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise BadInput(f"{path}: cannot read the trace: it is no regular file")
         with path.open(encoding="utf-8-sig", newline="") as file:
             name = detect_format(file, path) if trace_format == "auto" else trace_format
-            return _collect(path, _READERS[name](file, path), max_rows=max_rows, span_s=span_s)
+            yield _READERS[name](file, path)
     except OSError as error:
         raise BadInput(f"{path}: cannot read the trace: {error.strerror}") from error
     except UnicodeDecodeError as error:
