@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from serving.batching import SchedulerConfig
 from serving.errors import BadInput
 
 ENGINES = ("emulated",)
+LIMITS = ("max_num_seqs", "max_num_batched_tokens")
+"""Of the scheduler, vLLM's names: what a profile says can be overruled."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineParameters:
     """`time_scale` stretches the profile's step times; `replica` is the name in log lines.
 
-    `cold_start_scale` stretches the profile's cold start; 0 is none.
+    `cold_start_scale` stretches the profile's cold start; 0 is none. `limits` are those of the profile's scheduler that
+    are others here, by name.
     """
 
     engine: str
@@ -25,6 +29,11 @@ class EngineParameters:
     replica: str
     cold_start_scale: float = 0.0
     prefix_caching: bool = True
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def scheduler(self, of_profile: SchedulerConfig) -> SchedulerConfig:
+        """The profile's scheduler as it is to be here. Raises BadInput when its limits contradict each other."""
+        return replace(of_profile, enable_prefix_caching=self.prefix_caching, **self.limits)
 
 
 def parse_parameters(model_config: str) -> EngineParameters:
@@ -43,6 +52,7 @@ def parse_parameters(model_config: str) -> EngineParameters:
         replica=values["replica"],
         cold_start_scale=_cold_start_scale(values.get("cold_start_scale", "0")),
         prefix_caching=_flag("prefix_caching", values.get("prefix_caching", "true")),
+        limits={name: _limit(name, values[name]) for name in LIMITS if values.get(name)},
     )
 
 
@@ -66,6 +76,12 @@ def _cold_start_scale(text: str) -> float:
             f"config.pbtxt: parameters: cold_start_scale is {text!r}: use 0 (no cold start) or more (1 is real time)"
         )
     return value
+
+
+def _limit(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise BadInput(f"config.pbtxt: parameters: {name} is {text!r}: use a whole number from 1, or none")
+    return int(text)
 
 
 def _flag(name: str, text: str) -> bool:

@@ -16,6 +16,7 @@ import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from serving.engine.faults import FAULTS_FILE
 from serving.engine.inference import MODEL_NAME
@@ -29,6 +30,7 @@ STUB_TIMEOUT_S = (
     3600  # for a model to load; a cold start at scale 1 takes minutes, and the supervisor has its own limit
 )
 REPOSITORY_TEMPLATE = Path(__file__).resolve().parent.parent / "model_repository"
+NO_LIMITS: Mapping[str, int | None] = MappingProxyType({})
 _WHEEL = "nvidia-pytriton"
 _STUB = "triton_python_backend_stub"
 _MEND_WHEEL = f"it exists for Linux on x86-64: `pip install {_WHEEL}==0.7.0` there"
@@ -142,8 +144,10 @@ def write_model_repository(
     engine: str = "emulated",
     cold_start_scale: float = 0.0,
     prefix_caching: bool = True,
+    limits: Mapping[str, int | None] = NO_LIMITS,
 ) -> Path:
-    """Write the replica's model repository (model `llm`) below `directory`, without faults, and return it.
+    """Write the replica's model repository (model `llm`) below `directory`, without faults, and return it. `limits` of
+    the scheduler overrule the profile's, by name (`serving.engine.parameters.LIMITS`).
 
     Raises ProfileNotFound for an unknown profile, BadInput for one that does not fit its GPUs, and for a scale, an
     engine or a replica name that Triton could not use.
@@ -170,6 +174,7 @@ def write_model_repository(
         "replica": replica,
         "cold_start_scale": repr(cold_start_scale),
         "prefix_caching": str(prefix_caching).lower(),
+        **{name: str(value) for name, value in limits.items() if value is not None},
     }
     (target / "config.pbtxt").write_text(with_parameters(config, values), encoding="utf-8")
     return directory.resolve()

@@ -35,6 +35,7 @@ class TritonPythonModel:
         try:
             parameters = parse_parameters(args["model_config"])
             profile = load(parameters.profile)
+            profile = replace(profile, scheduler=parameters.scheduler(profile.scheduler))
         except ServingError as error:
             raise pb_utils.TritonModelException(f"INVALID_ARG: {error}") from error
         log = pb_utils.Logger.log_info
@@ -45,8 +46,6 @@ class TritonPythonModel:
             self._cold_start_s[INJECTED_PHASE] = injected_s
         if (why := why_no_load(self._read_faults())) is not None:
             raise pb_utils.TritonModelException(why)
-        scheduler = replace(profile.scheduler, enable_prefix_caching=parameters.prefix_caching)
-        profile = replace(profile, scheduler=scheduler)
         self._engine = EmulatedEngine(
             profile, time_scale=parameters.time_scale, crash=self._die, past_xid=self._faults.xid
         )

@@ -14,7 +14,7 @@ from serving.errors import ServingError
 from serving.fleet.model import SERVING_ROTATIONS, PlatformState, ReplicaInfo
 from serving.fleet.plan import port_of
 from serving.fleet.ports import HOST
-from serving.fleet.spec import GpuPrice
+from serving.fleet.spec import GpuPrice, Routing
 
 GATEWAY_DRAIN_S = 5.0
 VLLM_HEALTH = MappingProxyType(  # seconds; a step of the real engine takes what it takes, on a CPU whole seconds
@@ -85,11 +85,19 @@ def gateway_config(state: PlatformState, *, control: ControlAddress, capacity: C
             "drain_timeout_s": GATEWAY_DRAIN_S,
             "tenants": spec.tenants,
             "control": {"port": control.port, "token": control.token},
+            "routing": _routing(spec.routing),
             **({"health": dict(VLLM_HEALTH)} if spec.engine == "vllm" else {}),
             **({"cost": _cost(spec.price)} if spec.price is not None else {}),
         },
         indent=1,
     )
+
+
+def _routing(kind: Routing) -> dict[str, Any]:
+    return {
+        "affinity": kind == "affinity",
+        "balancing": "round_robin" if kind == "round_robin" else "least_outstanding",
+    }
 
 
 def _cost(price: GpuPrice) -> dict[str, Any]:

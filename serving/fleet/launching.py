@@ -87,7 +87,9 @@ class Launcher:
             held = self.vllm.capacity
             return Capacity() if held is None else Capacity(held.max_num_seqs, held.kv_tokens)
         scheduler = load(self.spec.profile).scheduler
-        return Capacity(scheduler.max_num_seqs, scheduler.kv_blocks * scheduler.block_size_tokens)
+        return Capacity(
+            self.spec.max_num_seqs or scheduler.max_num_seqs, scheduler.kv_blocks * scheduler.block_size_tokens
+        )
 
     def _repository(self, info: ReplicaInfo) -> Path:
         directory = self.files.root / "models" / info.name
@@ -99,6 +101,10 @@ class Launcher:
             time_scale=self.spec.time_scale,
             replica=info.name,
             cold_start_scale=self.spec.cold_start_scale,
+            limits={
+                "max_num_seqs": self.spec.max_num_seqs,
+                "max_num_batched_tokens": self.spec.max_num_batched_tokens,
+            },
         )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from serving.engine.vllm import VllmConfig
 from serving.errors import BadInput
 
 MOST_REPLICAS = 16
 MOST_GATEWAY_WORKERS = 32
+MOST_TOKENS = 1_000_000
 Engine = Literal["emulated", "vllm"]
+Routing = Literal["affinity", "least_outstanding", "round_robin"]
 _THRESHOLD = "must be above 0 and at most 3600"
 
 
@@ -53,7 +55,8 @@ class PlatformSpec:
     rotation before its process is replaced. `vllm` configures that engine (None: a tiny model it creates itself).
     `autoscale` and `tenants` are paths: the policy, the tenants file. `autoscale_clock_factor` compresses the policy's
     windows for drills of minutes. `gateway_workers` is how many processes carry the gateway's bytes. With `price` the
-    gateway says what the fleet costs.
+    gateway says what the fleet costs. `routing` is how it spreads work. `max_num_seqs` and `max_num_batched_tokens` of
+    the emulated engine are the profile's unless given.
     """
 
     replicas: int = 3
@@ -74,6 +77,9 @@ class PlatformSpec:
     tenants: str | None = None
     gateway_workers: int = 1
     price: GpuPrice | None = None
+    routing: Routing = "affinity"
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
     sidecars: tuple[Sidecar, ...] = ()
 
     def __post_init__(self) -> None:
@@ -129,6 +135,32 @@ class PlatformSpec:
             (
                 self.price is not None and not 0 < self.price.replica_hour <= 1_000_000,
                 f"price is {self.price and self.price.per_gpu_hour!r} a GPU-hour: use an amount above 0",
+            ),
+            *self._work_faults(),
+        ]
+
+    def _work_faults(self) -> list[tuple[bool, str]]:
+        limits = {"max_num_seqs": self.max_num_seqs, "max_num_batched_tokens": self.max_num_batched_tokens}
+        seqs, budget = self.max_num_seqs, self.max_num_batched_tokens
+        return [
+            (
+                self.routing not in get_args(Routing),
+                f"routing is {self.routing!r}: use {', '.join(get_args(Routing))}",
+            ),
+            *(
+                (
+                    value is not None and not _whole(value, 1, MOST_TOKENS),
+                    f"{name} is {value!r}: use 1 to {MOST_TOKENS}",
+                )
+                for name, value in limits.items()
+            ),
+            (
+                isinstance(seqs, int) and isinstance(budget, int) and seqs > budget,
+                f"max_num_seqs {seqs} exceeds max_num_batched_tokens {budget}: each sequence needs one token a step",
+            ),
+            (
+                self.engine == "vllm" and (seqs is not None or budget is not None),
+                "max_num_seqs and max_num_batched_tokens are of the emulated engine: vLLM has its own settings",
             ),
         ]
 

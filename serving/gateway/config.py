@@ -105,13 +105,15 @@ class AdmissionConfig(BaseModel):
 
 class RoutingConfig(BaseModel):
     """`affinity` sends a prompt to the replica that holds its prefix, unless that one's outstanding tokens exceed the
-    least loaded's by more than `overflow_tokens`. A block is `block_chars` characters of the prompt; the gateway
-    remembers at most `max_blocks` per replica.
+    least loaded's by more than `overflow_tokens`. `balancing` is how the rest is spread; `round_robin` is there to be
+    compared with: it looks at no load, and with it no holder is too busy. A block is `block_chars` characters of the
+    prompt; the gateway remembers at most `max_blocks` per replica.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     affinity: bool = True
+    balancing: Literal["least_outstanding", "round_robin"] = "least_outstanding"
     block_chars: Annotated[int, Field(ge=16, le=65_536)] = 256
     overflow_tokens: Annotated[int, Field(ge=0)] = 4096
     max_blocks: Annotated[int, Field(ge=16, le=10_000_000)] = 50_000

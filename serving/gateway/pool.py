@@ -176,11 +176,12 @@ class Pool:
         `forced` ignores room: work that was admitted once and lost its replica.
         """
         affine = self.rules.routing.affinity
+        by_turn = self.rules.routing.balancing == "round_robin"  # loads look alike then, and equals go by longest wait
         holders = self._holders(job)
         candidates = [
             Candidate(
                 replica.name,
-                replica.outstanding_tokens,
+                0 if by_turn else replica.outstanding_tokens,
                 replica.last_turn,
                 self._prefixes.matched(replica.name, job.prefix) if affine else 0,
                 self._standing(replica, job, exclude, forced) if replica in holders else "out",

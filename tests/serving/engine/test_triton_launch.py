@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from serving.batching import SchedulerConfig
 from serving.engine import triton
 from serving.engine.parameters import EngineParameters, parse_parameters
 from serving.engine.triton import TritonInstall, launch, prepare_backends, with_parameters, write_model_repository
@@ -126,6 +127,16 @@ def test_the_repository_carries_cold_start_and_prefix_caching(tmp_path: Path) ->
     assert 'parameters { key: "prefix_caching" value { string_value: "false" } }' in config
 
 
+def test_the_scheduler_s_limits_can_be_others_than_the_profile_s(tmp_path: Path) -> None:
+    limits = {"max_num_seqs": 8, "max_num_batched_tokens": None}
+    repository = write_model_repository(tmp_path / "r", profile=H100, time_scale=1.0, replica="llm-0", limits=limits)
+    config = (repository / "llm" / "config.pbtxt").read_text(encoding="utf-8")
+    assert 'parameters { key: "max_num_seqs" value { string_value: "8" } }' in config
+    assert 'parameters { key: "max_num_batched_tokens" value { string_value: "" } }' in config
+    given = parse_parameters(model_config(**GOOD, max_num_seqs="8", max_num_batched_tokens=""))
+    assert given.scheduler(SchedulerConfig(kv_blocks=10)) == SchedulerConfig(kv_blocks=10, max_num_seqs=8)
+
+
 def test_a_repository_written_anew_has_no_faults_of_the_one_before(tmp_path: Path) -> None:
     options: dict[str, Any] = {"profile": H100, "time_scale": 1.0, "replica": "llm-0"}
     repository = write_model_repository(tmp_path / "r", **options)
@@ -232,6 +243,7 @@ def test_parameters_that_came_later_have_defaults() -> None:
         ({"cold_start_scale": "-1"}, "cold_start_scale is '-1': use 0"),
         ({"cold_start_scale": "warm"}, "cold_start_scale is 'warm'"),
         ({"prefix_caching": "yes"}, "prefix_caching is 'yes': use true or false"),
+        ({"max_num_seqs": "many"}, "max_num_seqs is 'many': use a whole number from 1"),
     ],
 )
 def test_a_bad_engine_parameter_is_one_line(change: dict[str, str], words: str) -> None:

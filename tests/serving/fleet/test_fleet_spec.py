@@ -62,6 +62,10 @@ def test_a_malformed_spec_file_is_one_line(text):
         ({"price": {"name": "x", "per_gpu_hour": "free"}}, "price is 'free' a GPU-hour: use an amount above 0"),
         ({"price": {"name": "x", "per_gpu_hour": "2", "gpus_per_replica": 0}}, "price is '2' a GPU-hour"),
         ({"price": {"per_hour": "2"}}, "per_hour"),
+        ({"routing": "random"}, "routing is 'random': use affinity, least_outstanding, round_robin"),
+        ({"max_num_seqs": 0}, "max_num_seqs is 0: use 1 to 1000000"),
+        ({"max_num_seqs": 8, "max_num_batched_tokens": 4}, "max_num_seqs 8 exceeds max_num_batched_tokens 4"),
+        ({"engine": "vllm", "max_num_seqs": 8}, "are of the emulated engine"),
     ],
 )
 def test_what_the_gateway_or_triton_would_choke_on_is_refused_before_they_start(fields, named):

@@ -42,9 +42,12 @@ def time():
 
 @pytest.fixture
 def build(time):
-    def made(*names, up=True, health=None, admission=None, **replica):
+    def made(*names, up=True, health=None, admission=None, routing=None, **replica):
         rules = PoolRules(
-            HealthConfig(**(health or {})), FailoverConfig(), AdmissionConfig(**(admission or {})), RoutingConfig()
+            HealthConfig(**(health or {})),
+            FailoverConfig(),
+            AdmissionConfig(**(admission or {})),
+            RoutingConfig(**(routing or {})),
         )
         metrics = GatewayMetrics(ttft_threshold_s=1.0, tpot_threshold_s=0.05)
         pool = Pool(rules, metrics, connect=lambda config: NoChannel(), clock=time)
@@ -88,6 +91,11 @@ def test_equal_loads_take_turns(build):
 
 def test_the_fewest_outstanding_tokens_win_not_the_fewest_requests(build):
     assert names(build("a", "b", "c"), [1000, 10, 500, 10, 10]) == ["a", "b", "c", "b", "b"]
+
+
+def test_round_robin_takes_turns_whatever_the_load_is(build):
+    pool = build("a", "b", "c", routing={"affinity": False, "balancing": "round_robin"})
+    assert names(pool, [1000, 10, 500, 10, 10, 10]) == ["a", "b", "c"] * 2
 
 
 def test_a_known_prefix_leads_back_to_its_replica(build):
