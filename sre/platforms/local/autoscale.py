@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.errors import BadInput
-from sre.errors import BadDocument, SreError
-from sre.platforms.local.errors import serving_errors_as_ours
+from sre.platforms.local.errors import faults_one_by_one
 from sre.platforms.scaling import FleetMoment, MinuteOfService, PolicyComparison, PolicyReading, PolicyRun
 
 if TYPE_CHECKING:
@@ -45,23 +43,11 @@ class CompareOptions:
     inter_token_s: float = 0.05
 
 
-@contextmanager
-def _faults_one_by_one() -> Iterator[None]:
-    """A bad document is told line by line."""
-    try:
-        with serving_errors_as_ours():
-            yield
-    except SreError as error:
-        if isinstance(error.__cause__, BadInput):
-            raise BadDocument(str(error).splitlines()) from error
-        raise
-
-
 def read_policy(path: Path) -> PolicyReading:
     """What the document will do. Raises BadDocument with a line for each fault."""
     from serving.autoscale import load_policy
 
-    with _faults_one_by_one():
+    with faults_one_by_one():
         return _reading(load_policy(path))
 
 
@@ -71,7 +57,7 @@ def compare_policies(options: CompareOptions, *, on_progress: Callable[[str], No
     from serving.profiles import load
     from serving.simulator import sustained_rps
 
-    with _faults_one_by_one():
+    with faults_one_by_one():
         policies = [load_policy(path) for path in options.policies or shipped_policies()]
         profile = load(options.profile)
         traffic = _traffic(options)

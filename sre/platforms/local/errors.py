@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from serving.errors import BadInput, ServingError
 from serving.errors import EnvironmentLacks as ServingLacks
-from serving.errors import ServingError
-from sre.errors import EnvironmentLacks, SreError
+from sre.errors import BadDocument, EnvironmentLacks, SreError
 
 
 @contextmanager
@@ -19,3 +19,15 @@ def serving_errors_as_ours() -> Iterator[None]:
         raise EnvironmentLacks(str(error)) from error
     except ServingError as error:
         raise SreError(str(error)) from error
+
+
+@contextmanager
+def faults_one_by_one() -> Iterator[None]:
+    """As `serving_errors_as_ours`, and a bad document is told line by line."""
+    try:
+        with serving_errors_as_ours():
+            yield
+    except SreError as error:
+        if isinstance(error.__cause__, BadInput):
+            raise BadDocument(str(error).splitlines()) from error
+        raise
