@@ -72,6 +72,7 @@ class SimulationRequest:
     rate_rps: float | None = None
     duration_s: float | None = None
     burstiness_cv: float | None = None
+    requests: int | None = None
     routing: Routing | None = None
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
@@ -277,6 +278,7 @@ class Simulation:
     title: str
     document: str
     files: tuple[tuple[str, Path], ...]
+    price_book: Path | None
     workload: str
     profiles: tuple[tuple[str, str], ...]
     policy: str
