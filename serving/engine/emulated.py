@@ -3,7 +3,8 @@ clock.
 
 One thread runs plan, wait, complete. Other threads only leave requests, cancellations and faults in an inbox, which is
 emptied at both ends of a step, so the scheduler is never shared. Events are handed out from the engine's thread: a
-receiver must return at once.
+receiver must return at once. Who has a clock of its own calls `begin` and `finish` instead of starting the thread
+(`serving.rehearsal`).
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class EmulatedEngine:
         self._timeline = Timeline(clock)
         self._inbox = Inbox()
         self._pause = pause or self._inbox.stopping.wait
+        self._under_way: StepPlan | None = None
         self._faults = Faults(xid=past_xid)
         self._memory_is_bad = False
         self._requests_seen = self._tokens_made = 0  # counted while a fault asks for each n-th
@@ -122,22 +124,53 @@ class EmulatedEngine:
 
     def step(self) -> bool:
         """Run one engine iteration, waiting out its duration. False when there is nothing to do."""
+        ends_at = self.begin()
+        if ends_at is None:
+            return False
+        if (remaining_s := ends_at - self._clock()) > 0:
+            self._pause(remaining_s)
+        self.finish()
+        return True
+
+    def begin(self) -> float | None:
+        """Plan an iteration; returns when it ends by the clock, for `finish` to be called then. None: nothing to do."""
         self._take_faults()
         if self._faults.hang:
             self._timeline.idle()
-            return False
+            return None
         self._empty_inbox()
         self._drop_expired()
         plan = self._plan()
+        self._note_load()
         if plan.is_empty:
             self._timeline.idle()
-            self._note_load()
-            return False
-        self._note_load()
-        self._wait_out(plan)
+            return None
+        self._under_way = plan
+        return self._timeline.end_of_step(
+            self._step_time.duration_s(plan) * self._time_scale * self._faults.slow_factor
+        )
+
+    def finish(self) -> None:
+        """The iteration begun last is over: hand out its tokens."""
+        if self._under_way is None:
+            raise RuntimeError("no iteration is under way")
+        plan, self._under_way = self._under_way, None
         self._empty_inbox()
         self._deliver(self._scheduler.complete(plan).emitted)
-        return True
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the inbox holds what the engine takes note of: faults alone while it hangs."""
+        return self._inbox.is_due(is_hanging=self._faults.hang)
+
+    def idle_limit_s(self) -> float | None:
+        """How long it may be left without a `begin` while it has nothing to do; None without a limit.
+
+        Requests stuck for want of blocks may reach their deadlines.
+        """
+        if not self._deadlines or self._faults.hang:
+            return None
+        return max(0.0, self._deadlines[0][0] - self._wall_time())
 
     def _run(self) -> None:
         try:
@@ -157,11 +190,7 @@ class EmulatedEngine:
         self._live.clear()
 
     def _wait_for_work(self) -> None:
-        """Until the inbox holds something; requests stuck for want of blocks may reach their deadlines before."""
-        timeout_s = None
-        if self._deadlines and not self._faults.hang:
-            timeout_s = max(0.0, self._deadlines[0][0] - self._wall_time())
-        self._inbox.wait(is_hanging=self._faults.hang, timeout_s=timeout_s)
+        self._inbox.wait(is_hanging=self._faults.hang, timeout_s=self.idle_limit_s())
 
     def _take_faults(self) -> None:
         faults = self._inbox.take_faults()
@@ -210,11 +239,6 @@ class EmulatedEngine:
                 if self._faults.poison in self._live[request_id].prompt:
                     self._crash("injected fault: poison prompt")
         return plan
-
-    def _wait_out(self, plan: StepPlan) -> None:
-        duration_s = self._step_time.duration_s(plan) * self._time_scale * self._faults.slow_factor
-        if (remaining := self._timeline.end_of_step(duration_s) - self._clock()) > 0:
-            self._pause(remaining)
 
     def _empty_inbox(self) -> None:
         submitted, cancelled = self._inbox.take()

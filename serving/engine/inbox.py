@@ -62,13 +62,13 @@ class Inbox:
             self._has_new_faults = False
             return self._faults
 
+    def is_due(self, *, is_hanging: bool) -> bool:
+        """Whether there is something to do; a hanging engine takes note of faults and the end alone."""
+        if self.stopping.is_set() or self._has_new_faults:
+            return True
+        return not is_hanging and bool(self._submitted or self._cancelled)
+
     def wait(self, *, is_hanging: bool, timeout_s: float | None) -> None:
-        """Until there is something to do; a hanging engine takes note of faults and the end alone."""
-
-        def is_due() -> bool:
-            if self.stopping.is_set() or self._has_new_faults:
-                return True
-            return not is_hanging and bool(self._submitted or self._cancelled)
-
+        """Until there is something to do, or for so long."""
         with self._changed:
-            self._changed.wait_for(is_due, timeout_s)
+            self._changed.wait_for(lambda: self.is_due(is_hanging=is_hanging), timeout_s)

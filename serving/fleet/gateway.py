@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -104,6 +104,15 @@ def _cost(price: GpuPrice) -> dict[str, Any]:
     return {"replica_hour": price.replica_hour, "currency": price.currency}
 
 
+class GatewayCalls(Protocol):
+    """The gateway's control API. Every call raises GatewaySilent."""
+
+    async def replicas(self) -> list[Rotation]: ...
+    async def put(self, entries: Sequence[dict[str, Any]]) -> list[Rotation]: ...
+    async def drain(self, name: str, *, grace_s: float) -> None: ...
+    async def undrain(self, name: str) -> None: ...
+
+
 class GatewayClient:
     """Calls of the gateway's control API. A connection a call: a restarted gateway must not be met on a dead one."""
 
@@ -136,13 +145,14 @@ class GatewayClient:
                     said = (await response.text())[:200]
                     raise GatewaySilent(f"gateway: {method} {url}: HTTP {response.status} {said}: see logs/gateway.log")
                 answer = await response.json()
-            return [_rotation(entry) for entry in answer.get("replicas", ())]
+            return [rotation_of(entry) for entry in answer.get("replicas", ())]
         except (aiohttp.ClientError, OSError, ValueError, KeyError, AttributeError) as error:
             why = str(error) or type(error).__name__
             raise GatewaySilent(f"gateway: {method} {url}: {why}: see logs/gateway.log") from error
 
 
-def _rotation(entry: dict[str, Any]) -> Rotation:
+def rotation_of(entry: Mapping[str, Any]) -> Rotation:
+    """One replica of the control API's answer."""
     return Rotation(
         name=str(entry["name"]),
         state=str(entry["state"]),

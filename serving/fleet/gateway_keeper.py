@@ -13,7 +13,7 @@ from serving.errors import EnvironmentLacks
 from serving.fleet.gateway import GATEWAY_DRAIN_S
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo
-from serving.fleet.process import Child
+from serving.fleet.process import Process
 
 GRACE_S = GATEWAY_DRAIN_S + 2.0  # else it is killed before it has counted what it had to cut
 QUICK_DEATH_S = 10.0
@@ -41,12 +41,12 @@ class GatewayKeeper:
 
     info: EndpointInfo
     journal: Journal
-    spawn: Callable[[], Awaitable[Child]]
+    spawn: Callable[[], Awaitable[Process]]
     last_words: Callable[[], str]
     now: Callable[[], float]
     ask: Callable[[str], Awaitable[bool]] = answers
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.1, cap_s=5.0, forgive_after_s=QUICK_DEATH_S))
-    _child: Child | None = None
+    _child: Process | None = None
     _quick_deaths: int = 0
 
     async def run(self) -> None:

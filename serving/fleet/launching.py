@@ -14,7 +14,7 @@ from serving.fleet.gateway import Capacity
 from serving.fleet.journal import Journal
 from serving.fleet.model import PlatformSpec, ReplicaInfo, StateFiles
 from serving.fleet.plan import port_of
-from serving.fleet.replica import ReplicaKeeper
+from serving.fleet.replica import ReplicaKeeper, TritonProgram
 from serving.profiles import load
 
 START_TIMEOUT_S = 60.0
@@ -71,10 +71,7 @@ class Launcher:
         )
         return ReplicaKeeper(
             info=info,
-            launch=launch,
-            marks=self.marks,
-            shm_prefix=shm_prefix,
-            log=self.files.logs / f"{info.name}.log",
+            program=TritonProgram(info.name, launch, self.marks, shm_prefix, self.files.logs / f"{info.name}.log"),
             journal=self.journal,
             checks=self.checks,
             now=self.now,

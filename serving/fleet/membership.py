@@ -14,10 +14,11 @@ from typing import Any
 
 from serving.errors import BadInput, ServingError
 from serving.fleet.critical import Critical
-from serving.fleet.gateway import Capacity, GatewayClient, GatewaySilent, replica_entries
+from serving.fleet.gateway import Capacity, GatewayCalls, GatewaySilent, replica_entries
 from serving.fleet.journal import Journal
 from serving.fleet.model import DRAIN_MARGIN_S, SCALE_IN_GRACE_S, ReplicaInfo
-from serving.fleet.plan import new_replica
+from serving.fleet.plan import PortPicker, new_replica
+from serving.fleet.ports import free_ports
 from serving.fleet.replica import ReplicaKeeper
 
 _POLL_S = 0.1
@@ -60,17 +61,20 @@ class _Member:
 
 
 class Membership:
-    """The replicas of one platform. `on_targets` is told when the set of pages to scrape has changed."""
+    """The replicas of one platform. `on_targets` is told when the set of pages to scrape has changed; `pick` finds the
+    ports of one that joins.
+    """
 
     def __init__(
         self,
         journal: Journal,
         *,
         keeper_of: Callable[[ReplicaInfo], ReplicaKeeper],
-        gateway: GatewayClient,
+        gateway: GatewayCalls,
         capacity: Capacity,
         critical: Critical,
         on_targets: Callable[[], None],
+        pick: PortPicker = free_ports,
     ) -> None:
         self._journal = journal
         self._keeper_of = keeper_of
@@ -78,6 +82,7 @@ class Membership:
         self._capacity = capacity
         self._critical = critical
         self._on_targets = on_targets
+        self._pick = pick
         self._members: dict[str, _Member] = {}
 
     def start(self) -> None:
@@ -119,7 +124,7 @@ class Membership:
         for member in surplus:
             await self._change(member, self._leave(member))
         for _ in range(wanted - len(staying)):
-            info = new_replica(state)
+            info = new_replica(state, pick=self._pick)
             self._start(info)
             state.replicas.append(info)
         if wanted > len(staying):

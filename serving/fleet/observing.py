@@ -11,31 +11,36 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from serving.backoff import Backoff
 from serving.fleet import observers
 from serving.fleet.journal import Journal, write_atomically
 from serving.fleet.model import AutoscalerInfo, PlatformSpec, ProcessInfo, StateFiles
 from serving.fleet.plan import port_of
-from serving.fleet.process import Child
+from serving.fleet.process import Process
 
 GRACE_S = 3.0
 FIRST_BACKOFF_S, MOST_BACKOFF_S, FORGIVEN_AFTER_S = 0.5, 5.0, 30.0
 
-Spawn = Callable[[str, Sequence[str]], Awaitable[Child]]
+Spawn = Callable[[str, Sequence[str]], Awaitable[Process]]
 
 
 @dataclass(slots=True)
 class Observing:
-    """Owns them. `spawn(name, argv)` starts a marked child whose log is named after it; `now` is Unix time."""
+    """Owns them. `spawn(name, argv)` starts a marked child whose log is named after it; `now` is Unix time.
+
+    `write` leaves the autoscaler its configuration.
+    """
 
     files: StateFiles
     journal: Journal
     spawn: Spawn
     now: Callable[[], float]
-    _children: dict[str, Child] = field(default_factory=dict)
+    write: Callable[[Path, str], None] = write_atomically
+    _children: dict[str, Process] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _dead: Child | None = None
+    _dead: Process | None = None
 
     async def start(self) -> None:
         """Start the sidecars and Prometheus; the targets are written already."""
@@ -66,7 +71,7 @@ class Observing:
             *(child.stop(grace_s=GRACE_S) for child in self._children.values()), return_exceptions=True
         )
 
-    def dead(self) -> Child | None:
+    def dead(self) -> Process | None:
         """One that has ended while the platform starts, or None: that is a wrong installation."""
         return self._dead
 
@@ -98,7 +103,7 @@ class Observing:
 
     async def _keep_autoscaler(self, info: AutoscalerInfo) -> None:
         config = self.files.root / "autoscale.json"
-        write_atomically(config, autoscale_config(info, self.journal.state.spec, self.files))
+        self.write(config, autoscale_config(info, self.journal.state.spec, self.files))
         backoff = Backoff(first_s=1.0)
         while True:
             began = self.now()

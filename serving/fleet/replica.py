@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from serving.backoff import Backoff
 from serving.engine.triton import TritonLaunch
@@ -13,11 +14,42 @@ from serving.errors import ServingError
 from serving.fleet.cold_start import Check, StartChecks, Timeline, phases
 from serving.fleet.journal import Journal
 from serving.fleet.model import ProcessState, ReplicaInfo
-from serving.fleet.process import Child, last_lines
+from serving.fleet.process import Child, Process, last_lines
 from serving.fleet.shm import remove_segments
 
 ASK_PAUSE_S = 0.1
 STOP_GRACE_S = 6.0
+
+
+class Program(Protocol):
+    """What a keeper runs, life after life."""
+
+    async def spawn(self) -> Process: ...
+    def clean(self) -> None:
+        """Remove what a dead life left behind."""
+
+    def last_words(self) -> str:
+        """The end of its log, for an error message."""
+
+
+@dataclass(frozen=True, slots=True)
+class TritonProgram:
+    """A Triton server: how it is launched, by which marks it is found, what its shared memory is named after."""
+
+    name: str
+    launch: TritonLaunch
+    marks: Mapping[str, str]
+    shm_prefix: str
+    log: Path
+
+    async def spawn(self) -> Process:
+        return await Child.spawn(self.name, self.launch.argv, env={**self.launch.env, **self.marks}, log=self.log)
+
+    def clean(self) -> None:
+        remove_segments(self.shm_prefix)
+
+    def last_words(self) -> str:
+        return last_lines(self.log)
 
 
 @dataclass(slots=True)
@@ -25,17 +57,14 @@ class ReplicaKeeper:
     """Supervises one replica. `draining` says that its end is wanted: then it is not restarted."""
 
     info: ReplicaInfo
-    launch: TritonLaunch
-    marks: Mapping[str, str]
-    shm_prefix: str
-    log: Path
+    program: Program
     journal: Journal
     checks: StartChecks
     now: Callable[[], float]
     start_timeout_s: float = 60.0
     backoff: Backoff = field(default_factory=Backoff)
     draining: bool = False
-    _child: Child | None = None
+    _child: Process | None = None
 
     async def run(self) -> None:
         """Loop until cancelled, or until a life ends while draining: one iteration is one life of the server."""
@@ -68,8 +97,7 @@ class ReplicaKeeper:
     async def _one_life(self) -> float:
         """Start the server, wait for it to serve, then for its end. Returns the seconds it served."""
         spawned_at = self.now()
-        child = await Child.spawn(self.info.name, self.launch.argv, env={**self.launch.env, **self.marks}, log=self.log)
-        self._child = child
+        child = self._child = await self.program.spawn()
         self.info.pid, self.info.created = child.pid, child.created
         self._enter("starting")
         self.journal.event("replica_started", replica=self.info.name, pid=child.pid)
@@ -81,12 +109,12 @@ class ReplicaKeeper:
             await asyncio.wait({ready})  # a stop that arrives here must not be taken for the end of `ready`
         if not ready.cancelled():
             ready.result()
-        remove_segments(self.shm_prefix)
+        self.program.clean()
         served_s = 0.0 if self.info.ready_at is None else self.now() - self.info.ready_at
         self._record_exit(child, returncode)
         return served_s
 
-    async def _until_ready(self, child: Child, spawned_at: float) -> None:
+    async def _until_ready(self, child: Process, spawned_at: float) -> None:
         try:
             async with asyncio.timeout(self.start_timeout_s):
                 live_at = await self._once(self.checks.live)
@@ -114,7 +142,7 @@ class ReplicaKeeper:
     def _enter(self, state: ProcessState) -> None:
         self.info.state = "draining" if self.draining else state
 
-    def _record_exit(self, child: Child, returncode: int) -> None:
+    def _record_exit(self, child: Process, returncode: int) -> None:
         self.info.pid, self.info.created, self.info.ready_at = None, None, None
         self._enter("stopped")
         self.info.routed(None)
@@ -126,8 +154,8 @@ class ReplicaKeeper:
         if child is None:
             return
         await child.stop(grace_s=STOP_GRACE_S)
-        remove_segments(self.shm_prefix)
+        self.program.clean()
         self._record_exit(child, child.returncode if child.returncode is not None else -9)
 
     def last_words(self) -> str:
-        return last_lines(self.log)
+        return self.program.last_words()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serving.fleet.gateway import GatewayClient, GatewaySilent, Rotation
+from serving.fleet.gateway import GatewayCalls, GatewaySilent, Rotation
 from serving.fleet.journal import Journal
 from serving.fleet.membership import Membership
 from serving.fleet.model import SCALE_IN_GRACE_S, ReplicaInfo
@@ -39,7 +39,7 @@ class RotationWatch:
     """
 
     journal: Journal
-    gateway: GatewayClient
+    gateway: GatewayCalls
     members: Membership
     unhealthy_restart_s: float
     now: Callable[[], float]

@@ -13,32 +13,53 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from serving.errors import EnvironmentLacks, ServingError
 from serving.fleet.control import control_api
 from serving.fleet.critical import Critical
 from serving.fleet.journal import Journal
 from serving.fleet.launching import start_timeout_s
-from serving.fleet.model import PlatformSpec, StateFiles
+from serving.fleet.membership import Membership
+from serving.fleet.model import PlatformSpec, PlatformState, StateFiles
 from serving.fleet.plan import plan
 from serving.fleet.process import PLATFORM_ID, adopt_orphans, last_lines
+from serving.fleet.routes import Routes
 from serving.fleet.wiring import Parts, wire
 
 READY_POLL_S = 0.1
 START_MARGIN_S = 30.0  # beyond one replica's own time: several share the machine, and the gateway proves them again
 
 
+class Wire(Protocol):
+    def __call__(
+        self,
+        files: StateFiles,
+        spec: PlatformSpec,
+        journal: Journal,
+        *,
+        critical: Critical,
+        now: Callable[[], float],
+    ) -> Parts: ...
+
+
+Listen = Callable[[StateFiles, PlatformState, Membership, Routes], AbstractAsyncContextManager[str]]
+
+
 @dataclass(slots=True)
 class Supervisor:
-    """One platform's life. `now` is Unix time in seconds."""
+    """One platform's life. `now` is Unix time in seconds. `wire` puts its parts together and `listen` opens its control
+    API: a rehearsal has its own of both.
+    """
 
     files: StateFiles
     spec: PlatformSpec
     now: Callable[[], float] = time.time
+    wire: Wire = wire
+    listen: Listen = control_api
     _critical: Critical = field(default_factory=Critical)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -54,7 +75,7 @@ class Supervisor:
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    await self._live(journal, stop, stack)
+                    await self.live(journal, stop, stack)
                 except (ServingError, OSError) as error:
                     state.phase, state.error = "failed", str(error)
                     raise
@@ -67,8 +88,9 @@ class Supervisor:
                 state.phase = "stopped"
             journal.event("platform_stopped")
 
-    async def _live(self, journal: Journal, stop: asyncio.Event, stack: AsyncExitStack) -> None:
-        parts = wire(self.files, self.spec, journal, critical=self._critical, now=self.now)
+    async def live(self, journal: Journal, stop: asyncio.Event, stack: AsyncExitStack) -> None:
+        """Start the planned platform and serve; what is to be undone is on the stack. Raises like `run`."""
+        parts = self.wire(self.files, self.spec, journal, critical=self._critical, now=self.now)
         await self._start(parts, journal, stack)
         await self._until_ready(parts, journal, stop)
         if stop.is_set():
@@ -93,7 +115,7 @@ class Supervisor:
             stack.push_async_callback(_cancelled, self._critical.start(work, name=name))
         parts.write_targets()
         await parts.observing.start()
-        await stack.enter_async_context(control_api(self.files, journal.state, parts.members, parts.routes))
+        await stack.enter_async_context(self.listen(self.files, journal.state, parts.members, parts.routes))
 
     async def _until_ready(self, parts: Parts, journal: Journal, stop: asyncio.Event) -> None:
         state = journal.state

@@ -18,7 +18,7 @@ from serving.fleet.membership import Membership
 from serving.fleet.model import PlatformSpec, StateFiles
 from serving.fleet.observing import Observing
 from serving.fleet.plan import unused_ports
-from serving.fleet.process import PLATFORM_ID, STATE_DIR, Child, last_lines
+from serving.fleet.process import PLATFORM_ID, STATE_DIR, Child, Process, last_lines
 from serving.fleet.rotation import RotationWatch
 from serving.fleet.routes import Routes
 
@@ -49,7 +49,7 @@ class Processes:
     def log_of(self, name: str) -> str:
         return last_lines(self.files.logs / f"{name}.log")
 
-    async def spawn(self, name: str, argv: Sequence[str]) -> Child:
+    async def spawn(self, name: str, argv: Sequence[str]) -> Process:
         return await Child.spawn(name, argv, env={**os.environ, **self.marks}, log=self.files.logs / f"{name}.log")
 
 
@@ -96,7 +96,7 @@ def _gateway(
     holds: Capacity,
     now: Callable[[], float],
 ) -> GatewayKeeper:
-    async def spawn() -> Child:
+    async def spawn() -> Process:
         """With the replicas of this moment: a restarted gateway knows only what its file says."""
         text = gateway_config(journal.state, control=control, capacity=holds)
         write_atomically(files.gateway, text, mode=0o600)

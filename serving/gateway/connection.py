@@ -17,8 +17,8 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
 from serving.errors import EnvironmentLacks
-from serving.gateway.delivery import error_response
 from serving.gateway.errors import invalid, unavailable
+from serving.gateway.exchange import error_response
 from serving.gateway.log import emit
 
 _KEEPALIVE_S = 75.0

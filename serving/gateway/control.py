@@ -107,10 +107,11 @@ class ControlApi:
 
     def _answer(self) -> web.Response:
         now = self._clock()
-        return web.json_response({"replicas": [_describe(replica, now) for replica in self._pool]})
+        return web.json_response({"replicas": [describe(replica, now) for replica in self._pool]})
 
 
-def _describe(replica: Replica, now: float) -> dict[str, Any]:
+def describe(replica: Replica, now: float) -> dict[str, Any]:
+    """A replica as the API's answers show it; `now` is the pool's clock."""
     config = replica.config
     address = {"url": config.url} if config.grpc_address is None else {"grpc_address": config.grpc_address}
     return {

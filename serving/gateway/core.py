@@ -36,20 +36,23 @@ _DRAIN_POLL_S = 0.02
 class Core:
     """Create it in the running event loop, `start` it, `drain`, `close`. `connect` opens the way to a replica."""
 
-    def __init__(self, config: GatewayConfig, connect: Callable[[ReplicaConfig], Channel]) -> None:
+    def __init__(
+        self, config: GatewayConfig, connect: Callable[[ReplicaConfig], Channel], *, clocks: Clocks = CLOCKS
+    ) -> None:
         self.config = config
-        self.started_at = int(time.time())
+        self.clocks = clocks
+        self.started_at = int(clocks.unix())
         self.tenants = load_tenants(Path(config.tenants)) if config.tenants else ()
         self.metrics = GatewayMetrics(
             ttft_threshold_s=config.ttft_threshold_s, tpot_threshold_s=config.tpot_threshold_s
         )
         rules = PoolRules(config.health, config.failover, config.admission, config.routing)
-        clock = CLOCKS.monotonic
+        clock = clocks.monotonic
         self.pool = Pool(rules, self.metrics, connect=connect, clock=clock)
         if config.cost is not None:
             self.metrics.registry.register(CostGauges(config.cost, config.model, self.pool, self.metrics, clock))
         self.forecast = Forecast(clock())
-        admission = Admission(self.pool, config.admission, self.metrics, self.forecast, clocks=CLOCKS)
+        admission = Admission(self.pool, config.admission, self.metrics, self.forecast, clocks=clocks)
         self.gate = Gate(
             self.tenants,
             max_inflight=config.max_inflight,
@@ -69,7 +72,7 @@ class Core:
             self._control, self.control_port = await self._start_control(self.config.control)
 
     async def _start_control(self, control: ControlConfig) -> tuple[web.AppRunner, int]:
-        runner = serving(ControlApi(self.pool, control.token, CLOCKS.monotonic).application())
+        runner = serving(ControlApi(self.pool, control.token, self.clocks.monotonic).application())
         try:
             return runner, await listen(runner, "127.0.0.1", control.port, self.config.header_timeout_s)
         except EnvironmentLacks:
@@ -81,7 +84,7 @@ class Core:
         config = self.config
         self.pool.put(config.replicas)
         patience = Patience(config.health.probe_timeout_s, config.idle_timeout_s)
-        watcher = Watcher(self.pool, probe_job(config.model), patience, CLOCKS.monotonic)
+        watcher = Watcher(self.pool, probe_job(config.model), patience, self.clocks.monotonic)
         self._watch = asyncio.create_task(watcher.run(), name="watch")
 
     def started(self, port: int) -> None:
@@ -115,8 +118,8 @@ class Core:
         await asyncio.sleep(notice_s)
         self.gate.draining = True
         await stop_listening()
-        deadline = time.monotonic() + self.config.drain_timeout_s
-        while self.gate.inflight and time.monotonic() < deadline:
+        deadline = self.clocks.monotonic() + self.config.drain_timeout_s
+        while self.gate.inflight and self.clocks.monotonic() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)
         return self.gate.inflight
 

@@ -11,8 +11,8 @@ from aiohttp.typedefs import Handler
 
 from serving.gateway.config import GatewayConfig
 from serving.gateway.connection import timed_headers
-from serving.gateway.delivery import error_response
 from serving.gateway.errors import ApiError, invalid, unavailable
+from serving.gateway.exchange import error_response
 from serving.gateway.handler import GenerationHandler
 
 _KEPT_HEADERS = ("Allow",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from aiohttp import web
@@ -13,8 +13,9 @@ from serving.gateway.accounting import Account
 from serving.gateway.admission import Clocks
 from serving.gateway.api import Caller, Order, Rules, parse_order
 from serving.gateway.config import GatewayConfig
-from serving.gateway.delivery import Delivery, Terms, error_response
-from serving.gateway.errors import ApiError, invalid
+from serving.gateway.delivery import Delivery, Terms
+from serving.gateway.errors import ApiError
+from serving.gateway.exchange import Exchange, HttpExchange
 from serving.gateway.forecast import Forecast
 from serving.gateway.generation import Failover, Generation, Limits
 from serving.gateway.headers import client_request_id, timeout_s, traceparent
@@ -28,6 +29,10 @@ from serving.gateway.tracing import NoTracing, Tracing
 from serving.gateway.visit import Visit, operation_of
 
 __all__ = ["Clocks", "GenerationHandler"]
+
+
+def _random_id() -> str:
+    return uuid.uuid4().hex
 
 
 class Entry(Protocol):
@@ -52,7 +57,7 @@ class Entrance(Protocol):
 class GenerationHandler:
     """Serves both APIs. `closing` says that the grace of a drain is over.
 
-    `forecast` is where accounts tell how fast tokens come, when it is kept in this process.
+    `forecast` is where accounts tell how fast tokens come, when it is kept in this process. `new_id` names requests.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class GenerationHandler:
         *,
         forecast: Forecast | None = None,
         tracing: Tracing | None = None,
+        new_id: Callable[[], str] = _random_id,
     ) -> None:
         self._config = config
         self._rules = Rules.of(config)
@@ -74,6 +80,7 @@ class GenerationHandler:
         self._clocks = clocks
         self._tracing = tracing or NoTracing()
         self._forecast = forecast
+        self._new_id = new_id
         self.closing = False
 
     def authenticate(self, headers: Mapping[str, str]) -> None:
@@ -81,20 +88,29 @@ class GenerationHandler:
         self._entrance.identify(headers)
 
     async def completions(self, http: web.Request) -> web.StreamResponse:
-        return await self._serve(http, "completion")
+        return await self._over_http(http, "completion")
 
     async def chat(self, http: web.Request) -> web.StreamResponse:
-        return await self._serve(http, "chat")
+        return await self._over_http(http, "chat")
 
-    async def _serve(self, http: web.Request, api: Api) -> web.StreamResponse:
-        visit = self._arrival(http, api)
-        account = visit.account
+    async def _over_http(self, http: web.Request, api: Api) -> web.StreamResponse:
+        exchange = HttpExchange(http, self.account(), self._config, self._clocks.monotonic)
+        await self.serve(exchange, api)
+        return exchange.response
+
+    def account(self) -> Account:
+        """The account of a request that arrives now."""
+        return Account(self._metrics, self._clocks.monotonic(), self._forecast)
+
+    async def serve(self, client: Exchange, api: Api) -> None:
+        """One request from arrival to end. Raises only what cuts it: a cancellation, a ConnectionError, or a bug."""
+        visit, account = self._arrival(client, api), client.account
         try:
-            return await self._answer(http, visit)
+            await self._answer(client, visit)
         except ApiError as error:
             visit.error = error
             self._count(error, account)
-            return error_response(error, visit.headers())
+            client.refuse(error, visit.headers())
         except (asyncio.CancelledError, ConnectionError):
             account.settle(self._outcome_of_cut(visit), self._clocks.monotonic())
             raise
@@ -103,47 +119,35 @@ class GenerationHandler:
             account.settle("error", now)  # whatever nobody thought of is our failure
             visit.close(now)
 
-    def _arrival(self, http: web.Request, api: Api) -> Visit:
+    def _arrival(self, client: Exchange, api: Api) -> Visit:
         return Visit(
-            uuid.uuid4().hex,
-            client_request_id(http.headers),
+            self._new_id(),
+            client_request_id(client.headers),
             api,
-            Account(self._metrics, self._clocks.monotonic(), self._forecast),
-            self._tracing.request(f"{operation_of(api)} {self._rules.model}", traceparent(http.headers)),
+            client.account,
+            self._tracing.request(f"{operation_of(api)} {self._rules.model}", traceparent(client.headers)),
             self._entrance.allowances,
         )
 
-    async def _answer(self, http: web.Request, visit: Visit) -> web.StreamResponse:
-        visit.tenant = tenant = self._entrance.identify(http.headers)
+    async def _answer(self, client: Exchange, visit: Visit) -> None:
+        visit.tenant = tenant = self._entrance.identify(client.headers)
         visit.account.tenant = tenant.name if tenant else ""
-        limit_s = timeout_s(http.headers)
+        limit_s = timeout_s(client.headers)
         deadline_at = None if limit_s is None else self._clocks.unix() + limit_s
-        entry = await self._entrance.enter(tenant, body_is_here=http.content.is_eof())
+        entry = await self._entrance.enter(tenant, body_is_here=client.body_is_here)
         try:
             caller = Caller(visit.request_id, tenant, deadline_at, visit.span.traceparent)
-            body = await self._read_body(http)
+            body = await client.body()
             rules = self._openai_rules if entry.by_text else self._rules
             order = parse_order(body, api=visit.api, caller=caller, rules=rules)
             visit.job, visit.stream = order.job, order.stream
-            return await self._generate(http, order, visit, entry, limit_s)
+            await self._generate(client, order, visit, entry, limit_s)
         finally:
             entry.leave(visit.account.prompt_tokens + visit.account.tokens)
 
-    async def _read_body(self, http: web.Request) -> bytes:
-        try:
-            async with asyncio.timeout(self._config.body_timeout_s):
-                return await http.read()
-        except TimeoutError as error:
-            raise invalid("the body did not arrive in time", status=408) from error
-        except web.HTTPRequestEntityTooLarge as error:
-            message = f"the body is larger than {self._config.max_body_bytes} bytes"
-            raise invalid(message, status=413, code="request_too_large") from error
-        except web.RequestPayloadError as error:
-            raise invalid("the body cannot be decoded: check Content-Encoding and Transfer-Encoding") from error
-
     async def _generate(
-        self, http: web.Request, order: Order, visit: Visit, entry: Entry, limit_s: float | None
-    ) -> web.StreamResponse:
+        self, client: Exchange, order: Order, visit: Visit, entry: Entry, limit_s: float | None
+    ) -> None:
         clock, account, job = self._clocks.monotonic, visit.account, order.job
         queued_at = clock()
         with visit.span.queue():
@@ -152,10 +156,9 @@ class GenerationHandler:
         generation = Generation(job, lease, entry.failover, self._limits, self._metrics, tried=visit.tried, clock=clock)
         reply = Reply(order.api, job.request_id, int(self._clocks.unix()), job.model)
         deadline_at = None if limit_s is None else account.accepted_at + limit_s
-        terms = Terms(visit.headers, self._config.write_timeout_s, deadline_at)
-        delivery = Delivery(http, reply, generation, account, terms, clock)
+        delivery = Delivery(client, reply, generation, account, Terms(visit.headers, deadline_at), clock)
         try:
-            return await (delivery.stream(include_usage=order.include_usage) if order.stream else delivery.whole())
+            await (delivery.stream(include_usage=order.include_usage) if order.stream else delivery.whole())
         finally:
             account.close_usage(job.prompt_tokens_estimate)
             generation.close()

@@ -55,7 +55,7 @@ async def _first_of(
     """The winner; it is taken out of `running`, losers stay in."""
     while True:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
+        for task in [task for task in running if task in done]:  # in one order, also when both came at once
             attempt = running.pop(task)
             try:
                 return attempt, task.result()

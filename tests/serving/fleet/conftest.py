@@ -19,7 +19,7 @@ from serving.fleet.journal import Journal
 from serving.fleet.membership import Membership
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, StateFiles
 from serving.fleet.plan import new_replica
-from serving.fleet.replica import ReplicaKeeper
+from serving.fleet.replica import ReplicaKeeper, TritonProgram
 from serving.fleet.routes import Routes
 
 SLEEPER = (sys.executable, "-S", "-E", "-c", "import time; time.sleep(600)")
@@ -146,10 +146,13 @@ class World:
     def keeper_of(self, info):
         self.keepers[info.name] = ReplicaKeeper(
             info=info,
-            launch=TritonLaunch(SLEEPER, dict(os.environ)),
-            marks={"SRE_PLATFORM_ID": "test"},
-            shm_prefix=f"sre-unit-test-{info.name}-",
-            log=self.files.logs / f"{info.name}.log",
+            program=TritonProgram(
+                info.name,
+                TritonLaunch(SLEEPER, dict(os.environ)),
+                {"SRE_PLATFORM_ID": "test"},
+                f"sre-unit-test-{info.name}-",
+                self.files.logs / f"{info.name}.log",
+            ),
             journal=self.journal,
             checks=checks(),
             now=time.time,

@@ -19,7 +19,7 @@ from serving.fleet.cold_start import StartChecks
 from serving.fleet.journal import Journal
 from serving.fleet.model import EndpointInfo, PlatformSpec, PlatformState, ProcessInfo, ReplicaInfo, StateFiles
 from serving.fleet.process import Child, adopt_orphans, last_lines
-from serving.fleet.replica import ReplicaKeeper
+from serving.fleet.replica import ReplicaKeeper, TritonProgram
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -50,10 +50,13 @@ def make_keeper(tmp_path, argv, probe=None, **options):
 
     return ReplicaKeeper(
         info=info,
-        launch=TritonLaunch(argv, dict(os.environ)),
-        marks={"SRE_PLATFORM_ID": "test"},
-        shm_prefix="sre-unit-test-llm-0",
-        log=tmp_path / "llm-0.log",
+        program=TritonProgram(
+            "llm-0",
+            TritonLaunch(argv, dict(os.environ)),
+            {"SRE_PLATFORM_ID": "test"},
+            "sre-unit-test-llm-0",
+            tmp_path / "llm-0.log",
+        ),
         journal=Journal(files, state, now=time.time),
         checks=StartChecks(at_once, probe or at_once, at_once, lambda _pid: None),
         now=time.time,

@@ -111,8 +111,8 @@ def test_a_crashed_replica_s_shared_memory_is_no_other_s(tmp_path, monkeypatch):
     state, made = launcher(tmp_path, monkeypatch, replicas=11)
     keepers = [made.keeper(info) for info in state.replicas]
     for keeper in keepers:
-        (tmp_path / f"{keeper.shm_prefix}region").touch()
-    assert remove_segments(keepers[1].shm_prefix) == ["sre-0badcafe-llm-1-region"]
+        (tmp_path / f"{keeper.program.shm_prefix}region").touch()
+    assert remove_segments(keepers[1].program.shm_prefix) == ["sre-0badcafe-llm-1-region"]
 
 
 def test_the_gateway_is_told_what_the_profile_holds(tmp_path, monkeypatch):
@@ -140,6 +140,10 @@ class Sleeper:
         stack.push_async_callback(self.child.stop, grace_s=0.5)
 
 
+def no_parts(*_args, **_kwargs):
+    return None
+
+
 @pytest.fixture
 def part(tmp_path, monkeypatch):
     """The only part of a platform that is `ready` as soon as it is started."""
@@ -151,7 +155,6 @@ def part(tmp_path, monkeypatch):
     async def ready(self, parts, journal, stop):
         return None
 
-    monkeypatch.setattr(supervisor, "wire", lambda *_, **__: None)
     monkeypatch.setattr(supervisor, "adopt_orphans", lambda: None)
     monkeypatch.setattr(Supervisor, "_start", start)
     monkeypatch.setattr(Supervisor, "_until_ready", ready)
@@ -165,7 +168,7 @@ async def test_a_replica_that_can_no_longer_be_supervised_ends_the_platform_with
         raise OSError(28, "No space left on device")
 
     files = StateFiles(tmp_path)
-    made = Supervisor(files, PlatformSpec(port=0, prometheus="off"))
+    made = Supervisor(files, PlatformSpec(port=0, prometheus="off"), wire=no_parts)
     made._critical.start(broken(), name="llm-1")
     async with asyncio.timeout(10):
         with pytest.raises(EnvironmentLacks, match=r"llm-1 could not be supervised: .*No space left"):
@@ -185,14 +188,16 @@ async def test_a_disk_that_fills_up_does_not_keep_the_children_alive(tmp_path, p
 
     monkeypatch.setattr(Supervisor, "_until_ready", ready)
     with pytest.raises(OSError, match="No space left"):
-        await Supervisor(StateFiles(tmp_path), PlatformSpec(port=0, prometheus="off")).run(asyncio.Event())
+        await Supervisor(StateFiles(tmp_path), PlatformSpec(port=0, prometheus="off"), wire=no_parts).run(
+            asyncio.Event()
+        )
     assert part.child.returncode is not None
 
 
 async def test_an_orderly_stop_says_so_in_order(tmp_path, part):
     files, stop = StateFiles(tmp_path), asyncio.Event()
     stop.set()
-    await Supervisor(files, PlatformSpec(port=0, prometheus="off")).run(stop)
+    await Supervisor(files, PlatformSpec(port=0, prometheus="off"), wire=no_parts).run(stop)
     names = [json.loads(line)["event"] for line in files.events.read_text().splitlines()]
     assert names == ["platform_starting", "platform_stopping", "platform_stopped"]
     assert json.loads(files.state.read_text())["phase"] == "stopped"

@@ -1,0 +1,66 @@
+"""An event loop whose time is virtual: instead of waiting for the next timer it goes there at once.
+
+Everything awaits as it does live, in the same order; only nobody waits. Nothing outside the process is listened to, so
+a loop in which nobody is ready and no timer runs would stand still for ever: that is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from serving.errors import ServingError
+
+_Result = TypeVar("_Result")
+
+
+class Deadlock(ServingError):  # noqa: N818  (reads as a sentence)
+    """Everybody waits for somebody, and no time that passes will change that."""
+
+
+class _NoFiles(selectors.BaseSelector):
+    """Knows files by name, never looks at them: `elapse` gets the seconds that would have been waited."""
+
+    def __init__(self, elapse: Callable[[float | None], None]) -> None:
+        self._elapse = elapse
+        self._keys: dict[int, selectors.SelectorKey] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+        self._keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
+        return self._keys[fd]
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys.pop(fileobj if isinstance(fileobj, int) else int(fileobj.fileno()))
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout > 0:
+            self._elapse(timeout)
+        return []
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._keys
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """`time` begins at 0 and is seconds of virtual time, which passes only when nobody is ready."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        super().__init__(_NoFiles(self._elapse))
+
+    def time(self) -> float:
+        return self._now_s
+
+    def _elapse(self, seconds: float | None) -> None:
+        if seconds is None:
+            raise Deadlock("rehearsal: nobody is ready and no timer runs: something waits for what nobody will do")
+        self._now_s += seconds
+
+
+def run_virtually(main: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run `main` to its end in a loop of its own, as `asyncio.run` does. Raises Deadlock, and what `main` raises."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
