@@ -19,7 +19,8 @@ from serving.autoscale.config import AutoscaleConfig, load_config
 from serving.autoscale.documents import load_policy
 from serving.autoscale.exporter import HOST, serve
 from serving.autoscale.loop import Loop, require_answerable, within
-from serving.autoscale.supervisor import FleetState, SupervisorClient
+from serving.autoscale.supervisor import FleetState
+from serving.autoscale.surroundings import HttpSurroundings, Surroundings
 from serving.errors import EnvironmentLacks, ServingError
 
 START_WAIT_S = 30.0
@@ -38,12 +39,13 @@ async def run(config: AutoscaleConfig) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     policy = load_policy(config.policy)
     async with aiohttp.ClientSession() as session:
-        state = await _first_state(SupervisorClient(session, config.control), stop)
+        around = HttpSurroundings(session, config.control)
+        state = await _first_state(around, stop)
         if state is None:
             return
         require_answerable(policy, config.prometheus_url or (state.prometheus.url if state.prometheus else None))
         policy = within(policy, state.spec.max_replicas)
-        loop = Loop(config, policy, session, clock=time.monotonic, now=time.time, log=_say)
+        loop = Loop(config, policy, around, clock=time.monotonic, now=time.time, log=_say)
         runner, port = await serve(loop.metrics, config.metrics_port)
         url = f"http://{HOST}:{port}/metrics"
         started = {"policy": policy.name, "max_replicas": policy.max_replicas, "metrics_url": url}
@@ -54,12 +56,12 @@ async def run(config: AutoscaleConfig) -> None:
             await runner.cleanup()
 
 
-async def _first_state(supervisor: SupervisorClient, stop: asyncio.Event) -> FleetState | None:
+async def _first_state(around: Surroundings, stop: asyncio.Event) -> FleetState | None:
     """The supervisor starts us, perhaps before it answers itself. None when told to stop meanwhile."""
     deadline = time.monotonic() + START_WAIT_S
     while not stop.is_set():
         try:
-            return await supervisor.state()
+            return await around.state()
         except EnvironmentLacks:
             if time.monotonic() > deadline:
                 raise

@@ -13,17 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import aiohttp
-
 from serving.autoscale.config import AutoscaleConfig
 from serving.autoscale.controller import Autoscaler, Decision
 from serving.autoscale.exporter import AutoscalerMetrics
 from serving.autoscale.model import Policy
-from serving.autoscale.prometheus import instant_value
 from serving.autoscale.promql import parse_simple
 from serving.autoscale.scrape import BusyShare, scrape
 from serving.autoscale.signals import GPU_UTILIZATION, Snapshot, Unavailable
-from serving.autoscale.supervisor import FleetState, SupervisorClient
+from serving.autoscale.supervisor import FleetState
+from serving.autoscale.surroundings import Surroundings
 from serving.errors import BadInput, EnvironmentLacks
 
 Answers = dict[str, float | Unavailable | None]
@@ -60,7 +58,7 @@ class Loop:
 
     config: AutoscaleConfig
     policy: Policy
-    session: aiohttp.ClientSession
+    around: Surroundings
     clock: Callable[[], float]
     now: Callable[[], float]
     log: Callable[[str], None]
@@ -69,20 +67,19 @@ class Loop:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`."""
-        supervisor = SupervisorClient(self.session, self.config.control)
         autoscaler = Autoscaler(self.policy)
         interval_s = self.config.interval_s / self.config.clock_factor
         next_at = self.clock()
         while not stop.is_set():
             try:
-                await self._round(supervisor, autoscaler)
+                await self._round(autoscaler)
             except EnvironmentLacks as error:
                 self.metrics.failed()
                 self._say("round_failed", error=str(error))
             next_at = max(next_at + interval_s, self.clock())
-            await self._watch(supervisor, stop, until=next_at)
+            await self._watch(stop, until=next_at)
 
-    async def _watch(self, supervisor: SupervisorClient, stop: asyncio.Event, *, until: float) -> None:
+    async def _watch(self, stop: asyncio.Event, *, until: float) -> None:
         """Sample how busy the replicas are until the next round, when a metric of the policy asks for it."""
         samples_busy = any(metric.name == GPU_UTILIZATION for metric in self.policy.metrics)
         while not stop.is_set() and (left_s := until - self.clock()) > 0:
@@ -91,10 +88,10 @@ class Loop:
                 await asyncio.wait_for(stop.wait(), wait_s)
             if samples_busy and not stop.is_set():
                 with contextlib.suppress(EnvironmentLacks):  # the round itself will say so
-                    self._busy.note((await self._scrape(await supervisor.state())).samples)
+                    self._busy.note((await self._scrape(await self.around.state())).samples)
 
-    async def _round(self, supervisor: SupervisorClient, autoscaler: Autoscaler) -> None:
-        state = await supervisor.state()
+    async def _round(self, autoscaler: Autoscaler) -> None:
+        state = await self.around.state()
         if state.phase != "ready":
             self._say("waiting", phase=state.phase)
             return
@@ -107,14 +104,14 @@ class Loop:
         )
         self.metrics.decided(decision)
         if decision.desired != decision.current:
-            await supervisor.scale(decision.desired + state.set_aside, reason(decision))
+            await self.around.scale(decision.desired + state.set_aside, reason(decision))
             autoscaler.applied(decision, now=policy_now)
         self._say("decision", **describe(decision))
 
     async def _scrape(self, state: FleetState) -> Snapshot:
         replicas = [(r.name, r.page) for r in state.replicas if r.page and r.pod.phase == "ready"]
         return await scrape(
-            self.session, gateway_url=self.config.gateway_url or state.gateway.observed_at, replicas=replicas
+            self.around.read, gateway_url=self.config.gateway_url or state.gateway.observed_at, replicas=replicas
         )
 
     def _with_busy_share(self, snapshot: Snapshot) -> Snapshot:
@@ -127,7 +124,7 @@ class Loop:
         url = self.config.prometheus_url or (state.prometheus.url if state.prometheus else None)
         answers: Answers = {}
         for query in {metric.query for metric in self.policy.metrics if metric.query is not None}:
-            answers[query] = await instant_value(self.session, url, query) if url else _from_scrape(query, snapshot)
+            answers[query] = await self.around.query(url, query) if url else _from_scrape(query, snapshot)
         return answers
 
     def _say(self, event: str, **fields: Any) -> None:

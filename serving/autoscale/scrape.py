@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -42,10 +42,10 @@ class BusyShare:
         return tuple(Sample(GPU_UTILIZATION, 100.0 * busy / n, replica) for replica, (busy, n) in sorted(seen.items()))
 
 
-async def scrape(session: aiohttp.ClientSession, *, gateway_url: str, replicas: Iterable[tuple[str, str]]) -> Snapshot:
+async def scrape(read: ReadPage, *, gateway_url: str, replicas: Iterable[tuple[str, str]]) -> Snapshot:
     """Read every target at once; one that does not answer is named in the snapshot, never guessed."""
     targets: list[tuple[str | None, str]] = [(None, f"{gateway_url}/metrics"), *replicas]
-    pages = await asyncio.gather(*(_read(session, url) for _, url in targets))
+    pages = await asyncio.gather(*(read(url) for _, url in targets))
     samples: list[Sample] = []
     silent: list[tuple[str, str]] = []
     for (replica, _), page in zip(targets, pages, strict=True):
@@ -57,10 +57,12 @@ async def scrape(session: aiohttp.ClientSession, *, gateway_url: str, replicas: 
     return Snapshot(tuple(samples), tuple(silent))
 
 
-_Row = tuple[str, float, tuple[tuple[str, str], ...]]
+Row = tuple[str, float, tuple[tuple[str, str], ...]]
+ReadPage = Callable[[str], Awaitable[list[Row] | str]]
+"""The kept samples of the page at a URL, or why there are none."""
 
 
-async def _read(session: aiohttp.ClientSession, url: str) -> list[_Row] | str:
+async def read_page(session: aiohttp.ClientSession, url: str) -> list[Row] | str:
     """The kept samples of a page, or why there are none."""
     try:
         async with session.get(url, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as answer:
@@ -73,7 +75,7 @@ async def _read(session: aiohttp.ClientSession, url: str) -> list[_Row] | str:
         return f"not the Prometheus format: {error}"
 
 
-def parse_page(text: str) -> list[_Row]:
+def parse_page(text: str) -> list[Row]:
     """Finite samples of our metrics. TYPE lines are left out, since the library renames counters by them."""
     kept = "".join(f"{line}\n" for line in text.splitlines() if line.startswith(_KEPT))
     return [

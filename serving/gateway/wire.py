@@ -21,16 +21,22 @@ _TOO_LATE = "DEADLINE_EXCEEDED:"
 def encode_request(job: Job, resume: Resume | None = None) -> Any:
     """The ModelInferRequest of `job`, or of what is left of it after `resume`."""
     request = service_pb2.ModelInferRequest(model_name=job.model, id=job.request_id)
+    sampling = json.dumps(sampling_of(job, resume))
+    for name, text in (("text_input", job.prompt), ("sampling_parameters", sampling)):
+        request.inputs.add(name=name, datatype="BYTES", shape=[1])
+        request.raw_input_contents.append(_pack(text))
+    return request
+
+
+def sampling_of(job: Job, resume: Resume | None = None) -> dict[str, Any]:
+    """The model's `sampling_parameters` for `job`, or for what is left of it."""
     sampling = dict(job.sampling)
     if resume is not None:
         sampling["priority"] = job.priority - 1  # its client waits in mid-answer: ahead of those that have nothing yet
         sampling["resume"] = {"output_tokens": resume.output_tokens, "text": resume.text}
         if resume.token_ids:
             sampling["resume"]["token_ids"] = list(resume.token_ids)
-    for name, text in (("text_input", job.prompt), ("sampling_parameters", json.dumps(sampling))):
-        request.inputs.add(name=name, datatype="BYTES", shape=[1])
-        request.raw_input_contents.append(_pack(text))
-    return request
+    return sampling
 
 
 def _pack(text: str) -> bytes:

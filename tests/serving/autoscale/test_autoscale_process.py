@@ -18,6 +18,7 @@ from serving.autoscale.documents import parse_policy
 from serving.autoscale.exporter import AutoscalerMetrics, serve
 from serving.autoscale.loop import Loop, require_answerable, within
 from serving.autoscale.supervisor import SupervisorClient
+from serving.autoscale.surroundings import HttpSurroundings
 from serving.errors import BadInput, EnvironmentLacks
 
 TOKEN = "secret-of-this-test"  # noqa: S105  (of the fake)
@@ -135,7 +136,8 @@ async def one_round(platform: FakePlatform, tmp_path, text: str) -> list[dict]:
 
     async with running(platform, tmp_path) as control, aiohttp.ClientSession() as session:
         config = AutoscaleConfig(policy=tmp_path / "p.yaml", control=control)
-        loop = Loop(config, parse_policy(text, where="p.yaml"), session, clock=lambda: 100.0, now=lambda: 5.0, log=log)
+        around = HttpSurroundings(session, control)
+        loop = Loop(config, parse_policy(text, where="p.yaml"), around, clock=lambda: 100.0, now=lambda: 5.0, log=log)
         await asyncio.wait_for(loop.run(stop), 5)
     return lines
 
@@ -252,7 +254,7 @@ async def test_its_own_metrics_tell_the_decision(tmp_path) -> None:
         loop = Loop(
             config,
             parse_policy(QUEUE, where="p.yaml"),
-            session,
+            HttpSurroundings(session, control),
             clock=lambda: 0.0,
             now=lambda: 0.0,
             log=lambda _: stop.set(),
