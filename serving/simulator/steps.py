@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Run:
 
     def begun(self, now_ns: int) -> int:
         """Steps planned by `now_ns`, the one under way included."""
-        return min(len(self.ends_ns), bisect_right(self.ends_ns, now_ns) + 1)
+        return min(len(self.ends_ns), bisect_left(self.ends_ns, now_ns) + 1)
 
     def ended(self, now_ns: int) -> int:
         """Steps that ended before `now_ns`."""
