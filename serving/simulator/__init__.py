@@ -1,27 +1,35 @@
-"""A fleet under a virtual clock: the batching model of the engine and the code of the autoscaler, hours in seconds.
+"""A fleet under a virtual clock: the batching model of the engine, the rules of the gateway and the code of the
+autoscaler, with faults; hours in seconds.
 
-Exact where the engine is: steps are planned as `serving.batching` plans them (a test holds them to it). Left out:
-prefix caching, faults, network and gateway time, client time-outs.
+What is modelled and what is not stands in docs/simulator.md.
 """
 
 from serving.simulator.capacity import sustained_rps
-from serving.simulator.fleet import simulate
-from serving.simulator.model import Arrival, FixedFleet, FleetRun, FleetSpec, ReplicaLife, Served
+from serving.simulator.columns import OUTCOMES, Outcomes, Workload
+from serving.simulator.fleet import run_fleet
+from serving.simulator.result import FleetResult, Life, Moment
+from serving.simulator.scenario import FleetFault, GatewayRules, ReplicaGroup, Scenario
 from serving.simulator.score import Score, score
 from serving.simulator.traffic import Traffic, generated, thickened
+from serving.simulator.validate import validate
 
 __all__ = [
-    "Arrival",
-    "FixedFleet",
-    "FleetRun",
-    "FleetSpec",
-    "ReplicaLife",
+    "OUTCOMES",
+    "FleetFault",
+    "FleetResult",
+    "GatewayRules",
+    "Life",
+    "Moment",
+    "Outcomes",
+    "ReplicaGroup",
+    "Scenario",
     "Score",
-    "Served",
     "Traffic",
+    "Workload",
     "generated",
+    "run_fleet",
     "score",
-    "simulate",
     "sustained_rps",
     "thickened",
+    "validate",
 ]

@@ -1,4 +1,4 @@
-"""What a fleet simulation leaves: requests, replicas' lives, decisions, events, and samples under the platform's names."""
+"""What a fleet simulation leaves: requests, replicas' lives, decisions, events, samples under the platform's names."""
 
 from __future__ import annotations
 

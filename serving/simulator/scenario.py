@@ -54,6 +54,11 @@ class ReplicaGroup:
     def cold_start_s(self) -> float:
         return sum(seconds for _, seconds in self.cold_start)
 
+    @property
+    def longest_tokens(self) -> int:
+        """Prompt and output of the longest request that one replica alone could serve."""
+        return min(self.scheduler.max_model_len, self.scheduler.kv_blocks * self.scheduler.block_size_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayRules:

@@ -7,13 +7,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from serving.errors import BadInput
 from serving.loadgen.arrivals import lognormal_lengths
 from serving.loadgen.model import TraceRow
 from serving.loadgen.plan import LengthPlan
 from serving.loadgen.traces import read_trace
-from serving.simulator.model import NS, Arrival
+from serving.simulator.columns import Workload
+from serving.simulator.model import NS
 
 MAX_REQUESTS = 2_000_000
 _JITTER_S = 10.0
@@ -25,6 +29,14 @@ PROMPTS = LengthPlan(median=400, sigma=0.7, min=16, max=2048)
 OUTPUTS = LengthPlan(median=220, sigma=0.4, min=16, max=512)
 
 
+class Arrival(NamedTuple):
+    """One request to serve, `at_ns` after the start."""
+
+    at_ns: int
+    prompt_tokens: int
+    output_tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Arrivals in order of time; `title` says what they are."""
@@ -32,6 +44,11 @@ class Traffic:
     title: str
     duration_s: float
     arrivals: tuple[Arrival, ...]
+
+    @property
+    def workload(self) -> Workload:
+        """The same as columns: one class, one priority, nothing shared."""
+        return workload_of(self.title, self.arrivals)
 
     @property
     def mean_rps(self) -> float:
@@ -44,6 +61,15 @@ class Traffic:
             index = int(arrival.at_ns / NS / window_s)
             counts[index] = counts.get(index, 0) + 1
         return max(counts.values(), default=0) / min(window_s, self.duration_s)
+
+
+def workload_of(title: str, arrivals: Sequence[Arrival]) -> Workload:
+    """Arrivals in order of time as columns."""
+    rows = np.array(arrivals, np.int64).reshape(len(arrivals), 3)
+    nothing = np.zeros(len(arrivals), np.int16)
+    return Workload(
+        title, rows[:, 0].copy(), rows[:, 1].astype(np.int32), rows[:, 2].astype(np.int32), nothing, nothing
+    )
 
 
 def generated(*, rate_rps: float, duration_s: float, seed: int) -> Traffic:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from sre.platforms.scaling import FleetMoment, MinuteOfService, PolicyComparison
 if TYPE_CHECKING:
     from serving.autoscale.model import MetricSpec, Policy, ScalingRules
     from serving.profiles import Profile
-    from serving.simulator import FixedFleet, FleetRun, FleetSpec, Traffic
+    from serving.simulator import FleetResult, ReplicaGroup, Traffic
 
 DEFAULT_COLD_START = (("process and CUDA context", 10.0), ("weights", 45.0), ("compilation", 20.0), ("warm-up", 15.0))
 """Planning figures for an 8B model from a local disk; a profile that states its own phases is believed instead."""
@@ -61,21 +61,23 @@ def compare_policies(options: CompareOptions, *, on_progress: Callable[[str], No
         policies = [load_policy(path) for path in options.policies or shipped_policies()]
         profile = load(options.profile)
         traffic = _traffic(options)
-        spec = _fleet_spec(profile, options.cold_start_s)
+        group = _group(profile, options.cold_start_s)
         on_progress(f"{traffic.title}: {len(traffic.arrivals):,} requests")
-        if refused := sum(not spec.takes(arrival) for arrival in traffic.arrivals):
-            on_progress(f"{refused:,} requests are longer than the model takes: rejected by every policy")
-        lengths = [(a.prompt_tokens, a.output_tokens) for a in traffic.arrivals[:_LENGTHS] if spec.takes(a)]
+        most = group.longest_tokens
+        if refused := sum(a.prompt_tokens + a.output_tokens > most for a in traffic.arrivals):
+            on_progress(f"{refused:,} requests are longer than the model takes: refused under every policy")
+        lengths = [(a.prompt_tokens, a.output_tokens) for a in traffic.arrivals[:_LENGTHS]]
+        lengths = [pair for pair in lengths if sum(pair) <= most]
         if not lengths:
             raise BadInput(f"{traffic.title}: no request fits {profile.name}: choose another --trace or --profile")
-        capacity = sustained_rps(spec, lengths, ttft_s=options.ttft_s, inter_token_s=options.inter_token_s)
+        capacity = sustained_rps(group, lengths, ttft_s=options.ttft_s, tpot_s=options.inter_token_s)
         on_progress(f"one replica carries {capacity:.1f} requests/s")
         start = options.start_replicas or _replicas(_rate_at_start(traffic), capacity)
-        contenders: list[Policy | FixedFleet] = [
+        contenders = [
             *_baselines(policies, traffic, capacity, wanted=options.baselines),
-            *policies,
+            *(_Contender(policy.name, _within(start, policy), policy) for policy in policies),
         ]
-        runs = tuple(_run(spec, traffic, item, start, options, on_progress) for item in contenders)
+        runs = tuple(_run(group, traffic, item, options, on_progress) for item in contenders)
     return PolicyComparison(
         traffic=traffic.title,
         profile=profile.name,
@@ -88,7 +90,7 @@ def compare_policies(options: CompareOptions, *, on_progress: Callable[[str], No
         peak_rps=traffic.peak_rps(),
         capacity_rps=capacity,
         start_replicas=start,
-        cold_start=spec.cold_start,
+        cold_start=group.cold_start,
         ttft_s=options.ttft_s,
         inter_token_s=options.inter_token_s,
         bin_s=traffic.duration_s / BINS,
@@ -108,12 +110,34 @@ def _traffic(options: CompareOptions) -> Traffic:
     )
 
 
-def _fleet_spec(profile: Profile, cold_start_s: float | None) -> FleetSpec:
-    from serving.simulator import FleetSpec
+def _group(profile: Profile, cold_start_s: float | None) -> ReplicaGroup:
+    from serving.simulator import ReplicaGroup
 
     stated = tuple(profile.cold_start_s.items()) or DEFAULT_COLD_START
     phases = stated if cold_start_s is None else (("cold start", cold_start_s),)
-    return FleetSpec(profile.scheduler, profile.step_time, phases)
+    return ReplicaGroup(
+        name="llm",
+        profile=profile.name,
+        gpu=profile.gpu,
+        gpus=profile.gpus_per_replica,
+        scheduler=profile.scheduler,
+        step_time=profile.step_time,
+        cold_start=phases,
+        count=1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Contender:
+    """Replicas at the start, and what changes their number; None: nothing."""
+
+    name: str
+    replicas: int
+    policy: Policy | None = None
+
+
+def _within(start: int, policy: Policy) -> int:
+    return min(max(start, policy.min_replicas), policy.max_replicas)
 
 
 def _rate_at_start(traffic: Traffic) -> float:
@@ -127,42 +151,49 @@ def _replicas(rate_rps: float, capacity_rps: float) -> int:
 
 def _baselines(
     policies: Sequence[Policy], traffic: Traffic, capacity_rps: float, *, wanted: bool
-) -> tuple[FixedFleet, ...]:
+) -> tuple[_Contender, ...]:
     """The two ends: the least the policies would run, and enough for the busiest minute at its mean rate."""
-    from serving.simulator import FixedFleet
-
     if not wanted:
         return ()
     least, most = min(p.min_replicas for p in policies), _replicas(traffic.peak_rps(), capacity_rps)
-    return FixedFleet(f"fixed {least} (minimum)", least), FixedFleet(f"fixed {most} (peak)", most)
+    return _Contender(f"fixed {least} (minimum)", least), _Contender(f"fixed {most} (peak)", most)
 
 
 def _run(
-    spec: FleetSpec,
+    group: ReplicaGroup,
     traffic: Traffic,
-    scaling: Policy | FixedFleet,
-    start: int,
+    contender: _Contender,
     options: CompareOptions,
     on_progress: Callable[[str], None],
 ) -> PolicyRun:
-    from serving.simulator import FixedFleet, score, simulate
+    from serving.simulator import Scenario, run_fleet, score
 
-    run = simulate(spec, traffic.arrivals, scaling, duration_s=traffic.duration_s, start_replicas=start)
-    found = score(run, ttft_s=options.ttft_s, inter_token_s=options.inter_token_s)
-    on_progress(f"{scaling.name}: {found.attainment:.2%} good, {found.replica_s / 3600:.2f} replica-hours")
-    source = "" if isinstance(scaling, FixedFleet) else scaling.where
+    scenario = Scenario(
+        title=contender.name,
+        groups=(replace(group, count=contender.replicas),),
+        workload=traffic.workload,
+        duration_s=traffic.duration_s,
+        policy=contender.policy,
+        ttft_threshold_s=options.ttft_s,
+        tpot_threshold_s=options.inter_token_s,
+    )
+    run = run_fleet(scenario)
+    found = score(run)
+    served, good_share = found.overall, found.overall.good / max(1, found.overall.requests)
+    on_progress(f"{contender.name}: {good_share:.2%} good, {found.replica_s / 3600:.2f} replica-hours")
+    source = "" if contender.policy is None else contender.policy.where
     return PolicyRun(
-        name=Path(source).stem if source else scaling.name,
+        name=Path(source).stem if source else contender.name,
         source=source,
         is_baseline=not source,
-        requests=found.requests,
-        good=found.good,
-        rejected=found.rejected,
-        ttft_ok=found.ttft_ok,
-        inter_token_ok=found.inter_token_ok,
-        ttft_p50_s=found.ttft_p50_s,
-        ttft_p99_s=found.ttft_p99_s,
-        good_tokens=found.good_tokens,
+        requests=served.requests,
+        good=served.good,
+        rejected=served.requests - served.count("ok"),
+        ttft_ok=served.ttft_ok * served.counted / max(1, served.requests),
+        inter_token_ok=served.tpot_ok * served.counted / max(1, served.requests),
+        ttft_p50_s=served.ttft.p50,
+        ttft_p99_s=served.ttft.p99,
+        good_tokens=served.good_tokens,
         replica_s=found.replica_s,
         starting_s=found.starting_s,
         max_replicas=found.max_replicas,
@@ -172,26 +203,28 @@ def _run(
         moments=tuple(
             FleetMoment(m.at_s, m.desired, m.ready, m.starting, m.waiting, m.limited_by) for m in run.moments
         ),
-        service=_service(run, options),
+        service=_service(run),
     )
 
 
-def _service(run: FleetRun, options: CompareOptions) -> tuple[MinuteOfService, ...]:
-    from serving.simulator.score import is_good, quantile
+def _service(run: FleetResult) -> tuple[MinuteOfService, ...]:
+    from serving.simulator.score import percentiles, service_of
 
-    bin_s = run.duration_s / BINS
-    bins: list[list[tuple[bool, float | None]]] = [[] for _ in range(BINS)]
-    for served in run.served:
-        good = is_good(served, ttft_s=options.ttft_s, inter_token_s=options.inter_token_s)
-        bins[min(BINS - 1, int(served.arrival.at_ns / 1e9 / bin_s))].append((good, served.ttft_s))
+    scenario = run.scenario
+    bin_s = scenario.duration_s / BINS
+    service = service_of(
+        scenario.workload, run.outcomes, ttft_s=scenario.ttft_threshold_s, tpot_s=scenario.tpot_threshold_s
+    )
+    bins = (scenario.workload.at_ns / 1e9 / bin_s).astype(int).clip(0, BINS - 1)
     return tuple(
         MinuteOfService(
             at_s=index * bin_s,
-            requests=len(entries),
-            good_share=sum(good for good, _ in entries) / len(entries) if entries else None,
-            ttft_p95_s=quantile(sorted(value for _, value in entries if value is not None), 0.95),
+            requests=int(chosen.sum()),
+            good_share=float(service.good[chosen].mean()) if chosen.any() else None,
+            ttft_p95_s=percentiles(service.ttft_s[chosen]).p95,
         )
-        for index, entries in enumerate(bins)
+        for index in range(BINS)
+        for chosen in [bins == index]
     )
 
 

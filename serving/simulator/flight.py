@@ -1,0 +1,64 @@
+"""One request between its arrival and its end; nothing of it stays but its line in the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from serving.gateway.waiting import Ticket
+    from serving.simulator.member import Member
+
+
+class Past:
+    """What a request has behind it that lost a replica. Times in ns, -1 for never.
+
+    `emitted` tokens its client has, the last of them at `last_ns`; `lives` are the replicas that failed it, by name,
+    with their life then; `attempts` those it was given to, `replays` its changes of replica after the first token.
+    """
+
+    __slots__ = ("attempts", "emitted", "gap_ns", "last_ns", "lives", "lost_ns", "replays", "wasted")
+
+    def __init__(self) -> None:
+        self.emitted = self.attempts = self.replays = self.wasted = self.gap_ns = 0
+        self.last_ns = self.lost_ns = -1
+        self.lives: dict[str, int] = {}
+
+    def excluded(self, lives: Mapping[str, int]) -> set[str]:
+        """The replicas that failed it and are still in that very life."""
+        return {name for name, life in self.lives.items() if lives.get(name) == life}
+
+
+class Flight:
+    """`cost` is the most tokens it can occupy, which is what the gateway reckons with; `prefix` its leading blocks.
+
+    `past` is None for a request that never lost a replica, `has_token` says whether its client has one.
+    """
+
+    __slots__ = (
+        "cost",
+        "has_token",
+        "id",
+        "member",
+        "opened_ns",
+        "output",
+        "past",
+        "poisonous",
+        "prefix",
+        "priority",
+        "prompt",
+        "since_ns",
+        "ticket",
+    )
+
+    def __init__(
+        self, id_: int, since_ns: int, prompt: int, output: int, priority: int, prefix: tuple[int, ...]
+    ) -> None:
+        self.id, self.since_ns, self.prompt, self.output, self.priority = id_, since_ns, prompt, output, priority
+        self.prefix = prefix
+        self.cost = prompt + output
+        self.has_token = self.poisonous = False
+        self.opened_ns = -1
+        self.past: Past | None = None
+        self.member: Member | None = None
+        self.ticket: Ticket | None = None

@@ -1,0 +1,226 @@
+"""The gateway under the virtual clock: who is admitted, placed, served and answered.
+
+Its decisions are made by the platform's own code: waiting line, routing rule, retry budget, forecast. Left out are its
+network and its own time. What happens when a replica fails is `failover.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from serving.gateway.budget import RetryBudget
+from serving.gateway.forecast import Forecast
+from serving.simulator.agenda import Agenda
+from serving.simulator.flight import Flight
+from serving.simulator.line import Line
+from serving.simulator.member import Member
+from serving.simulator.model import NS
+from serving.simulator.records import ERROR, INVALID, OK, REJECTED, Records
+from serving.simulator.routing import Router
+from serving.simulator.scenario import Scenario
+
+
+class Gateway:
+    """`forecast` is None when nobody asks for it. `on_empty` hears of a draining replica that finished its work,
+    `on_poison` of a request that kills the replica it came to. Times are ns.
+    """
+
+    def __init__(self, scenario: Scenario, records: Records, agenda: Agenda, forecast: Forecast | None) -> None:
+        rules = scenario.gateway
+        self.records, self.forecast = records, forecast
+        self.router = Router(rules, len(scenario.groups))
+        self.line = Line(rules.admission, self._refused)
+        failover = rules.failover
+        self.budget = RetryBudget(
+            ratio=failover.budget_ratio, min_per_s=failover.budget_min_per_s, window_s=failover.budget_window_s, now=0.0
+        )
+        self.max_queue = self.waiting_inside = 0
+        self.on_empty: Callable[[Member, int], None] = _ignore
+        self.on_poison: Callable[[Member, int], None] = _ignore
+        self.on_step: Callable[[Member, int], None] | None = None
+        self.on_token: Callable[[Flight, Member, int], None] | None = None
+        self._agenda = agenda
+        self._longest_tokens = max(group.longest_tokens for group in scenario.groups)
+        self._prefixes = scenario.workload.prefix
+        self._prefix_block_tokens = scenario.workload.prefix_block_tokens
+
+    # on the way in
+
+    def arrive(self, id_: int, now_ns: int, prompt: int, output: int, priority: int) -> Flight | None:
+        """A request comes. None when it went in and out at once."""
+        line = self.line
+        if line.head is not None:
+            line.expire(now_ns)
+        flight = Flight(id_, now_ns, prompt, output, priority, self._prefixes[id_] if self._prefixes else ())
+        self.enter(flight, now_ns)
+        waiting = len(line) + self.waiting_inside
+        if waiting > self.max_queue:
+            self.max_queue = waiting
+        return flight
+
+    def enter(self, flight: Flight, now_ns: int) -> None:
+        """A place at once, one in the line, or none."""
+        if flight.cost > self._longest_tokens:
+            self.end(flight, INVALID, now_ns)
+            return
+        if self.line.outranks_all(flight.priority):
+            member = self.router.choice(flight.cost, flight.prefix)
+            if member is not None:
+                self._admit(flight, member, now_ns)
+                return
+        self.line.join(flight, now_ns)
+
+    def serve_line(self, now_ns: int) -> None:
+        """Give places to the line's front while there are any; nobody overtakes."""
+        line = self.line
+        if line.head is None:
+            return
+        line.expire(now_ns)
+        while (flight := line.head) is not None:
+            member = self.router.choice(flight.cost, flight.prefix)
+            if member is None:
+                return
+            line.leave(flight)
+            self._admit(flight, member, now_ns)
+
+    def _admit(self, flight: Flight, member: Member, now_ns: int) -> None:
+        self.records.placed_ns[flight.id] = now_ns
+        now = now_ns / NS
+        self.budget.request(now)
+        if self.forecast is not None:
+            self.forecast.begin(flight.id, now)
+        self.place(flight, member, now_ns)
+
+    def place(self, flight: Flight, member: Member, now_ns: int) -> None:
+        """Give it to the replica, with what its client has already."""
+        records, id_ = self.records, flight.id
+        records.attempts[id_] += 1
+        records.replica[id_] = member.life
+        if flight.cost > member.longest_tokens:
+            self.end(flight, INVALID, now_ns)  # the engine refuses it: the gateway knows its cache, not its length
+            return
+        flight.member, flight.opened_ns = member, now_ns
+        member.flights[id_] = flight
+        member.outstanding_tokens += flight.cost
+        self.router.taken(member, flight.prefix)
+        self.router.update(member)
+        past = flight.past
+        member.core.add(
+            id_,
+            prompt_tokens=flight.prompt,
+            output_tokens=flight.output,
+            now_ns=now_ns,
+            resumed_tokens=0 if past is None else past.emitted,
+            priority=flight.priority,
+            prefix=self._kv_blocks(flight.prefix, member) if flight.prefix else (),
+        )
+        self.follow(member, now_ns)
+        if flight.poisonous:
+            self.on_poison(member, now_ns)
+
+    def _kv_blocks(self, prefix: tuple[int, ...], member: Member) -> tuple[int, ...]:
+        """The workload's blocks as the replica's, which may be smaller: a part has a name of its own."""
+        parts = self._prefix_block_tokens // member.group.scheduler.block_size_tokens
+        if parts == 1:
+            return prefix
+        return tuple(abs(hash((block, part))) for block in prefix for part in range(parts))
+
+    # on the way out
+
+    def step(self, member: Member, now_ns: int) -> None:
+        """The steps under way of a replica end."""
+        core = member.core
+        if core.next_ns != now_ns:
+            return  # cut short meanwhile
+        finished = False
+        for token in core.complete():
+            flight = member.flights[token.id]
+            if token.is_first:
+                self._first_token(flight, member, now_ns)
+            if token.is_last:
+                self.records.longest_gap_ns[token.id] = token.longest_gap_ns
+                self._last_token(flight, member, now_ns)
+                finished = True
+        if finished:
+            self.serve_line(now_ns)
+        self.follow(member, now_ns)
+        if finished and not member.flights and not member.staying:
+            self.on_empty(member, now_ns)
+
+    def _first_token(self, flight: Flight, member: Member, now_ns: int) -> None:
+        if self.on_token is not None:
+            self.on_token(flight, member, now_ns)
+        if flight.has_token:
+            return
+        flight.has_token = True
+        self.records.first_ns[flight.id] = now_ns
+        if self.forecast is not None:
+            self.forecast.first_tokens.arrived(flight.id, now_ns / NS)
+
+    def _last_token(self, flight: Flight, member: Member, now_ns: int) -> None:
+        self.release(flight, member)
+        records, id_ = self.records, flight.id
+        records.last_ns[id_] = now_ns
+        records.emitted[id_] = flight.output
+        self.end(flight, OK, now_ns)
+
+    def release(self, flight: Flight, member: Member) -> None:
+        """It gives its place back."""
+        del member.flights[flight.id]
+        member.outstanding_tokens -= flight.cost
+        flight.member = None
+        self.router.update(member)
+
+    def end(self, flight: Flight, outcome: int, now_ns: int) -> None:
+        """It is over."""
+        records, id_ = self.records, flight.id
+        records.outcome[id_] = outcome
+        records.ended_ns[id_] = now_ns
+        if self.forecast is not None and records.placed_ns[id_] >= 0:
+            self.forecast.end(id_, now_ns / NS)
+
+    def _refused(self, flight: Flight, now_ns: int, no_replica: bool) -> None:
+        self.end(flight, ERROR if no_replica else REJECTED, now_ns)
+
+    # replicas
+
+    def follow(self, member: Member, now_ns: int) -> None:
+        """Start what runs next, and note when it ends."""
+        core = member.core
+        core.start(now_ns)
+        self.waiting_inside += core.waiting - member.waiting
+        member.waiting = core.waiting
+        ends_ns = core.next_ns
+        if ends_ns is not None and ends_ns != member.followed_ns:
+            member.followed_ns = ends_ns
+            self._agenda.step(ends_ns, member.index)
+
+    def came_up(self, member: Member, now_ns: int) -> None:
+        """A replica takes work, or takes more of it."""
+        self.line.expire(now_ns)
+        self.line.no_replica_since(None)
+        self.router.update(member)
+        self.serve_line(now_ns)
+
+    def went_out(self, member: Member, members: Sequence[Member], now_ns: int) -> None:
+        """A replica takes no more work."""
+        self.router.update(member)
+        self.router.forget(member)
+        if not any(other.health.routable for other in members):
+            self.line.expire(now_ns)
+            self.line.no_replica_since(now_ns)
+
+    def predicted_ttft_s(self, now_ns: int) -> float:
+        """What a request that comes now has to expect."""
+        if self.forecast is None:
+            return 0.0
+        return self.forecast.ttft_s(
+            now_ns / NS,
+            queued_tokens=self.line.tokens,
+            head_age_s=self.line.head_age_ns(now_ns) / NS,
+            longest_s=self.line.patience_s,
+        )
+
+
+def _ignore(_member: Member, _now_ns: int) -> None:
+    return

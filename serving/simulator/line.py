@@ -1,0 +1,99 @@
+"""Who waits in front of the replicas, and until when: the gateway's own waiting line with exact ends of patience.
+
+The live gateway looks for the overdue each 50 ms; here everybody ends at the very moment. Whoever came first runs out
+of patience first, whatever the priorities, so the next end is known without a search.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from serving.gateway.config import AdmissionConfig
+from serving.gateway.waiting import Ticket, WaitingLine
+from serving.simulator.flight import Flight
+from serving.simulator.model import NS
+
+
+class Line:
+    """`refuse(flight, ended_ns, no_replica)` is told of each that waited for nothing."""
+
+    def __init__(self, config: AdmissionConfig, refuse: Callable[[Flight, int, bool], None]) -> None:
+        self._line = WaitingLine(config.max_queue)
+        self.patience_s = config.queue_timeout_s
+        self._patience_ns = round(config.queue_timeout_s * NS)
+        self._outage_patience_ns = round(config.no_replica_wait_s * NS)
+        self._refuse = refuse
+        self._flights: dict[Ticket, Flight] = {}
+        self._by_age: deque[Flight] = deque()
+        self._numbers = 0
+        self._outage_since_ns: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    @property
+    def tokens(self) -> int:
+        """The most that all of it can occupy."""
+        return self._line.tokens
+
+    @property
+    def head(self) -> Flight | None:
+        ticket = self._line.head
+        return None if ticket is None else self._flights[ticket]
+
+    def head_age_ns(self, now_ns: int) -> int:
+        """How long the next to be served has waited."""
+        head = self.head
+        return 0 if head is None else now_ns - head.since_ns
+
+    def outranks_all(self, priority: int) -> bool:
+        return self._line.outranks_all(priority)
+
+    def join(self, flight: Flight, now_ns: int) -> None:
+        """Let it wait; a full line sends its worst away."""
+        self._numbers += 1
+        ticket = flight.ticket = Ticket(flight.priority, self._numbers, flight.cost, flight.since_ns / NS)
+        loser = self._line.join(ticket)
+        if loser is ticket:
+            flight.ticket = None
+            self._refuse(flight, now_ns, False)
+            return
+        self._flights[ticket] = flight
+        self._by_age.append(flight)
+        if loser is not None:
+            worst = self._flights.pop(loser)
+            worst.ticket = None
+            self._refuse(worst, now_ns, False)
+
+    def leave(self, flight: Flight) -> None:
+        """It has its place."""
+        if flight.ticket is not None:
+            self._line.leave(flight.ticket)
+            del self._flights[flight.ticket]
+            flight.ticket = None
+
+    def no_replica_since(self, now_ns: int | None) -> None:
+        """No replica takes work from then on; None: one does again."""
+        self._outage_since_ns = now_ns
+
+    def expire(self, now_ns: int | None) -> None:
+        """Send away who has waited enough by `now_ns`; None: all, each at its own end."""
+        by_age = self._by_age
+        while by_age:
+            flight = by_age[0]
+            if flight.ticket is not None:
+                ends_ns, no_replica = self._end_of(flight)
+                if now_ns is not None and ends_ns > now_ns:
+                    return
+                self.leave(flight)
+                self._refuse(flight, ends_ns, no_replica)
+            by_age.popleft()
+
+    def _end_of(self, flight: Flight) -> tuple[int, bool]:
+        """When its patience ends, and whether that is for want of any replica."""
+        ends_ns = flight.since_ns + self._patience_ns
+        if self._outage_since_ns is None:
+            return ends_ns, False
+        outage_ns = max(self._outage_since_ns, flight.since_ns) + self._outage_patience_ns
+        return (outage_ns, True) if outage_ns <= ends_ns else (ends_ns, False)

@@ -1,0 +1,195 @@
+"""Who belongs to the fleet: replicas start, serve, drain and leave, as `serving.fleet.membership` has it.
+
+Names are the platform's: the lowest free `llm-<n>`. Zones are taken in turn within a group. Billing is by lives: a
+replica is paid from its start to its end, the wait before a restart is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from serving.simulator.agenda import READY, RETRY, Agenda
+from serving.simulator.engine import Engine
+from serving.simulator.gateway import Gateway
+from serving.simulator.member import Member
+from serving.simulator.model import NS
+from serving.simulator.replicas import replica_for
+from serving.simulator.result import FleetEvent, Life
+from serving.simulator.scenario import ReplicaGroup, Scenario
+
+Detail = Mapping[str, str | int | float]
+SCALE_IN_GRACE_S = 30.0
+"""What a replica that is scaled in may take to finish (`serving.fleet.model`); then its work moves."""
+
+
+@dataclass(slots=True)
+class LifeSoFar:
+    """A `Life` while it lasts. `ready_ns` and `end_ns` are -1 until they come."""
+
+    name: str
+    group: str
+    zone: str
+    start_ns: int
+    ready_ns: int = -1
+    end_ns: int = -1
+
+
+class Membership:
+    """`members` are those there are, oldest first; `everyone` has all there ever were, by index."""
+
+    def __init__(self, scenario: Scenario, gateway: Gateway, agenda: Agenda) -> None:
+        self._scenario, self._gateway, self._agenda = scenario, gateway, agenda
+        self.members: list[Member] = []
+        self.everyone: list[Member] = []
+        self.lives: list[LifeSoFar] = []
+        self.events: list[FleetEvent] = []
+        self.preemptions = self.prefix_queries_tokens = self.prefix_hits_tokens = 0
+        self.cold_start_factor = 1.0
+        self.on_grace_over: Callable[[Member, int], None] = _ignore
+        self._added = [0] * len(scenario.groups)
+        priorities = scenario.workload.priority
+        self._has_priorities = len(priorities) > 0 and bool((priorities != priorities[0]).any())
+        gateway.on_empty = self.stop
+
+    def staying(self) -> list[Member]:
+        """Those that are wanted, oldest first."""
+        return [member for member in self.members if member.staying]
+
+    def note(self, now_ns: int, event: str, member: Member | None = None, detail: Detail | None = None) -> None:
+        """Write an event in the platform's words."""
+        named = {} if member is None else {"replica": member.name}
+        self.events.append(FleetEvent(now_ns / NS, event, {**named, **(detail or {})}))
+
+    # joining
+
+    def begin(self) -> None:
+        """The replicas the fleet has from the start are up at once."""
+        for group_index, group in enumerate(self._scenario.groups):
+            for _ in range(group.count):
+                self.serve(self._join(group_index, group, 0), 0)
+
+    def launch(self, now_ns: int) -> Member:
+        """One more of the first group; it serves after its cold start."""
+        member = self._join(0, self._scenario.groups[0], now_ns)
+        self._starts(member, now_ns)
+        return member
+
+    def _join(self, group_index: int, group: ReplicaGroup, now_ns: int) -> Member:
+        zone = group.zones[self._added[group_index] % len(group.zones)]
+        self._added[group_index] += 1
+        member = Member(
+            self._free_name(),
+            len(self.everyone),
+            group,
+            group_index=group_index,
+            zone=zone,
+            core=self._engine(group),
+            rules=self._scenario.gateway.health,
+            kv_overcommit=self._scenario.gateway.admission.kv_overcommit,
+        )
+        self.members.append(member)
+        self.everyone.append(member)
+        self._lives(member, now_ns)
+        return member
+
+    def _engine(self, group: ReplicaGroup) -> Engine:
+        return replica_for(
+            group.scheduler,
+            group.step_time,
+            shares_prefixes=self._scenario.workload.prefix is not None,
+            has_priorities=self._has_priorities,
+        )
+
+    def _free_name(self) -> str:
+        taken = {member.name for member in self.members}
+        return next(name for name in _names() if name not in taken)
+
+    def _lives(self, member: Member, now_ns: int) -> None:
+        member.life = len(self.lives)
+        self.lives.append(LifeSoFar(member.name, member.group.name, member.zone, now_ns))
+        self.note(now_ns, "replica_started", member)
+
+    def _starts(self, member: Member, now_ns: int) -> None:
+        cold_start_ns = round(member.group.cold_start_s * self.cold_start_factor * NS)
+        life = member.life
+
+        def ready(at_ns: int) -> None:
+            if member.process == "starting" and member.life == life:
+                self.serve(member, at_ns)
+
+        self._agenda.at(now_ns + cold_start_ns, READY, ready, index=member.index)
+
+    def serve(self, member: Member, now_ns: int) -> None:
+        """Its first inference passed."""
+        member.process = "ready"
+        member.health.probe_passed(now_ns / NS)
+        self.lives[member.life].ready_ns = now_ns
+        took_s = (now_ns - self.lives[member.life].start_ns) / NS
+        self.note(now_ns, "replica_ready", member, {"cold_start_s": took_s})
+        self._gateway.came_up(member, now_ns)
+
+    # leaving
+
+    def drain(self, member: Member, now_ns: int, *, grace_s: float = SCALE_IN_GRACE_S) -> None:
+        """No new work; it stops when it is empty, and what is not done after the grace moves."""
+        was_up = member.process == "ready"
+        member.process = "draining"
+        member.health.draining = True
+        if not was_up:
+            self.stop(member, now_ns)
+            return
+        self._gateway.went_out(member, self.members, now_ns)
+        self.note(now_ns, "replica_drain_started", member, {"grace_s": grace_s})
+        if not member.flights:
+            self.stop(member, now_ns)
+            return
+        member.drain_until_ns = now_ns + round(grace_s * NS)
+        self._agenda.at(member.drain_until_ns, RETRY, lambda at_ns: self._grace_over(member, at_ns), index=member.index)
+
+    def _grace_over(self, member: Member, now_ns: int) -> None:
+        if member.flights and now_ns == member.drain_until_ns:
+            self.on_grace_over(member, now_ns)
+
+    def stop(self, member: Member, now_ns: int) -> None:
+        """It is empty and leaves the fleet."""
+        self.note(now_ns, "replica_drained", member)
+        self.ends(member, now_ns)
+        self.members.remove(member)
+
+    def ends(self, member: Member, now_ns: int) -> None:
+        """Its process is gone, and with it this life."""
+        self.lives[member.life].end_ns = now_ns
+        self.note(now_ns, "replica_exited", member)
+        self._count(member)
+
+    def _count(self, member: Member) -> None:
+        core = member.core
+        self.preemptions += core.preemptions
+        self.prefix_queries_tokens += core.prefix_queries_tokens
+        self.prefix_hits_tokens += core.prefix_hits_tokens
+
+    def close(self) -> tuple[Life, ...]:
+        """The lives as they are billed: none begins or lasts beyond the run's duration."""
+        for member in self.members:
+            if self.lives[member.life].end_ns < 0:
+                self._count(member)
+        end_s = self._scenario.duration_s
+        return tuple(_closed(life, end_s) for life in self.lives)
+
+
+def _closed(life: LifeSoFar, end_s: float) -> Life:
+    ready_s = None if life.ready_ns < 0 else life.ready_ns / NS
+    ended_s = end_s if life.end_ns < 0 else min(life.end_ns / NS, end_s)
+    return Life(life.name, life.group, life.zone, life.start_ns / NS, ready_s, ended_s)
+
+
+def _names() -> Iterator[str]:
+    number = 0
+    while True:
+        yield f"llm-{number}"
+        number += 1
+
+
+def _ignore(_member: Member, _now_ns: int) -> None:
+    return
