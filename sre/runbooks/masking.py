@@ -1,6 +1,7 @@
 """Secrets out of what commands print, before it is kept: a record is read by more people than a terminal.
 
-It masks what looks like one; it cannot know all. What is kept can be looked at with `sre incident show`.
+It masks what looks like one; it cannot know all. What is kept can be looked at with `sre incident show`. A pattern
+that may begin with any letter begins at the edge of a word: else a line of n letters costs n squared steps.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ _NAMES = r"(?:authorization|proxy-authorization|x-api-key|api[_-]?key|access[_-]
 _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _SCHEME = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE)
 _NAMED = re.compile(
-    rf"([\w.-]*{_NAMES}[\w.-]*[\"']?\s*[:=]\s*)(\"[^\"\n]+\"|'[^'\n]+'|(?!\*\*\*|null\b|none\b|bearer\b|basic\b)[^\s,;&\"'}}]+)",
+    rf"((?<![\w.-])[\w.-]*{_NAMES}[\w.-]*[\"']?\s*[:=]\s*)(\"[^\"\n]+\"|'[^'\n]+'|(?!\*\*\*|null\b|none\b|bearer\b|basic\b)[^\s,;&\"'}}]+)",
     re.IGNORECASE,
 )
-_IN_URL = re.compile(r"(\w+://[^\s/:@]*:)[^\s/@]+(@)")
+_IN_URL = re.compile(r"(\b\w+://[^\s/:@]*:)[^\s/@]+(@)")
 _SHAPES = re.compile(
     r"\b(?:sk-[A-Za-z0-9_-]{16,}|sre-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|xox[abpr]-[\w-]{10,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
