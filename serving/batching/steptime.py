@@ -138,9 +138,10 @@ class StepTimeModel:
         beyond = context_tokens - self.kv_included_tokens * decode_seqs
         kv = self.kv_ms_per_1k_tokens * beyond / 1000 if beyond > 0 else 0.0
         pairs = self.prefill_ms_per_1m_pairs * prefill_pairs / 1e6
-        return (self._plain_ms(decode_seqs, prefill_tokens) + kv + pairs + self.host_overhead_ms) / 1000
+        return (self.plain_ms(decode_seqs, prefill_tokens) + kv + pairs + self.host_overhead_ms) / 1000
 
-    def _plain_ms(self, decode_seqs: int, prefill_tokens: int) -> float:
+    def plain_ms(self, decode_seqs: int, prefill_tokens: int) -> float:
+        """The part that depends on the batch alone, milliseconds: worth remembering. Not for an empty batch."""
         if not prefill_tokens:
             return self.decode_ms.at(decode_seqs)
         if not decode_seqs:

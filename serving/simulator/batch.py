@@ -80,18 +80,19 @@ class Batch:
         if not self._prefills:
             if not self._decodes:
                 return None
-            return Plan(1 if self._blocks_taken else self._run_length(), len(self._decodes), 0, self._context)
+            return Plan(1 if self._blocks_taken else self._run_length(), len(self._decodes), 0, self._context, 0)
         return self._mixed_plan()
 
     def _mixed_plan(self) -> Plan:
-        decodes, prefill_tokens, context_tokens = len(self._decodes), 0, self._context
+        decodes, prefill_tokens, context_tokens, pairs = len(self._decodes), 0, self._context, 0
         for sequence in self._prefills:
             if sequence.lacks_one:
                 decodes += 1
                 context_tokens += sequence.computed
             else:
                 prefill_tokens += sequence.scheduled
-        return Plan(1, decodes, prefill_tokens, context_tokens)
+                pairs += sequence.scheduled * sequence.computed
+        return Plan(1, decodes, prefill_tokens, context_tokens, pairs)
 
     def advance(self, steps: int, end_ns: int, longest_gap_ns: int) -> None:
         """So many steps have run, the last one until `end_ns`."""

@@ -11,12 +11,15 @@ from serving.simulator.model import NS
 
 
 class Plan(NamedTuple):
-    """So many steps of the same batch; `context_tokens` are those of its decodes at the first one."""
+    """So many steps of the same batch; `context_tokens` are those of its decodes at the first one, `prefill_pairs` as
+    the step-time model has them.
+    """
 
     steps: int
     decodes: int
     prefill_tokens: int
     context_tokens: int
+    prefill_pairs: int
 
 
 class Run:
@@ -56,46 +59,34 @@ class Run:
 
 
 class StepTimes:
-    """Durations of one replica's steps in whole ns, `factor` times what the model says."""
+    """Durations of one replica's steps in whole ns, `factor` times what the model says.
+
+    The model's formula with its part for the batch alone remembered; a test holds it to the model.
+    """
 
     def __init__(self, model: StepTimeModel) -> None:
         self._model = model
-        self._factor = 1.0
-        self._plain_ns: dict[tuple[int, int], int] = {}
-
-    @property
-    def factor(self) -> float:
-        return self._factor
-
-    @factor.setter
-    def factor(self, factor: float) -> None:
-        self._factor = factor
-        self._plain_ns.clear()
+        self._kv_ms, self._included = model.kv_ms_per_1k_tokens, model.kv_included_tokens
+        self.factor = 1.0
+        self._plain_ms: dict[tuple[int, int], float] = {}
 
     def run(self, start_ns: int, plan: Plan) -> Run:
         """The steps of a plan: each adds a token of context for every decode."""
-        steps, decodes, prefill_tokens, context_tokens = plan
-        included = self._model.kv_included_tokens * decodes
-        if context_tokens + steps * decodes <= included or not self._model.kv_ms_per_1k_tokens:
-            step_ns = self._plain(decodes, prefill_tokens)
+        steps, decodes, prefill_tokens, context_tokens, prefill_pairs = plan
+        key = (decodes, prefill_tokens)
+        plain_ms = self._plain_ms.get(key)
+        if plain_ms is None:
+            plain_ms = self._plain_ms[key] = self._model.plain_ms(decodes, prefill_tokens)
+        pairs_ms = self._model.prefill_ms_per_1m_pairs * prefill_pairs / 1e6
+        host_ms, kv_ms, factor = self._model.host_overhead_ms, self._kv_ms, self.factor
+        beyond = context_tokens - self._included * decodes
+        if not kv_ms or beyond + steps * decodes <= 0:
+            step_ns = max(1, round((plain_ms + pairs_ms + host_ms) / 1000 * factor * NS))
             return Run(start_ns, [start_ns + step * step_ns for step in range(1, steps + 1)])
         ends, at = [], start_ns
         for _ in range(steps):
-            at += self._ns(decodes, prefill_tokens, context_tokens)
+            kv = kv_ms * beyond / 1000 if beyond > 0 else 0.0
+            at += max(1, round((plain_ms + kv + pairs_ms + host_ms) / 1000 * factor * NS))
             ends.append(at)
-            context_tokens += decodes
+            beyond += decodes
         return Run(start_ns, ends)
-
-    def _plain(self, decodes: int, prefill_tokens: int) -> int:
-        """A step whose context costs nothing: the same for each batch, hence remembered."""
-        key = (decodes, prefill_tokens)
-        found = self._plain_ns.get(key)
-        if found is None:
-            found = self._plain_ns[key] = self._ns(decodes, prefill_tokens, 0)
-        return found
-
-    def _ns(self, decodes: int, prefill_tokens: int, context_tokens: int) -> int:
-        seconds = self._model.duration_of_s(
-            decode_seqs=decodes, prefill_tokens=prefill_tokens, context_tokens=context_tokens
-        )
-        return max(1, round(seconds * self._factor * NS))

@@ -19,7 +19,7 @@ from serving.simulator.replica import Replica
 
 STEP_TIME = StepTimeModel.from_tables(
     decode_ms={1: 6.2, 8: 7.2}, prefill_ms={8: 14, 32: 20}, mixed_factor=1.5, kv_ms_per_1k_tokens=9.0,
-    kv_included_tokens=6,
+    kv_included_tokens=6, prefill_ms_per_1m_pairs=9000.0,
 )  # fmt: skip
 ROOMY = SchedulerConfig(kv_blocks=400, block_size_tokens=4, max_num_seqs=6, max_num_batched_tokens=16, max_model_len=80)
 TIGHT = SchedulerConfig(kv_blocks=14, block_size_tokens=4, max_num_seqs=6, max_num_batched_tokens=12, max_model_len=50)
