@@ -43,6 +43,13 @@ class RunningLoad:
             progress.detail(self.summary())
             time.sleep(POLL_S)
 
+    def sent(self) -> int:
+        """How many requests it has sent by its last progress line, at most a second old; 0 while there is none."""
+        try:
+            return int(json.loads(last_lines(self.log, count=1))["sent"])
+        except (ValueError, KeyError, TypeError):
+            return 0
+
     def summary(self) -> str:
         """Its last progress line in words; empty while there is none."""
         try:

@@ -210,7 +210,8 @@ def stretched(answer: Answer, factor: float) -> Answer:
 class KneePoint:
     """One level of a closed loop: tokens a second in a window of `window_s` in which all clients were busy.
 
-    `answers` are those that ended in it, whose tails these are.
+    `ttft` is of the first tokens that came in it, `inter_token` of the `answers` that were under way in it, cut ones
+    included: to take only those that ended in it would favour short ones.
     """
 
     concurrency: int
@@ -223,13 +224,14 @@ class KneePoint:
 
 def knee_point(answers: Sequence[Answer], *, concurrency: int, start: float, end: float) -> KneePoint:
     """The level as seen in [start, end)."""
-    inside = [one for one in answers if start <= one.ended_at < end]
+    begun = [one for one in answers if one.first_at is not None and start <= one.first_at < end]
+    inside = [one for one in answers if one.first_at is not None and one.first_at < end and one.ended_at >= start]
     return KneePoint(
         concurrency=concurrency,
         window_s=end - start,
         answers=len(inside),
         tokens_per_s=tokens_between(answers, start, end) / (end - start),
-        ttft=_tail(inside, lambda one: one.ttft_s),
+        ttft=_tail(begun, lambda one: one.ttft_s),
         inter_token=_tail(inside, lambda one: one.inter_token_s),
     )
 

@@ -41,6 +41,19 @@ def load_fields(offer: Offer) -> dict[str, Any]:
         return dict(class_named(offer.work).plan(seed=offer.seed, **given))
 
 
+def open_offer(work: str, *, rate_rps: float, requests: int, seed: int) -> Offer:
+    """Exactly so many arrivals of a class: it ends halfway between the last of them and the one that would follow."""
+    from serving.loadgen.arrivals import gamma_arrivals
+
+    work_class(work)
+    duration_s = 2.0 * (requests + 1) / rate_rps
+    times: tuple[float, ...] = ()
+    while len(times) <= requests:
+        times = gamma_arrivals(rate_rps=rate_rps, cv=1.0, duration_s=duration_s, seed=seed)
+        duration_s *= 2
+    return Offer(work, seed, duration_s=(times[requests - 1] + times[requests]) / 2, rate_rps=rate_rps)
+
+
 def _described(found: WorkloadClass) -> WorkClass:
     shared = found.prefixes
     before = "" if shared is None else f" behind {shared.blocks * 512} shared tokens (one of {shared.pool} texts)"
