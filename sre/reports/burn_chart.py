@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ from sre.reports.frame import (
     BLUE,
     PURPLE,
     VERMILION,
+    Framed,
     label_ends,
     label_time,
     mark_faults,
@@ -22,7 +23,6 @@ from sre.reports.frame import (
     panel,
     relative,
 )
-from sre.reports.model import DrillReport
 from sre.reports.svg import BOTTOM_IN, INK, MUTED, TOP_IN, Chart, new_figure, plain, to_chart
 from sre.slo.model import BurnCurve, SloResult
 
@@ -30,11 +30,28 @@ _PANEL_IN, _GAP_IN, _KEY_IN = 0.88, 0.34, 0.42
 _COLOURS = (BLUE, PURPLE, "#7a3b00", MUTED)
 
 
+class Burning(Framed, Protocol):
+    """A stretch of time over which SLOs were evaluated: a drill's report, or a simulation's."""
+
+    @property
+    def clock_factor(self) -> float: ...
+
+    @property
+    def primary_source(self) -> str: ...
+
+    def primary_results(self) -> tuple[SloResult, ...]: ...
+
+
 def burn_chart(
-    report: DrillReport, *, objectives: Sequence[str] = (), marks: Sequence[tuple[str, float]] = (), name: str = "burn"
+    report: Burning,
+    *,
+    objectives: Sequence[str] = (),
+    marks: Sequence[tuple[str, float]] = (),
+    name: str = "burn",
+    since: str = "drill start",
 ) -> Chart | None:
     """None when the primary source has no page tier to show. `objectives` names those to draw, none: all of them;
-    `marks` are instants to mark in each panel.
+    `marks` are instants to mark in each panel, `since` is what the time axis counts from.
     """
     shown = [r for r in report.primary_results() if _pages(r) and (not objectives or r.slo.name in objectives)]
     if not shown:
@@ -49,7 +66,7 @@ def burn_chart(
         mark_faults(axes, report, label_pt=18.0 if row == 0 else None)
         mark_instants(axes, report, marks, named=row == 0)
         if row == len(shown) - 1:
-            label_time(axes)
+            label_time(axes, since)
         else:
             axes.tick_params(labelbottom=False)
     _key(figure.axes[0])
@@ -63,7 +80,7 @@ def _pages(result: SloResult) -> list[BurnCurve]:
     return [c for c in result.curves if c.tier.severity == "page" and len(c.times)]
 
 
-def _draw(axes: Axes, report: DrillReport, result: SloResult) -> None:
+def _draw(axes: Axes, report: Burning, result: SloResult) -> None:
     ends = []
     highest = 10.0
     for curve, colour in zip(_pages(result), _COLOURS, strict=False):
@@ -84,7 +101,7 @@ def _draw(axes: Axes, report: DrillReport, result: SloResult) -> None:
     _alert_marks(axes, report, result)
 
 
-def _alert_marks(axes: Axes, report: DrillReport, result: SloResult) -> None:
+def _alert_marks(axes: Axes, report: Burning, result: SloResult) -> None:
     """Where pages fired (filled) and reset (hollow), along the panel's upper edge."""
     for alert in result.alerts:
         if alert.severity != "page":
@@ -137,11 +154,11 @@ def _key(axes: Axes) -> None:
     )
 
 
-def _in_words(report: DrillReport, shown: list[SloResult]) -> str:
+def _in_words(report: Burning, shown: list[SloResult]) -> str:
     return "Burn rates on the drill clock. " + " ".join(_result_in_words(report, r) for r in shown)
 
 
-def _result_in_words(report: DrillReport, result: SloResult) -> str:
+def _result_in_words(report: Burning, result: SloResult) -> str:
     curve = _pages(result)[0]
     known = curve.long_burn[np.isfinite(curve.long_burn)]
     peak = number(float(known.max())) if len(known) else "no data"

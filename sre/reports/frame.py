@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from sre.reports.model import DrillReport
-from sre.reports.series import drill_span
+from sre.reports.model import FaultWindow
+from sre.reports.series import Timed, drill_span
 from sre.reports.svg import BLUE as BLUE
 from sre.reports.svg import BOTTOM_IN, INK, LEFT_IN, MUTED, RIGHT_IN, TOP_IN, WIDTH_IN, plain
 
@@ -23,29 +23,50 @@ _AT_RIGHT: dict[str, Any] = {
     "va": "center",
 }
 _LINE_PT = 10.5
+_LONG_S = 1200.0
 
 
-def one_panel(figure: Figure, report: DrillReport) -> Axes:
+class Framed(Timed, Protocol):
+    """A stretch of time with its faults."""
+
+    @property
+    def faults(self) -> tuple[FaultWindow, ...]: ...
+
+
+def one_panel(figure: Figure, report: Framed) -> Axes:
     """The only axes of `figure`, with the time axis labelled."""
     axes = panel(figure, report, top_in=TOP_IN, height_in=figure.get_figheight() - TOP_IN - BOTTOM_IN)
     label_time(axes)
     return axes
 
 
-def panel(figure: Figure, report: DrillReport, *, top_in: float, height_in: float) -> Axes:
+def panel(figure: Figure, report: Framed, *, top_in: float, height_in: float) -> Axes:
     """Axes `top_in` inches below the figure's top. Every panel of every chart has the same left and right edge."""
     total = figure.get_figheight()
     box = (LEFT_IN / WIDTH_IN, 1 - (top_in + height_in) / total, 1 - (LEFT_IN + RIGHT_IN) / WIDTH_IN, height_in / total)
     axes = figure.add_axes(box)
-    axes.set_xlim(0, drill_span(report))
+    span = drill_span(report)
+    axes.set_xlim(0, span)
     axes.xaxis.set_major_locator(MaxNLocator(12, steps=[1, 2, 3, 5, 6, 10]))
+    if span > _LONG_S:
+        axes.xaxis.set_major_locator(FixedLocator(_whole_minutes(span)))
     return axes
 
 
-def label_time(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} s"))
+def _whole_minutes(span: float) -> list[float]:
+    """At most twelve ticks on minutes, or hours, that people count in."""
+    steps = (*(60.0 * m for m in (2, 5, 10, 15, 30, 60, 120, 180, 360, 720)), *(86400.0 * d for d in (1, 2, 5, 10, 30)))
+    step = next((step for step in steps if span / step <= 12), span / 12)
+    return [step * number for number in range(int(span / step) + 1)]
+
+
+def label_time(axes: Axes, since: str = "drill start") -> None:
+    """Seconds; minutes or hours where the axis is long."""
+    span = axes.get_xlim()[1]
+    unit, size = ("s", 1.0) if span <= _LONG_S else ("min", 60.0) if span <= 18 * _LONG_S else ("h", 3600.0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:g} {unit}"))
     axes.annotate(
-        "since drill start",
+        f"since {since}",
         (1, 0),
         (0, -24),
         xycoords="axes fraction",
@@ -56,7 +77,7 @@ def label_time(axes: Axes) -> None:
     )
 
 
-def mark_faults(axes: Axes, report: DrillReport, *, label_pt: float | None = 5.0) -> None:
+def mark_faults(axes: Axes, report: Framed, *, label_pt: float | None = 5.0) -> None:
     """Shade each fault's window and draw its begin; name it `label_pt` above the axes, where there is room."""
     span = drill_span(report)
     for fault in report.faults:
@@ -78,7 +99,7 @@ def mark_faults(axes: Axes, report: DrillReport, *, label_pt: float | None = 5.0
             )
 
 
-def mark_instants(axes: Axes, report: DrillReport, marks: Sequence[tuple[str, float]], *, named: bool = True) -> None:
+def mark_instants(axes: Axes, report: Framed, marks: Sequence[tuple[str, float]], *, named: bool = True) -> None:
     """Dotted lines at named instants, where a story's milestones lie on a chart. A name stands along its line where it
     does not touch the one before.
     """
@@ -131,6 +152,6 @@ def at_right(axes: Axes, text: str, colour: str, corner: tuple[int, int], y_pt: 
     axes.annotate(text, corner, (18, y_pt), **_AT_RIGHT, color=INK)
 
 
-def relative(report: DrillReport, at: float) -> float:
+def relative(report: Framed, at: float) -> float:
     """Seconds since the drill began."""
     return at - report.started_at

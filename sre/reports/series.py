@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -98,7 +99,20 @@ def in_flight(report: DrillReport) -> tuple[FloatArray, FloatArray]:
     return edges[:-1], most
 
 
-def drill_span(report: DrillReport) -> float:
+class Timed(Protocol):
+    """What has a time axis: a drill's report, or anything over a stretch of time."""
+
+    @property
+    def started_at(self) -> float: ...
+
+    @property
+    def ended_at(self) -> float: ...
+
+    @property
+    def requests(self) -> tuple[RequestPoint, ...]: ...
+
+
+def drill_span(report: Timed) -> float:
     """Seconds the time axis covers: the drill, or longer when a request ended later."""
     return _columns(_Rows(report.requests), report.started_at, report.ended_at).span
 
