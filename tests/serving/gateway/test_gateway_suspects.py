@@ -44,7 +44,7 @@ async def test_a_prompt_in_quarantine_is_refused_at_once_and_others_are_served(s
 
 
 async def test_without_a_quarantine_it_walks_through_the_fleet(start):
-    world = await start("", "", "", poison_deaths=0, **QUICK)
+    world = await start("", "", "", poison_deaths=0, first_token_timeout_s=3.0, **QUICK)
     await world.post("poison")
     assert poisoned(world) == 3
 

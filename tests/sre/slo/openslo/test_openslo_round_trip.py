@@ -187,7 +187,7 @@ def unclashing(slos):
     return [replace_with(s, metadata=replace_with(s.metadata, name=f"s{n}-x")) for n, s in enumerate(slos)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(folders())
 def test_what_is_written_reads_back_equal(tmp_path_factory, documents):
     text = write_documents(documents)
