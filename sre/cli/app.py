@@ -25,6 +25,7 @@ from sre.cli import (
     serve,
     slo,
     tabletop,
+    whatif,
 )
 from sre.cli.chaos.leftovers import heal_what_was_left
 
@@ -45,6 +46,7 @@ app.command("doctor")(doctor.doctor)
 app.command("load")(load.load)
 app.command("serve")(serve.serve)
 app.command("capacity")(capacity.capacity)
+app.command("whatif")(whatif.whatif)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(incident.app, name="incident")
 app.add_typer(chaos.app, name="chaos")

@@ -127,6 +127,13 @@ class RateBook:
         """The groups of faults, in order of first mention."""
         return tuple(dict.fromkeys(one.group for one in self.faults))
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Everybody whose number is used, once."""
+        used = [*(one.source for one in self.faults), *(one.source for one in self.recoveries)]
+        used += [self.failover.source, self.rollouts.source, self.spot_discount.source]
+        return tuple({source.name: source for source in used}.values())
+
     def an_hour(self, fault: FaultClass) -> float:
         """The rate an hour of what is hit or counted by; a rollout's chance times how often they come."""
         return fault.rate * self.rollouts.a_month / HOURS_A_MONTH if fault.per == "rollout" else fault.rate

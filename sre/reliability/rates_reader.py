@@ -48,7 +48,9 @@ def _book(root: Node, faults: Faults, shipped: RateBook | None, shown: str) -> R
     base = shipped if extends else None
     for key in () if extends else ("sources", "recoveries", "faults", *_SECTIONS):
         faults.required(root, key, "write it, or `extends: shipped` at the top")
-    sources = _merged(_sources_of(base), _listed(fields.get("sources"), lambda n: read_source(n, faults), faults))
+    sources = _merged(
+        base.sources if base else (), _listed(fields.get("sources"), lambda n: read_source(n, faults), faults)
+    )
     entries = Entries(faults, {one.name: one for one in sources})
     recoveries = _merged(base.recoveries if base else (), _listed(fields.get("recoveries"), entries.recovery, faults))
     names = {one.name for one in recoveries}
@@ -75,14 +77,6 @@ def _listed(node: Node | None, read: Callable[[Node], Named | None], faults: Fau
 def _merged(base: Sequence[Named], own: Sequence[Named]) -> tuple[Named, ...]:
     """Of the same name the own one, in the place of the other."""
     return tuple({**{one.name: one for one in base}, **{one.name: one for one in own}}.values())
-
-
-def _sources_of(book: RateBook | None) -> tuple[Source, ...]:
-    if book is None:
-        return ()
-    used = [*(one.source for one in book.faults), *(one.source for one in book.recoveries)]
-    used += [book.failover.source, book.rollouts.source, book.spot_discount.source]
-    return tuple({source.name: source for source in used}.values())
 
 
 def _date(node: Node | None, faults: Faults) -> date | None:
