@@ -18,6 +18,7 @@ from sre.cli import (
     key,
     load,
     platform,
+    rehearse,
     replicas,
     report,
     risk,
@@ -46,6 +47,7 @@ app.command("doctor")(doctor.doctor)
 app.command("load")(load.load)
 app.command("serve")(serve.serve)
 app.command("capacity")(capacity.capacity)
+app.command("rehearse")(rehearse.rehearse)
 app.command("whatif")(whatif.whatif)
 app.add_typer(gameday.app, name="gameday")
 app.add_typer(incident.app, name="incident")

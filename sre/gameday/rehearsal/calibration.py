@@ -22,6 +22,7 @@ from sre.incidents.evidence import read_client_records, read_jsonl
 from sre.metrics.files import RecordedSamples
 from sre.metrics.model import Selector
 from sre.platforms.local.rehearse import Latencies, Starts
+from sre.reports.rehearsal.model import Assumption
 from sre.slo.events import read_events
 from sre.slo.model import RatioSli
 
@@ -34,20 +35,10 @@ REQUEST_SHARE = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One figure in seconds; `n` observations behind it, 0 for a shipped value; `source` names the drills."""
-
-    name: str
-    value_s: float
-    n: int
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
     """Everything that is told to a rehearsal about the machine."""
 
-    figures: tuple[Measured, ...]
+    figures: tuple[Assumption, ...]
 
     def value_s(self, name: str) -> float:
         return next(figure.value_s for figure in self.figures if figure.name == name)
@@ -117,11 +108,11 @@ def _of(found: Mapping[str, Sequence[tuple[str, float]]]) -> Calibration:
     return Calibration(tuple(_figure(name, found.get(name, ())) for name in _SHIPPED))
 
 
-def _figure(name: str, seen: Sequence[tuple[str, float]]) -> Measured:
+def _figure(name: str, seen: Sequence[tuple[str, float]]) -> Assumption:
     if not seen:
-        return Measured(name, _SHIPPED[name].value_s, 0, _SHIPPED[name].source)
+        return Assumption(name, _SHIPPED[name].value_s, 0, _SHIPPED[name].source)
     drills = sorted({drill for drill, _ in seen})
-    return Measured(name, median(value for _, value in seen), len(seen), ", ".join(drills))
+    return Assumption(name, median(value for _, value in seen), len(seen), ", ".join(drills))
 
 
 def _drills(reports: Path, left_out: set[Path]) -> list[DrillFolder]:

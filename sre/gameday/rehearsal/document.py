@@ -12,9 +12,10 @@ from sre.chaos.lint.document import read_experiment
 from sre.chaos.lint.tree import plain
 from sre.errors import SreError
 from sre.gameday.rehearsal import mitigations
-from sre.gameday.rehearsal.acts.catalogue import Coverage, coverage_of
+from sre.gameday.rehearsal.acts.catalogue import coverage_of
 from sre.gameday.rehearsal.leases import made
 from sre.gameday.rehearsal.readings import PROBES_MODULE
+from sre.reports.rehearsal.model import Coverage
 
 Json = dict[str, Any]
 

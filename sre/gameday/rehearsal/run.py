@@ -20,7 +20,6 @@ from sre.gameday.drive import Driven
 from sre.gameday.evaluate import evaluate_all, replays, token_counts
 from sre.gameday.model import DrillFolder, DrillOptions
 from sre.gameday.prepare import Prepared, prepare
-from sre.gameday.rehearsal.acts.catalogue import Coverage
 from sre.gameday.rehearsal.calibration import Calibration
 from sre.gameday.rehearsal.document import Playable, playable
 from sre.gameday.rehearsal.guarding import VirtualGuard
@@ -37,6 +36,7 @@ from sre.platforms.local.rehearse import Pace, Played, VirtualPlatform, rehearse
 from sre.platforms.local.rehearsed_load import write_load
 from sre.platforms.processes import ProcessRef
 from sre.reports.model import DrillReport
+from sre.reports.rehearsal.model import Rehearsal
 
 RUN_ID = "r-rehearsed"
 DRIVER = "rehearsal"
@@ -44,19 +44,6 @@ SERVER = "none: the platform's own code under a virtual clock"
 NOBODY = ProcessRef(0, 0.0)
 TimesOf = Callable[[float], Timetable]
 """From when the virtual load began (Unix seconds) to when the steps of the method begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What a drill would show. `report` is of the type of a drill's and says that it was rehearsed; `recomputed_tokens`
-    is None where no sample tells.
-    """
-
-    report: DrillReport
-    seed: int
-    calibration: Calibration
-    coverage: tuple[Coverage, ...]
-    recomputed_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +157,9 @@ def _told(plan: Plan, played: Played, folder: DrillFolder) -> Rehearsal:
     return Rehearsal(
         report=_marked(report, plan),
         seed=int(prepared.load["seed"]),
-        calibration=plan.calibration,
+        assumptions=plan.calibration.figures,
         coverage=plan.playable.coverage,
+        moved_streams=again.streams,
         recomputed_tokens=again.tokens,
     )
 

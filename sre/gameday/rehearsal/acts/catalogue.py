@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from sre.chaos.faults.catalogue import fault_names
 from sre.gameday.rehearsal.acts import engines, machines, network, processes, traffic, watching
-from sre.gameday.rehearsal.acts.model import Act, Fidelity
+from sre.gameday.rehearsal.acts.model import Act
+from sre.reports.rehearsal.model import Coverage
 
 _ACTS: Mapping[str, type[Act]] = MappingProxyType(
     {
@@ -50,15 +50,6 @@ _NOT: Mapping[str, str] = MappingProxyType(
         "dns-failure": "the local platform resolves no names: it is a fault of Kubernetes only",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How a fault is rehearsed; `note` is what is left out, or why it is not."""
-
-    fault: str
-    fidelity: Fidelity
-    note: str
 
 
 def act_of(fault: str) -> type[Act] | None:

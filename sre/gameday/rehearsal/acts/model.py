@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from sre.chaos.faults.model import Fault, Lease, Plan
 from sre.gameday.rehearsal.stage import POLL_S, Scene, WouldFail
 from sre.platforms.model import Replica
 from sre.platforms.selection import choose
-
-Fidelity = Literal["exact", "approximate", "no effect", "not rehearsed"]
-"""`exact`: the platform's own code meets the same event. `approximate`: the event is modelled, the note says how.
-`no effect`: by design it changes nothing that is served. `not rehearsed`: the note says why."""
+from sre.reports.rehearsal.model import Fidelity
 
 
 class Act(ABC):

@@ -1,0 +1,1 @@
+"""A rehearsal as pages and tables: what a drill would show, and how far that was right."""
