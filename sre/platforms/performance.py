@@ -61,7 +61,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request as its client saw it. `tokens` of the `wanted` came; `attempts` replicas worked on it.
+    """One request as its client saw it. `tokens` of the `wanted` came.
 
     `first_at` and `last_at` are None when no token came, `longest_gap_s` when fewer than two did.
     """
@@ -74,7 +74,6 @@ class Answer:
     wanted: int
     outcome: str
     longest_gap_s: float | None = None
-    attempts: int = 1
 
     @property
     def ttft_s(self) -> float | None:
@@ -247,15 +246,17 @@ class FleetRun:
 
 @dataclass(frozen=True, slots=True)
 class Failover:
-    """One replica killed under load. `moved` streams went on elsewhere; `gap` is the longest gap of each of these,
-    `calm_gap` that of requests over before the kill. `lost_tokens` never came, `recomputed_tokens` were computed again.
+    """One replica killed under load. `gap` is the longest gap of each request that was under way then (on whichever
+    replica), `calm_gap` that of those over before. `moved` streams went on elsewhere, `recomputed_tokens` were computed
+    again for them; None where nobody could say. `lost_tokens` never came.
 
     `recovery_s`: from the kill until that replica served again; None when it did not within the run.
     """
 
     requests: int
     failed: int
-    moved: int
+    under_way: int
+    moved: int | None
     gap: Tail
     calm_gap: Tail
     lost_tokens: int
@@ -264,16 +265,22 @@ class Failover:
 
 
 def failover_of(
-    answers: Sequence[Answer], *, killed_at: float, recomputed_tokens: int | None, recovered_at: float | None
+    answers: Sequence[Answer],
+    *,
+    killed_at: float,
+    moved: int | None,
+    recomputed_tokens: int | None,
+    recovered_at: float | None,
 ) -> Failover:
     """What the kill did to clients."""
-    moved = [one for one in answers if one.attempts > 1 and one.ended_at >= killed_at]
+    under_way = [one for one in answers if one.sent_at < killed_at <= one.ended_at]
     calm = [one for one in answers if one.ended_at < killed_at]
     return Failover(
         requests=len(answers),
         failed=sum(one.outcome in FAILED for one in answers),
-        moved=len(moved),
-        gap=_tail(moved, lambda one: one.longest_gap_s),
+        under_way=len(under_way),
+        moved=moved,
+        gap=_tail(under_way, lambda one: one.longest_gap_s),
         calm_gap=_tail(calm, lambda one: one.longest_gap_s),
         lost_tokens=sum(one.wanted - one.tokens for one in answers if one.outcome != "cancelled"),
         recomputed_tokens=recomputed_tokens,

@@ -85,7 +85,6 @@ def answers_in(folder: Path) -> tuple[Answer, ...]:
             wanted=row["max_tokens"],
             outcome=row["outcome"],
             longest_gap_s=row["max_gap_s"],
-            attempts=max(1, len(row["replicas"])),
         )
         for row in read_jsonl(folder / "requests.jsonl")
     ]

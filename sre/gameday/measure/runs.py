@@ -20,7 +20,7 @@ from sre.chaos.model import BlastRadius
 from sre.errors import PlatformError
 from sre.gameday.evaluate import replays, watched_targets
 from sre.gameday.measure.bench import Bench, hit_share
-from sre.gameday.measure.sizes import KNEE_SETTLE_S, Sizes, knee_offer
+from sre.gameday.measure.sizes import Sizes, knee_offer, settle_s
 from sre.gameday.progress import POLL_S
 from sre.gameday.running import RunningPlatform
 from sre.incidents.evidence import read_jsonl
@@ -86,13 +86,13 @@ def _level(
 ) -> KneePoint:
     """All clients settle, then the window is looked at, then the load is cut: what is in flight is not waited for."""
     bench.pacing.step(f"load: {level} clients")
-    settle_s, name = KNEE_SETTLE_S * fleet.time_scale, f"knee-{level}"
+    settling_s, name = settle_s(level) * fleet.time_scale, f"knee-{level}"
     with bench.offering(running, knee_offer(level, seed=seed), name) as load:
         load.watch(until=lambda: load.sent() > 0 or load.ended(), progress=bench.pacing)
-        end = now() + settle_s + window_s
+        end = now() + settling_s + window_s
         load.watch(until=lambda: now() >= end or load.ended(), progress=bench.pacing)
     answers = bench.answers(name)
-    start = min(one.sent_at for one in answers) + settle_s
+    start = min(one.sent_at for one in answers) + settling_s
     point = knee_point(answers, concurrency=level, start=start, end=start + window_s)
     bench.pacing.done(f"{point.tokens_per_s:.0f} tokens/s")
     return point
@@ -134,9 +134,15 @@ def measured_failover(
                 recovered_at = _back_at(platform, name, after=killed_at, until=now() + _RECOVERY_S, now=now)
         time.sleep(2 * running.spec.scrape_interval_s)  # the last counts must be in the samples
         samples = RecordedSamples(platform.state_dir / "samples")
-        recomputed = replays(samples, start=began_at, end=now()).tokens
+        replayed = replays(samples, start=began_at, end=now())
     answers = bench.answers("failover")
-    found = failover_of(answers, killed_at=killed_at, recomputed_tokens=recomputed, recovered_at=recovered_at)
+    found = failover_of(
+        answers,
+        killed_at=killed_at,
+        moved=replayed.streams,
+        recomputed_tokens=replayed.tokens,
+        recovered_at=recovered_at,
+    )
     bench.pacing.note(f"failover: {found.moved} streams moved, {found.failed} failed, {found.lost_tokens} tokens lost")
     return found
 

@@ -13,11 +13,11 @@ from types import MappingProxyType
 from sre.platforms.local.work import open_offer
 from sre.platforms.performance import MEASURED_REQUESTS, WARM_UP_REQUESTS, Fleet, Offer, Routing
 
-CLASS_RPS: Mapping[str, float] = MappingProxyType({"chat": 16.0, "rag": 12.0, "agent": 48.0})
+CLASS_RPS: Mapping[str, float] = MappingProxyType({"chat": 14.0, "rag": 9.0, "agent": 30.0})
 CLASS_REPLICAS = 3
 ROUTINGS: tuple[Routing, ...] = ("affinity", "least_outstanding", "round_robin")
-ROUTING_CLASS, ROUTING_RPS = "agent", 60.0
-KNEE_CLASS, KNEE_SETTLE_S, KNEE_REQUESTS, KNEE_END_S = "chat", 1.5, 5000, 600.0
+ROUTING_CLASS, ROUTING_RPS = "agent", 36.0
+KNEE_CLASS, KNEE_REQUESTS, KNEE_END_S = "chat", 5000, 600.0
 BATCHING_CLASS, BATCHING_RPS = "chat", 10.0
 FAILOVER_CLASS, FAILOVER_RPS, FAILOVER_REPLICAS = "chat", 15.0, 3
 
@@ -39,8 +39,8 @@ class Sizes:
 
 FULL = Sizes(
     requests=WARM_UP_REQUESTS + MEASURED_REQUESTS,
-    knee_levels=(1, 2, 4, 8, 16, 32, 64, 96, 128),
-    knee_window_s=2.5,
+    knee_levels=(1, 2, 4, 8, 16, 32, 48, 64),
+    knee_window_s=3.0,
     batching=((8, 2048), (32, 2048), (256, 2048), (256, 512)),
     batching_requests=150,
     failover_s=7.0,
@@ -64,6 +64,11 @@ def sizes_of(*, quick: bool) -> Sizes:
 def class_offer(work: str, rate_rps: float, requests: int, *, fleet: Fleet, seed: int) -> Offer:
     """`requests` arrivals of a class at `rate_rps` of real time."""
     return open_offer(work, rate_rps=rate_rps / fleet.time_scale, requests=requests, seed=seed)
+
+
+def settle_s(concurrency: int) -> float:
+    """How long a level of the knee goes on before it is looked at, real time: all prompts come at once at first."""
+    return 1.0 + concurrency / 16
 
 
 def knee_offer(concurrency: int, *, seed: int) -> Offer:
