@@ -15,7 +15,7 @@ from serving.simulator.engine import Token
 from serving.simulator.sequence import Sequence, StepEnds
 from serving.simulator.steps import Plan
 
-_LONGEST_RUN = 16
+_SHORTEST_REACH, _LONGEST_REACH = 4, 128
 
 
 class Batch:
@@ -36,6 +36,7 @@ class Batch:
         self._due = [0] * config.block_size_tokens  # decodes by the residue of (computed - steps): who needs a block
         self._finishes: list[tuple[int, int, int, Sequence]] = []
         self._steps = 0
+        self._reach = 16  # steps that are reckoned at once: about what passes until something comes between
         self._blocks_taken = False  # by the plan; else its decodes take theirs when they advance
         self._context = 0  # computed tokens of all decodes at the present step
 
@@ -64,6 +65,10 @@ class Batch:
         withheld = 0 if blocks is None else total - min(total, max(0, blocks))
         self.free += self._withheld - withheld
         self._withheld = withheld
+
+    def reach_to(self, steps: int) -> None:
+        """Of a plan's steps, only these were to run."""
+        self._reach = max(_SHORTEST_REACH, 2 * steps)
 
     def tokens_since(self, sequence: Sequence) -> int:
         """Tokens that a sequence made beyond its `emitted` by the present step."""
@@ -99,6 +104,8 @@ class Batch:
         if not self._blocks_taken:
             self.free -= self._blocks_due(steps)
             self._blocks_taken = True
+        if steps == self._reach:
+            self._reach = min(_LONGEST_REACH, 2 * steps)
         self._steps += steps
         self._context += steps * len(self._decodes)
         if self._decodes:
@@ -231,7 +238,7 @@ class Batch:
         finishes = self._finishes
         while finishes[0][2] != finishes[0][3].life:
             heappop(finishes)  # preempted since
-        steps = min(_LONGEST_RUN, finishes[0][0] - self._steps)
+        steps = min(self._reach, finishes[0][0] - self._steps)
         size, free = self.config.block_size_tokens, self.free
         if len(self._decodes) * (steps // size + 1) <= free:
             return steps

@@ -45,11 +45,11 @@ class Replica:
 
     @property
     def next_ns(self) -> int | None:
-        return None if self._run is None else self._run.ends_ns[-1]
+        return None if self._run is None else self._run.end_ns
 
     def kv_usage(self, now_ns: int) -> float:
         """Share of blocks in use at a moment within the run under way."""
-        steps = 0 if self._run is None else self._run.begun(now_ns)
+        steps = 0 if self._run is None else min(self._run.steps, self._run.ended(now_ns) + 1)
         return self._batch.used_blocks(steps) / self.config.kv_blocks
 
     def busy_ns(self, now_ns: int) -> int:
@@ -77,8 +77,7 @@ class Replica:
         self._arrivals += 1
         self._sequences[id_] = sequence
         self._batch.waiting.append(sequence)
-        if self._run is not None:
-            self._run.cut(now_ns)
+        self._cut(now_ns)
 
     def cancel(self, id_: int, now_ns: int) -> int | None:
         sequence = self._sequences.get(id_)
@@ -89,7 +88,7 @@ class Replica:
         if self._run is None:
             self._batch.drop(sequence)
         else:
-            self._run.cut(now_ns)
+            self._cut(now_ns)
             self._leaving.append(sequence)
         return emitted
 
@@ -143,7 +142,7 @@ class Replica:
         run, self._run = self._run, None
         if run is None:
             raise RuntimeError("no run is under way")
-        batch, end_ns = self._batch, run.ends_ns[-1]
+        batch, end_ns = self._batch, run.end_ns
         self._busy_ns += end_ns - run.start_ns
         gap_ns = run.longest_gap_ns(batch.ends.last_ns, run.steps) if batch.is_decoding else 0
         batch.advance(run.steps, end_ns, gap_ns)
@@ -158,8 +157,9 @@ class Replica:
         return tokens
 
     def _cut(self, now_ns: int) -> None:
-        if self._run is not None:
-            self._run.cut(now_ns)
+        """What comes next is planned when the step under way ends."""
+        if self._run is not None and self._run.cut(now_ns):
+            self._batch.reach_to(self._run.steps)
 
     def _ended_steps(self, now_ns: int) -> int:
         return 0 if self._run is None else self._run.ended(now_ns)
@@ -177,6 +177,6 @@ class Replica:
         gap_ns, last_ns = max(sequence.gap_ns, ends.longest_gap_ns(sequence.joined)), ends.last_ns
         if self._run is not None and steps:
             gap_ns = max(gap_ns, self._run.longest_gap_ns(last_ns, steps))
-            last_ns = self._run.ends_ns[steps - 1]
+            last_ns = self._run.end_of(steps)
         emitted = self._emitted(sequence, now_ns)
         return Progress(sequence.id, emitted, last_ns, gap_ns, computed + emitted - sequence.emitted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import pairwise
+from operator import sub
 from typing import NamedTuple
 
 from serving.batching import StepTimeModel
@@ -22,40 +22,68 @@ class Plan(NamedTuple):
     prefill_pairs: int
 
 
-class Run:
-    """Steps one after the other from `start_ns`; `ends_ns` has the end of each."""
+class EvenRun:
+    """Steps of one length, one after the other from `start_ns`."""
 
-    __slots__ = ("ends_ns", "start_ns")
+    __slots__ = ("end_ns", "start_ns", "step_ns", "steps")
 
-    def __init__(self, start_ns: int, ends_ns: list[int]) -> None:
-        self.start_ns, self.ends_ns = start_ns, ends_ns
-
-    @property
-    def steps(self) -> int:
-        return len(self.ends_ns)
-
-    @property
-    def end_ns(self) -> int:
-        return self.ends_ns[-1]
-
-    def begun(self, now_ns: int) -> int:
-        """Steps planned by `now_ns`, the one under way included."""
-        return min(len(self.ends_ns), bisect_left(self.ends_ns, now_ns) + 1)
+    def __init__(self, start_ns: int, step_ns: int, steps: int) -> None:
+        self.start_ns, self.step_ns, self.steps = start_ns, step_ns, steps
+        self.end_ns = start_ns + steps * step_ns
 
     def ended(self, now_ns: int) -> int:
         """Steps that ended before `now_ns`."""
-        return bisect_left(self.ends_ns, now_ns)
+        return min(self.steps, max(0, (now_ns - 1 - self.start_ns) // self.step_ns))
 
-    def cut(self, now_ns: int) -> None:
-        """End with the step that is under way at `now_ns`."""
-        del self.ends_ns[bisect_left(self.ends_ns, now_ns) + 1 :]
+    def end_of(self, step: int) -> int:
+        """When the `step`-th ends, counted from 1."""
+        return self.start_ns + step * self.step_ns
+
+    def cut(self, now_ns: int) -> bool:
+        """End with the step that is under way at `now_ns`. False when that is the last one anyway."""
+        steps = self.ended(now_ns) + 1
+        if steps >= self.steps:
+            return False
+        self.steps, self.end_ns = steps, self.start_ns + steps * self.step_ns
+        return True
 
     def longest_gap_ns(self, before_ns: int, steps: int) -> int:
         """The longest distance between two ends, of the first `steps` and the one of `before_ns`."""
+        return max(self.start_ns - before_ns, 0) + self.step_ns if steps else 0
+
+
+class UnevenRun:
+    """Steps of any lengths; `ends_ns` has the end of each. As `EvenRun`."""
+
+    __slots__ = ("end_ns", "ends_ns", "start_ns", "steps")
+
+    def __init__(self, start_ns: int, ends_ns: list[int]) -> None:
+        self.start_ns, self.ends_ns = start_ns, ends_ns
+        self.steps, self.end_ns = len(ends_ns), ends_ns[-1]
+
+    def ended(self, now_ns: int) -> int:
+        return bisect_left(self.ends_ns, now_ns)
+
+    def end_of(self, step: int) -> int:
+        return self.ends_ns[step - 1]
+
+    def cut(self, now_ns: int) -> bool:
+        steps = bisect_left(self.ends_ns, now_ns) + 1
+        if steps >= self.steps:
+            return False
+        del self.ends_ns[steps:]
+        self.steps, self.end_ns = steps, self.ends_ns[-1]
+        return True
+
+    def longest_gap_ns(self, before_ns: int, steps: int) -> int:
         if steps == 0:
             return 0
-        inner = max((later - earlier for earlier, later in pairwise(self.ends_ns[:steps])), default=0)
-        return max(inner, self.ends_ns[0] - before_ns)
+        ends = self.ends_ns if steps == self.steps else self.ends_ns[:steps]
+        first_ns = ends[0] - before_ns
+        return max(first_ns, max(map(sub, ends[1:], ends))) if steps > 1 else first_ns
+
+
+Run = EvenRun | UnevenRun
 
 
 class StepTimes:
@@ -82,11 +110,11 @@ class StepTimes:
         beyond = context_tokens - self._included * decodes
         if not kv_ms or beyond + steps * decodes <= 0:
             step_ns = max(1, round((plain_ms + pairs_ms + host_ms) / 1000 * factor * NS))
-            return Run(start_ns, [start_ns + step * step_ns for step in range(1, steps + 1)])
+            return EvenRun(start_ns, step_ns, steps)
         ends, at = [], start_ns
         for _ in range(steps):
             kv = kv_ms * beyond / 1000 if beyond > 0 else 0.0
             at += max(1, round((plain_ms + kv + pairs_ms + host_ms) / 1000 * factor * NS))
             ends.append(at)
             beyond += decodes
-        return Run(start_ns, ends)
+        return UnevenRun(start_ns, ends)
