@@ -24,6 +24,7 @@ from sre.cli import (
     risk,
     runbook,
     serve,
+    simulate,
     slo,
     tabletop,
     whatif,
@@ -47,6 +48,7 @@ app.command("doctor")(doctor.doctor)
 app.command("load")(load.load)
 app.command("serve")(serve.serve)
 app.command("capacity")(capacity.capacity)
+app.command("simulate")(simulate.simulate)
 app.command("rehearse")(rehearse.rehearse)
 app.command("whatif")(whatif.whatif)
 app.add_typer(gameday.app, name="gameday")

@@ -56,6 +56,14 @@ class FaultRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """What a fault's strength is reckoned from: KV blocks of one replica, its cold start in seconds."""
+
+    kv_blocks: int
+    cold_start_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SimulationRequest:
     """One simulation. None is what the scenario says, and without a scenario the default.
 

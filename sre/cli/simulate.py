@@ -1,0 +1,142 @@
+"""`sre simulate`: a fleet under a virtual clock, with faults, SLOs and money."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sre.cli.options import Duration, Json, Rate, Trace
+from sre.cli.simulation_options import (
+    Budget,
+    ColdStartS,
+    Count,
+    Cv,
+    Experiment,
+    Faults,
+    Generated,
+    InterToken,
+    PolicyFile,
+    Prices,
+    ProfileName,
+    RoutingWord,
+    ScenarioFile,
+    Seats,
+    SimulationSeed,
+    SkipBadRows,
+    Spot,
+    Ttft,
+    Zones,
+    book_of,
+    print_table,
+    request_of,
+    slos_of,
+    with_experiment,
+)
+
+if TYPE_CHECKING:
+    from sre.reports.simulation.model import SimulationReport
+
+
+def simulate(
+    scenario: ScenarioFile = None,
+    profile: ProfileName = None,
+    replicas: Count = None,
+    trace: Trace = None,
+    workload: Generated = None,
+    rate: Rate = None,
+    duration: Duration = None,
+    cv: Cv = None,
+    routing: RoutingWord = None,
+    max_num_seqs: Seats = None,
+    max_num_batched_tokens: Budget = None,
+    policy: PolicyFile = None,
+    fault: Faults = None,
+    experiment: Experiment = None,
+    zones: Zones = None,
+    spot: Spot = None,
+    cold_start: ColdStartS = None,
+    seed: SimulationSeed = None,
+    ttft: Ttft = None,
+    inter_token: InterToken = None,
+    skip_bad_rows: SkipBadRows = False,
+    slo: Annotated[
+        list[Path] | None, typer.Option("--slo", help="OpenSLO files or folders to judge by. Default: slo/, if there.")
+    ] = None,
+    clock: Annotated[
+        float | None,
+        typer.Option("--drill-clock", min=1, help="Divide alert windows by this. Default: 1, or the experiment's own."),
+    ] = None,
+    prices: Prices = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page, result, requests, samples and scenario.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate a fleet: service, SLO burn and alerts, recovery from faults, cost. Nothing is measured.
+
+    Give a scenario file, or --profile, or --experiment. Exit 2 for a fleet, a fault or a document that cannot be.
+    """
+    from sre.console import Progress, print_json
+    from sre.platforms.local.simulate import simulate as run
+    from sre.reports.simulation.json_file import report_json
+    from sre.reports.simulation.judge import judged
+    from sre.reports.simulation.write import require_room, write_report
+
+    asked = request_of(
+        scenario=scenario,
+        profile=profile,
+        replicas=replicas,
+        trace=trace,
+        workload=workload,
+        rate_rps=rate,
+        duration_s=duration,
+        burstiness_cv=cv,
+        routing=routing,
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=max_num_batched_tokens,
+        policy=policy,
+        faults=fault,
+        zones=zones,
+        spot=spot,
+        cold_start_s=cold_start,
+        seed=seed,
+        ttft_s=ttft,
+        tpot_s=inter_token,
+        skip_bad_rows=skip_bad_rows,
+    )
+    request, own_clock = with_experiment(asked, experiment)
+    slos = slos_of(slo)
+    if out is not None:
+        require_room(out)
+    progress = Progress()
+    progress.step("simulation")
+    try:
+        simulation = run(request, on_progress=progress.note, on_share=lambda share: progress.detail(f"{share:.0%}"))
+        book = book_of(prices, simulation.price_book)
+        report = judged(simulation, slos=slos, book=book, clock_factor=clock or own_clock or 1.0)
+        files = write_report(report, out) if out is not None else ()
+    except BaseException:
+        progress.fail()
+        raise
+    progress.done(f"{len(simulation.requests):,} requests over {simulation.duration_s:g} s, simulated")
+    if as_json:
+        print_json({"ok": True, **report_json(report, curves=False), "files": [str(path) for path in files]})
+        return
+    _print(report)
+    for path in files:
+        typer.echo(f"wrote {path}")
+
+
+def _print(report: SimulationReport) -> None:
+    from sre.reports.simulation.page import verdict_of
+    from sre.reports.simulation.tables import tables
+
+    _, verdict, meaning = verdict_of(report)
+    typer.secho(f"SIMULATED: {verdict}: {meaning}", bold=True)
+    for note in report.simulation.notes:
+        typer.echo(f"note: {note}")
+    for table in tables(report):
+        if table.rows or table.key == "cost":
+            print_table(table)

@@ -1,0 +1,141 @@
+"""Options that `sre simulate` and `sre sweep` share, and what both make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sre.cost.model import Price
+    from sre.platforms.simulation import SimulationRequest
+    from sre.reports.table import Table
+    from sre.slo.model import Slo
+
+ScenarioFile = Annotated[
+    Path | None, typer.Argument(help="A scenario file (docs/simulator.md); options change it.", show_default=False)
+]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="GPU profile of the replicas: a shipped one, or a file.")
+]
+Count = Annotated[int | None, typer.Option("--replicas", min=1, help="Replicas at the start.")]
+Generated = Annotated[
+    str | None, typer.Option("--workload", help="Without a trace: day, chat, rag, agent or mixed. Default: day.")
+]
+Cv = Annotated[
+    float | None, typer.Option("--cv", help="Burstiness of generated arrivals: 1 is Poisson, above it bursty.")
+]
+RoutingWord = Annotated[
+    str | None, typer.Option("--routing", help="affinity (the platform's), least_outstanding or round_robin.")
+]
+Seats = Annotated[int | None, typer.Option("--max-num-seqs", min=1, help="Sequences that a replica runs at once.")]
+Budget = Annotated[int | None, typer.Option("--max-num-batched-tokens", min=1, help="Tokens of one step of a replica.")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", help="Autoscaling policy: a HorizontalPodAutoscaler or KEDA ScaledObject.")
+]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option("--fault", help="KIND@SECONDS[+SECONDS][:TARGET][=VALUE], e.g. crash@60:busiest; repeatable."),
+]
+Experiment = Annotated[
+    Path | None, typer.Option("--experiment", help="Faults, load and replicas of an experiment file (experiments/).")
+]
+Zones = Annotated[str | None, typer.Option("--zones", help="Zones that replicas are put into in turn: a,b,c.")]
+Spot = Annotated[bool | None, typer.Option("--spot/--no-spot", help="The replicas are spot machines.")]
+ColdStartS = Annotated[
+    float | None,
+    typer.Option("--cold-start", min=0, help="Seconds until a new replica serves. Default: the profile's."),
+]
+SimulationSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")]
+Ttft = Annotated[float | None, typer.Option("--ttft", help="Threshold of the first token, seconds.")]
+InterToken = Annotated[float | None, typer.Option("--inter-token", help="Threshold of the mean gap, seconds.")]
+SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave out a trace's bad rows, and count them.")]
+Prices = Annotated[Path | None, typer.Option("--prices", help="Your own price book.")]
+
+
+def request_of(**options: Any) -> SimulationRequest:
+    """The options, by the request's own names, as a request. Raises SreError, one line, for a number that cannot be."""
+    from sre.errors import SreError
+    from sre.platforms.fault_text import parse_fault
+    from sre.platforms.simulation import SimulationRequest
+
+    above_zero = {"rate_rps": "--rate", "duration_s": "--duration", "ttft_s": "--ttft", "tpot_s": "--inter-token"}
+    for name, option in above_zero.items():
+        value = options.get(name)
+        if value is not None and not 0 < value < float("inf"):
+            raise SreError(f"{option} is {value:g}: give a number above 0")
+    cv = options.get("burstiness_cv")
+    if cv is not None and not 0 <= cv <= 20:
+        raise SreError(f"--cv is {cv:g}: give 0 (a metronome) to 20")
+    routing = options.get("routing")
+    if routing is not None and routing not in (known := ("affinity", "least_outstanding", "round_robin")):
+        raise SreError(f"--routing is {routing!r}: use one of {', '.join(known)}")
+    zones = options.pop("zones", None)
+    faults = options.pop("faults", None) or ()
+    return SimulationRequest(
+        **options,
+        zones=None if zones is None else tuple(zone.strip() for zone in zones.split(",")),
+        faults=tuple(parse_fault(text) for text in faults),
+    )
+
+
+def with_experiment(request: SimulationRequest, path: Path | None) -> tuple[SimulationRequest, float | None]:
+    """The request with an experiment's faults, and with its load and replicas where the request says nothing; and the
+    factor of its clock. Raises BadDocument for one whose faults the fleet model does not know.
+    """
+    if path is None:
+        return request, None
+    from sre.platforms.local.simulate import replica_facts
+    from sre.reports.simulation.experiment import plan_of
+
+    plan = plan_of(path, profile=request.profile, facts=replica_facts)
+    own = plan.request
+    if request.scenario is not None:
+        return replace(request, faults=(*own.faults, *request.faults), zones=request.zones or own.zones), None
+    offered = ("trace", "workload")
+    has_load = any(getattr(request, name) is not None for name in offered)
+    changes = {
+        one.name: getattr(own, one.name)
+        for one in fields(own)
+        if getattr(request, one.name) is None and not (has_load and one.name in (*offered, "rate_rps", "burstiness_cv"))
+    }
+    return replace(request, **changes, faults=(*own.faults, *request.faults)), plan.clock_factor
+
+
+def slos_of(paths: Sequence[Path] | None) -> tuple[Slo, ...]:
+    """Those asked for; of slo/ in this folder, if it is there, without any."""
+    from sre.slo.openslo import load_documents, load_slos, resolve
+
+    if paths:
+        return resolve(load_documents(tuple(paths)))
+    return load_slos(Path("slo")) if Path("slo").is_dir() else ()
+
+
+def book_of(asked: Path | None, stated: Path | None) -> tuple[Price, ...]:
+    """The price book asked for, else the scenario's, else the shipped ones."""
+    from sre.cost.prices import load_book, shipped_prices
+
+    path = asked or stated
+    return load_book(path) if path is not None else shipped_prices()
+
+
+def print_table(table: Table) -> None:
+    """A table on the terminal; one without rows says why."""
+    typer.secho(f"\n{table.title}", bold=True)
+    if not table.rows:
+        typer.echo(table.empty)
+        return
+    labels = [column.label for column in table.columns]
+    rows = [labels, *(list(row.cells) for row in table.rows)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(labels))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column.numeric else cell.ljust(width)
+            for cell, width, column in zip(row, widths, table.columns, strict=True)
+        ]
+        typer.echo("  ".join(cells).rstrip())
+    for note in table.notes:
+        typer.echo(note)

@@ -1,0 +1,135 @@
+"""Fleet simulations of `serving.simulator`, asked for and answered in our own words and types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sre.platforms.local.errors import faults_one_by_one
+from sre.platforms.local.simulate_document import document_of, portable, routing_in_words
+from sre.platforms.scaling import FleetMoment
+from sre.platforms.simulation import (
+    ReplicaFacts,
+    SimulatedEvent,
+    SimulatedFault,
+    SimulatedLife,
+    SimulatedSeries,
+    Simulation,
+    SimulationRequest,
+    SimulationSummary,
+)
+
+if TYPE_CHECKING:
+    from serving.simulator.result import FleetEvent, FleetResult
+    from serving.simulator.scenario import FleetFault
+    from serving.simulator.scenario_build import Built
+    from serving.simulator.scenario_file import ScenarioDocument
+
+_FAULT_BEGIN, _FAULT_END = "fault_begin", "fault_end"
+
+
+def simulate(
+    request: SimulationRequest,
+    *,
+    on_progress: Callable[[str], None],
+    on_share: Callable[[float], None] | None = None,
+) -> Simulation:
+    """Run it; `on_share` is told the share that is done. Raises SreError (exit 2), one line, for an impossible fleet,
+    an unknown profile, workload or zone; BadDocument with a line for each fault of a scenario or policy.
+    """
+    from serving.simulator.fleet import run_fleet
+    from serving.simulator.scenario_build import build_scenario
+
+    with faults_one_by_one():
+        document = document_of(request)
+        built = build_scenario(
+            document, folder=Path(), skip_bad_rows=request.skip_bad_rows, keep_samples=request.keep_samples
+        )
+        on_progress(f"{built.scenario.workload.title}: {len(built.scenario.workload):,} requests")
+        return answer(run_fleet(built.scenario, on_progress=on_share), built, document)
+
+
+def summarise(request: SimulationRequest) -> SimulationSummary:
+    """As `simulate`, for who wants figures only: no samples are kept, nothing is said."""
+    from dataclasses import replace
+
+    return simulate(replace(request, keep_samples=False), on_progress=lambda _: None).summary
+
+
+def replica_facts(profile: str) -> ReplicaFacts:
+    """What faults of one replica of this profile are reckoned from. Raises SreError for an unknown one."""
+    from serving.profiles import load
+
+    with faults_one_by_one():
+        found = load(profile)
+    return ReplicaFacts(found.scheduler.kv_blocks, sum(found.cold_start_s.values()))
+
+
+def answer(result: FleetResult, built: Built, document: ScenarioDocument) -> Simulation:
+    """A run of `serving.simulator` in our types."""
+    from sre.platforms.local.simulate_summary import Judged, columns_of, service_over_time, summary_of
+
+    scenario = result.scenario
+    written = portable(document)
+    judged = Judged(columns_of(result), ttft_s=scenario.ttft_threshold_s, tpot_s=scenario.tpot_threshold_s)
+    return Simulation(
+        title=scenario.title,
+        document=written.text,
+        files=written.files,
+        price_book=None if document.price_book is None else Path(document.price_book),
+        workload=scenario.workload.title,
+        profiles=tuple((profile.name, " ".join(profile.source.split())) for profile in built.profiles),
+        policy="" if scenario.policy is None else scenario.policy.name,
+        routing=routing_in_words(document),
+        seed=scenario.seed,
+        duration_s=scenario.duration_s,
+        scrape_interval_s=scenario.scrape_interval_s,
+        ttft_threshold_s=scenario.ttft_threshold_s,
+        tpot_threshold_s=scenario.tpot_threshold_s,
+        cold_start=scenario.groups[0].cold_start,
+        summary=summary_of(result, judged),
+        requests=judged.requests,
+        faults=_faults(result),
+        lives=tuple(
+            SimulatedLife(life.name, life.group, life.zone, life.start_s, life.ready_s, life.end_s)
+            for life in result.lives
+        ),
+        moments=tuple(
+            FleetMoment(m.at_s, m.desired, m.ready, m.starting, m.waiting, m.limited_by) for m in result.moments
+        ),
+        service=service_over_time(judged, scenario.duration_s),
+        events=tuple(_event(event) for event in result.events),
+        series=tuple(SimulatedSeries(one.name, one.labels, one.at_s, one.values) for one in result.series),
+        skipped=built.skipped_rows,
+        notes=built.notes,
+    )
+
+
+def _event(event: FleetEvent) -> SimulatedEvent:
+    detail = dict(event.detail)
+    replica = detail.pop("replica", None)
+    note = " ".join(f"{key}={value}" for key, value in detail.items())
+    return SimulatedEvent(event.at_s, event.event, None if replica is None else str(replica), note)
+
+
+def _faults(result: FleetResult) -> tuple[SimulatedFault, ...]:
+    """The scenario's faults as they were injected."""
+    return tuple(_fault(number, fault, result) for number, fault in enumerate(result.scenario.faults))
+
+
+def _fault(number: int, fault: FleetFault, result: FleetResult) -> SimulatedFault:
+    """Told by the events of the run: which replicas were hit, and when it was over. A crash or the loss of a spot
+    machine is over when the last of those replicas serves again; without it the fault outlived the run.
+    """
+    begun = [one for one in result.events if one.event == _FAULT_BEGIN and one.detail.get("fault") == number]
+    ended = [one for one in result.events if one.event == _FAULT_END and one.detail.get("fault") == number]
+    names = begun[0].detail.get("replicas", "") if begun else ""
+    return SimulatedFault(
+        kind=fault.kind,
+        target=fault.target,
+        begin_s=begun[0].at_s if begun else fault.at_s,
+        end_s=ended[0].at_s if ended else None,
+        value=fault.value,
+        replicas=tuple(str(names).split(",")) if names else (),
+    )
