@@ -132,6 +132,9 @@ class Core:
         await self.pool.close()
 
     async def page(self, path: str, accept: str) -> Page:
+        return self.show(path, accept)
+
+    def show(self, path: str, accept: str) -> Page:
         """What `/health`, `/ready` and `/metrics` say."""
         if path == "/health":
             return Page.of({"status": "ok", "platform_id": self.config.platform_id})

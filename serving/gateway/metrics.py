@@ -131,6 +131,11 @@ class GatewayMetrics:
     def request(self, outcome: Outcome) -> None:
         self._requests[outcome].inc()
 
+    @property
+    def finished_requests(self) -> float:
+        """All of them, whatever became of them."""
+        return sum(count.value for count in self._requests.values())
+
     def retry(self, reason: FailureReason) -> None:
         self._retries[reason].inc()
 

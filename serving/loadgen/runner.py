@@ -26,7 +26,7 @@ class Loop(ABC):
         self._client = client
         self._clock = clock
         self._on_record = on_record
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []  # in the order sent, so that a cut is the same each time
         self._sent = 0
         self._records: list[RequestRecord] = []
 
@@ -82,7 +82,7 @@ class OpenLoop(Loop):
             if await self._stopped_by(start + planned.offset_s, stop):
                 break
             task = asyncio.create_task(self._one(planned, body, start + planned.offset_s))
-            self._tasks.add(task)
+            self._tasks.append(task)
 
     async def _stopped_by(self, at: float, stop: asyncio.Event) -> bool:
         """Waits until `at` on the clock; True at once when `stop` is set before. Yields even when `at` is past."""
@@ -114,7 +114,7 @@ class ClosedLoop(Loop):
     async def _offer(self, schedule: Schedule, *, seed: int, stop: asyncio.Event) -> None:
         pending, until = iter(schedule.requests), self._clock() + self._duration_s
         for _ in range(min(self._concurrency, len(schedule.requests))):
-            self._tasks.add(asyncio.create_task(self._serve(pending, seed, until, stop)))
+            self._tasks.append(asyncio.create_task(self._serve(pending, seed, until, stop)))
 
     async def _serve(self, pending: Iterator[PlannedRequest], seed: int, until: float, stop: asyncio.Event) -> None:
         """One client. A request that fails at once must not let it spin: the others get their turn first."""

@@ -64,3 +64,19 @@ def run_virtually(main: Coroutine[Any, Any, _Result]) -> _Result:
     """Run `main` to its end in a loop of its own, as `asyncio.run` does. Raises Deadlock, and what `main` raises."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+class VirtualClock:
+    """The clocks of everything in the loop: `monotonic` is the loop's own, `unix` begins at `epoch`."""
+
+    __slots__ = ("_loop", "epoch")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoch: float) -> None:
+        self._loop = loop
+        self.epoch = epoch
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def unix(self) -> float:
+        return self.epoch + self._loop.time()
