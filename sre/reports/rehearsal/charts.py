@@ -137,9 +137,13 @@ def _peak(curve: BurnCurve) -> float:
 
 
 def _named(axes: Axes, real: str, mine: str) -> None:
-    """Which colour is which, with a figure beside each."""
-    for row, (text, colour) in enumerate(((f"measured {real}", MEASURED), (f"predicted {mine}", PREDICTED))):
-        at_right(axes, text.strip(), colour, (1, 1), -6 - 13 * row)
+    """Which colour is which, with a figure below each."""
+    row = 0
+    for name, figure, colour in (("measured", real, MEASURED), ("predicted", mine, PREDICTED)):
+        at_right(axes, name, colour, (1, 1), -6 - 13 * row)
+        if figure:
+            at_right(axes, figure, colour, (1, 1), -19 - 13 * row, swatch="")
+        row += 2 if figure else 1
 
 
 def _time_ticks(axes: Axes, low: float, high: float) -> None:

@@ -83,7 +83,7 @@ def comparison_page(found: Comparison) -> Page:
         figures=(),
         charts=comparison_charts(found),
         grids=(comparison_grid(found), how_grid(found.rehearsal.coverage), _assumptions(found.rehearsal)),
-        definitions=(RULE, *DEFINITIONS),
+        definitions=DEFINITIONS,
         charts_before="comparison",
         charts_title="Predicted over measured",
     )

@@ -9,6 +9,8 @@ from sre.reports.rehearsal.comparison import Compared
 from sre.reports.rehearsal.model import Rehearsal, Spread
 from sre.reports.rehearsal.quantities import Quantity
 
+_SHORT_S = 0.02
+
 
 def told(one: Quantity, value: float | None, currency: str) -> str:
     """A value in the unit of its figure."""
@@ -20,7 +22,9 @@ def told(one: Quantity, value: float | None, currency: str) -> str:
         return f"{number(value)}x"
     if one.unit == "ratio":
         return percent(value)
-    return seconds(value) if one.unit == "s" else count(value)
+    if one.unit == "s":
+        return f"{value * 1000:.2f} ms" if 0 < abs(value) < _SHORT_S else seconds(value)
+    return count(value)
 
 
 def off_by(row: Compared) -> str:
