@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -154,7 +154,7 @@ def _print(found: Answer) -> None:
     console.print(f"[bold]{escape(verdict_of(found))}[/bold]: {escape(meaning_of(found))}")
     for step in found.steps:
         console.print(f"  [cyan]·[/cyan] {escape(step_words(step, found.currency))}")
-    _grid(console, brief_grid(found))
+    _grid(console, brief_grid(found), wraps=False)
     for taken in found.taken:
         measured = f"{taken.what}: {taken.measured}, measured in {plural(len(taken.drills), 'drill')}"
         console.print(f"[dim]{escape(f'{measured}; {taken.assumed} was assumed')}[/dim]")
@@ -180,13 +180,14 @@ def _list_rates(book: RateBook, *, as_json: bool) -> None:
         _grid(console, grid)
 
 
-def _grid(console: Console, grid: Grid) -> None:
+def _grid(console: Console, grid: Grid, *, wraps: bool = True) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", title=grid.title, title_justify="left")
     for column in grid.columns:
-        table.add_column(column.label, justify="right" if column.numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        table.add_column(column.label, justify=justify, overflow="fold", no_wrap=not wraps)
     styles = {"good": "green", "bad": "red", "unsure": "yellow", "muted": "dim"}
     for row in grid.rows:
         table.add_row(*(f"[{styles[c.tone]}]{escape(c.text)}[/]" if c.tone in styles else escape(c.text) for c in row))

@@ -50,7 +50,7 @@ def months_chart(found: Answer) -> Chart:
     with drawing():
         height = 0.75 + 0.27 * len(rows)
         figure = new_figure(height)
-        axes = _bars(figure, height, left_in=1.95)
+        axes = _bars(figure, height, left_in=2.35)
         axes.set_xscale("log")
         for y, option in enumerate(rows):
             _months_row(axes, y, option)
@@ -170,7 +170,7 @@ def swing_chart(found: Answer) -> Chart:
     with drawing():
         height = 0.62 + 0.25 * len(moved)
         figure = new_figure(height)
-        axes = _bars(figure, height, left_in=2.75)
+        axes = _bars(figure, height, left_in=3.15)
         for y, swing in enumerate(moved):
             for end, alpha in ((swing.at_low, 0.45), (swing.at_high, 1.0)):
                 axes.barh(y, end.bad - middle, left=middle, color=BLUE, alpha=alpha, height=0.62)
@@ -178,7 +178,7 @@ def swing_chart(found: Answer) -> Chart:
         axes.axvline(found.economics.budget, color=VERMILION, linewidth=1.0, linestyle=(0, (5, 3)))
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:.4g} %"))
-        _names(axes, [f"{plain(swing.name, 36)}" for swing in moved])
+        _names(axes, [plain(swing.name, 44) for swing in moved])
         told = "; ".join(
             f"{s.name} {s.low}: {percent(s.at_low.bad, 4)} bad, {s.high}: {percent(s.at_high.bad, 4)}"
             for s in found.swings[:_MOST_ROWS]
@@ -219,7 +219,7 @@ def settling_chart(found: Answer) -> Chart:
 
 
 def _mark(option: Option, found: Answer) -> str:
-    return plain(f"{'chosen: ' if option is found.chosen else ''}{option.fleet.name}", 34)
+    return plain(f"{'chosen: ' if option is found.chosen else ''}{option.fleet.name}", 36)
 
 
 def _bars(figure: Figure, height_in: float, *, left_in: float) -> Axes:

@@ -2,63 +2,65 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import cast
+
 from sre.reliability.options import Option
 from sre.reliability.rates import FaultClass, RateBook
 from sre.reliability.whatif import Answer
-from sre.reports.formats import money, number, percent, seconds
+from sre.reports.finops_words import simulated
+from sre.reports.formats import money, percent, seconds
 from sre.reports.page import Cell, Grid, Tone, grid
-from sre.reports.reliability.words import step_words
+from sre.reports.reliability.words import step_words, whole
 
-OPTION_HEAD = (
-    *("option", ">spot", ">availability", ">worst 5 %", ">P(budget exceeded)", ">95 % interval", ">faults"),
-    *(">shortages", ">hours short", ">hours down", ">bill", ">failures", ">total"),
-)
-
-
-def option_rows(found: Answer) -> tuple[tuple[Cell, ...], ...]:
-    """An option a row, in the order of the question."""
-    return tuple(_option(one, found) for one in found.options)
-
-
-def _option(one: Option, found: Answer) -> tuple[Cell, ...]:
-    currency, fleet, chosen = found.currency, one.fleet, one is found.chosen
-    tone: Tone = "good" if one.keeps(found.question.risk) else "bad"
-    return (
-        Cell(f"{fleet.name}{' (chosen)' if chosen else ''}"),
-        Cell(f"{fleet.spot_replicas} of {fleet.replicas}"),
-        Cell(percent(one.availability, 3)),
-        Cell(percent(one.worst.value, 3)),
-        Cell(percent(one.exceeded.value, 1), tone),
-        Cell(f"{percent(one.exceeded.low, 1)} to {percent(one.exceeded.high, 1)}"),
-        Cell(number(one.failures)),
-        Cell(number(one.episodes)),
-        Cell(number(one.short_h)),
-        Cell(number(one.down_h)),
-        Cell(money(one.money.bill, currency)),
-        Cell(money(one.money.failures, currency)),
-        Cell(money(one.money.total, currency)),
-    )
+_WHICH = ("option", ">spot", ">zones")
 
 
 def brief_grid(found: Answer) -> Grid:
-    """The options in seven columns, for a terminal: those that keep the risk first, by total cost."""
-    currency, risk = found.currency, found.question.risk
-    ordered = sorted(found.options, key=lambda one: (not one.keeps(risk), one.money.total))
-    rows = []
-    for one in ordered:
-        tone: Tone = "good" if one.keeps(risk) else "bad"
-        amounts = (one.money.bill, one.money.failures, one.money.total)
-        rows.append(
-            (
-                Cell(one.fleet.name, "good" if one is found.chosen else ""),
-                Cell(percent(one.availability, 3)),
-                Cell(percent(one.exceeded.value, 1), tone),
-                Cell(number(one.short_h)),
-                *(Cell(money(amount, currency)) for amount in amounts),
-            )
-        )
-    head = ("option", ">availability", ">P(exceeded)", ">h short", ">bill", ">failures", ">total")
-    return grid("options", "Options, means of a month", head, rows)
+    """The options in few columns, for a terminal."""
+    rows = [
+        (*_which(one, found), *(Cell(_rounded(amount, found.currency)) for amount in _amounts(one)))
+        for one in ordered(found)
+    ]
+    head = (*_WHICH, ">P(exceeded)", ">available", ">bill", ">failures", ">total")
+    return grid("options", "Options, means of a month; those that keep the risk first", head, rows)
+
+
+def ordered(found: Answer) -> list[Option]:
+    """Those that keep the risk first, each by total cost."""
+    return sorted(found.options, key=lambda one: (not one.keeps(found.question.risk), one.money.total))
+
+
+def _which(one: Option, found: Answer) -> tuple[Cell, ...]:
+    """Spares, spot share, zones, and whether the risk is kept."""
+    fleet, tone = one.fleet, "good" if one.keeps(found.question.risk) else "bad"
+    chosen = " (chosen)" if one is found.chosen else ""
+    return (
+        Cell(f"N+{fleet.spares}{chosen}", "good" if chosen else ""),
+        Cell(f"{fleet.spot_percent} %"),
+        Cell(str(fleet.zones)),
+        Cell(percent(one.exceeded.value, 1), cast(Tone, tone)),
+        Cell(percent(one.availability, 3)),
+    )
+
+
+def _amounts(one: Option) -> tuple[Decimal, Decimal | None, Decimal]:
+    return one.money.bill, one.money.failures, one.money.total
+
+
+def _rounded(amount: Decimal | None, currency: str) -> str:
+    return simulated(amount, currency) if amount is None or abs(amount) < 10_000 else whole(amount, currency)
+
+
+def _option(one: Option, found: Answer) -> tuple[Cell, ...]:
+    return (
+        *_which(one, found)[:4],
+        Cell(f"{percent(one.exceeded.low, 1)} to {percent(one.exceeded.high, 1)}"),
+        Cell(percent(one.availability, 3)),
+        Cell(percent(one.worst.value, 3)),
+        *(Cell(f"{count:,.3g}") for count in (one.failures, one.episodes, one.short_h, one.down_h)),
+        *(Cell(_rounded(amount, found.currency)) for amount in _amounts(one)),
+    )
 
 
 def options_grid(found: Answer) -> Grid:
@@ -66,11 +68,17 @@ def options_grid(found: Answer) -> Grid:
     question = found.question
     notes = (
         f"Means of {question.months:,} simulated months of {question.days} days. Green: at most "
-        f"{percent(question.risk, 1)} of months spend more than their error budget.",
+        f"{percent(question.risk, 1)} of months spend more than their error budget (P(exceeded)). spot: the share "
+        "asked for, rounded down to whole replicas.",
         "faults: all that struck, of any kind. shortages: how often fewer replicas served than the load asked for, or "
         "the whole fleet failed, rollouts left out. hours short: with rollouts.",
     )
-    return grid("options", "Options", OPTION_HEAD, option_rows(found), notes=notes)
+    head = (
+        *(*_WHICH, ">P(exceeded)", ">95 % interval", ">available", ">worst 5 %", ">faults", ">shortages"),
+        *(">hours short", ">hours down", ">bill", ">failures", ">total"),
+    )
+    rows = [_option(one, found) for one in ordered(found)]
+    return grid("options", "Options", head, rows, notes=notes)
 
 
 def steps_grid(found: Answer) -> Grid:
@@ -136,7 +144,7 @@ def rates_grid(book: RateBook, struck: tuple[float, ...] = ()) -> Grid:
     rows = [
         (
             *map(Cell, (fault.title, fault.group, fault.hits, fault.told)),
-            Cell(number(struck[place]) if struck else "n/a"),
+            Cell(f"{struck[place]:,.3g}" if struck else "n/a"),
             Cell(book.recovery(fault.recovery).title),
             *_whose(fault),
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from sre.reliability.whatif import Answer
 from sre.reports.facts import Figure
-from sre.reports.formats import money, number, percent, plural, seconds, target
+from sre.reports.finops_words import simulated
+from sre.reports.formats import percent, plural, seconds, target
 from sre.reports.page import Cell, Grid, Page, grid
 from sre.reports.reliability.charts import reliability_charts
 from sre.reports.reliability.tables import (
@@ -18,7 +21,7 @@ from sre.reports.reliability.tables import (
     steps_grid,
     swings_grid,
 )
-from sre.reports.reliability.words import doubts_of, meaning_of, step_words, verdict_of
+from sre.reports.reliability.words import doubts_of, meaning_of, step_words, verdict_of, whole
 
 DEFINITIONS = (
     "Simulated, not measured: nothing on this page was observed in production, except what `Measured by drills` says.",
@@ -39,7 +42,6 @@ DEFINITIONS = (
 
 def reliability_page(found: Answer) -> Page:
     """The whole page."""
-    question = found.question
     return Page(
         title="Reliability what-if",
         subtitle=_subtitle(found),
@@ -90,13 +92,21 @@ def _figures(found: Answer) -> tuple[Figure, ...]:
             f"{percent(option.exceeded.low, 1)} to {percent(option.exceeded.high, 1)}; "
             f"accepted {percent(found.question.risk, 1)}",
         ),
-        Figure("faults a month", number(option.failures), f"{number(option.episodes)} shortages or outages of them"),
+        Figure("faults a month", f"{option.failures:,.3g}", f"{option.episodes:,.2g} shortages or outages of them"),
         Figure(
-            "hours short a month", number(option.short_h), f"a budget is {number(budget_minutes)} min of full outage"
+            "hours short a month", f"{option.short_h:,.2g}", f"a budget is {budget_minutes:,.3g} min of full outage"
         ),
-        Figure("bill", money(option.money.bill, currency), "GPUs, a month"),
-        Figure("failures", money(option.money.failures, currency), "expected cost a month"),
+        Figure("bill", whole(option.money.bill, currency), "GPUs, a month"),
+        Figure("failures", simulated(option.money.failures, currency), "expected cost a month"),
+        Figure("total", whole(option.money.total, currency), "bill and expected cost of failures, a month"),
+        Figure("one replica", whole(_replica(found), currency), "on demand, a month"),
     )
+
+
+def _replica(found: Answer) -> Decimal:
+    """The bill of one on-demand replica."""
+    price = found.economics.prices.on_demand.per_gpu_hour
+    return found.question.fleet.gpus_per_replica * price * Decimal(str(found.question.hours))
 
 
 def settings_grid(found: Answer) -> Grid:

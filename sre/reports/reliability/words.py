@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from sre.reliability.options import Option
 from sre.reliability.whatif import Answer, Step
-from sre.reports.formats import money, number, percent, plural
+from sre.reports.finops_words import simulated
+from sre.reports.formats import money, percent, plural
+
+
+def whole(amount: Decimal, currency: str) -> str:
+    """An amount without cents."""
+    return money(amount.quantize(Decimal(1)), currency).removesuffix(".00")
 
 
 def verdict_of(found: Answer) -> str:
@@ -19,18 +27,18 @@ def chance(option: Option) -> str:
 
 
 def meaning_of(found: Answer) -> str:
-    """One sentence on the chosen option."""
-    option, question = found.chosen, found.question
-    kept = (
-        "is the cheapest option that spends more than the month's error budget in at most "
-        f"{percent(question.risk, 1)} of months: it does in {chance(option)}"
-        if found.is_kept
-        else f"spends more than the month's error budget least often, in {chance(option)} of months; "
-        f"{percent(question.risk, 1)} is accepted"
-    )
+    """What follows the verdict."""
+    option, risk = found.chosen, percent(found.question.risk, 1)
+    bill, total = whole(option.money.bill, found.currency), whole(option.money.total, found.currency)
+    costs = f"It costs {total} a month, {bill} of it the GPU bill."
+    if found.is_kept:
+        return (
+            f"the cheapest option that spends more than a month's error budget in at most {risk} of months. It does in "
+            f"{chance(option)}. {costs}"
+        )
     return (
-        f"{option.fleet.name} {kept}, at {money(option.money.total, found.currency)} a month, "
-        f"{money(option.money.bill, found.currency)} of it the GPU bill."
+        f"{option.fleet.name} comes nearest: it spends more than a month's error budget in {chance(option)} of months; "
+        f"{risk} is accepted. {costs}"
     )
 
 
@@ -50,36 +58,49 @@ def doubts_of(found: Answer) -> tuple[str, ...]:
         doubts.append(f"Not in the cost of failures, n/a: {', '.join(missing)}.")
     if found.economics.prices.spot_is_assumed and any(one.fleet.spot_replicas for one in found.options):
         doubts.append(f"The spot price is {found.economics.prices.spot_told}.")
+    turned = rests_on(found)
+    if turned:
+        kept = "no longer keep" if found.is_kept else "keep"
+        doubts.append(f"It would {kept} the accepted risk with one of: {'; '.join(turned)}.")
     assumed = [fault.title for fault in found.world.book.faults if fault.basis == "assumed"]
     if assumed:
         doubts.append(f"Rates that nobody counted: {', '.join(assumed)}. The sensitivity shows which of them matter.")
     return tuple(doubts)
 
 
+def rests_on(found: Answer) -> tuple[str, ...]:
+    """Inputs that would turn the answer, were they at the other end of their range."""
+    risk, kept = found.question.risk, found.is_kept
+    turned = []
+    for swing in found.swings:
+        for told, end in ((swing.low, swing.at_low), (swing.high, swing.at_high)):
+            if (end.exceeded <= risk) != kept:
+                turned.append(f"{swing.name} {told} ({percent(end.exceeded, 1)} of months exceeded)")
+    return tuple(turned)
+
+
 def step_words(step: Step, currency: str) -> str:
     """What the next spare costs a month and what it buys."""
     before, after = step.before, step.after
     extra = after.fleet.spares - before.fleet.spares
+    cost = "costs" if extra == 1 else "cost"
+    more = f"N+{after.fleet.spares} instead of N+{before.fleet.spares}: {plural(extra, 'more replica')} {cost}"
     risk = f"from {percent(before.exceeded.value, 1)} to {percent(after.exceeded.value, 1)}"
-    short = f"from {number(before.short_h)} to {number(after.short_h)} hours"
-    more = f"N+{after.fleet.spares} instead of N+{before.fleet.spares}: {plural(extra, 'more replica')} cost"
-    first = f"{more}{'s' if extra == 1 else ''} {money(step.costs, currency)} a month."
-    second = (
-        f" The chance to overspend a month's error budget goes {risk}, time with too little capacity {short} a month, "
-        f"availability from {percent(before.availability, 3)} to {percent(after.availability, 3)}."
+    short = f"from {before.short_h:,.3g} to {after.short_h:,.3g} hours a month"
+    available = f"from {percent(before.availability, 3)} to {percent(after.availability, 3)}"
+    return (
+        f"{more} {whole(step.costs, currency)} a month. The chance to overspend a month's error budget goes {risk}, "
+        f"time with too little capacity {short}, availability {available}.{_worth(step, currency)}"
     )
-    return first + second + _worth(step, currency)
 
 
 def _worth(step: Step, currency: str) -> str:
     if step.saves is None:
         return " What failures cost nobody has said, so whether that pays in money is not known."
     balance = step.saves - step.costs
-    pays = "more than it costs" if balance >= 0 else "less than it costs"
-    if step.saves < 0:
-        return f" Failures are expected to cost {money(-step.saves, currency)} a month more: it does not pay in money."
-    return (
-        f" Failures are expected to cost {money(step.saves, currency)} a month less, {pays}: "
-        f"{'a gain' if balance >= 0 else 'the price of the lower risk is'} "
-        f"{'of ' if balance >= 0 else ''}{money(abs(balance), currency)} a month."
-    )
+    if step.saves <= 0:
+        return " It saves nothing that failures cost."
+    less = f" Failures are expected to cost {simulated(step.saves, currency)} a month less"
+    if balance >= 0:
+        return f"{less}: it pays for itself, by {simulated(balance, currency)} a month."
+    return f"{less}: the lower risk has a net price of {simulated(-balance, currency)} a month."
