@@ -245,6 +245,26 @@ class FleetRun:
 
 
 @dataclass(frozen=True, slots=True)
+class ParallelRun:
+    """One way to cut GPUs into replicas: `sustained_rps` is what the whole fleet carries with its requests good, and
+    `service` how it is then; None with a `reason` where it carries nothing, or cannot be.
+    """
+
+    key: str
+    label: str
+    profile: str
+    gpus_per_replica: int
+    replicas: int
+    sustained_rps: float | None
+    service: Service | None
+    reason: str = ""
+
+    @property
+    def gpus(self) -> int:
+        return self.gpus_per_replica * self.replicas
+
+
+@dataclass(frozen=True, slots=True)
 class Failover:
     """One replica killed under load. `gap` is the longest gap of each request that was under way then (on whichever
     replica), `calm_gap` that of those over before. `moved` streams went on elsewhere, `recomputed_tokens` were computed

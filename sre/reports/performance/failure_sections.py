@@ -1,0 +1,153 @@
+"""Sections about beginnings and ends: cold start by phase, failover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sre.platforms.performance import Failover
+from sre.reports.formats import number, plural, seconds
+from sre.reports.performance.columns import column, ratio, tail_columns
+from sre.reports.performance.model import Column, Finding, Origin, Row, Section, Table
+from sre.reports.performance.service_sections import Origins, stretch_words
+
+_ENGINE = "engine_"
+
+
+def cold_start_section(
+    measured: Mapping[str, float],
+    stated: Mapping[str, float],
+    origins: Origins,
+    *,
+    cold_start_scale: float,
+    absent: Sequence[str],
+) -> Section:
+    """What a replica does before its first token: our own phases measured, the GPU engine's as the profile has them."""
+    tables, findings = [], []
+    if origins.measured is not None and measured:
+        tables.append(_phases("measured", "Phases of a start, measured", measured, origins.measured))
+        own_s = sum(taken for phase, taken in measured.items() if not phase.startswith(_ENGINE))
+        findings.append(
+            Finding(
+                f"Server, model process and first inference take {seconds(own_s)} of "
+                f"{seconds(sum(measured.values()))}; the "
+                f"rest waits as the profile says, times {number(cold_start_scale)}.",
+                origins.measured,
+            )
+        )
+    if origins.simulated is not None and stated:
+        tables.append(_phases("simulated", "Phases of the GPU engine, by the profile", stated, origins.simulated))
+        longest = max(stated, key=lambda phase: stated[phase])
+        findings.append(
+            Finding(
+                f"On the GPU {seconds(sum(stated.values()))} in all, most of it {longest.replace('_', ' ')} "
+                f"({seconds(stated[longest])}).",
+                origins.simulated,
+            )
+        )
+    return Section(
+        key="cold_start",
+        title="Cold start by phase",
+        question="How long until a new replica serves, and what is it waiting for?",
+        findings=tuple(findings),
+        tables=tuple(tables),
+        method=(
+            "Measured from the spawn of the server's process to an answered inference, by the supervisor; the phases "
+            "add "
+            "up to the whole. What begins with engine is the emulated engine waiting out the profile's cold start, "
+            "times "
+            f"{number(cold_start_scale)}: it says nothing about a GPU.",
+        ),
+        absent=tuple(absent),
+    )
+
+
+def _phases(key: str, title: str, phases: Mapping[str, float], origin: Origin) -> Table:
+    rows = (*(Row(phase, phase.replace("_", " ")) for phase in phases), Row("total", "in all"))
+    taken = [*phases.values(), sum(phases.values())]
+    columns = (
+        column("seconds", "time", "duration_s", taken, origin),
+        column("share", "share", "share", [ratio(value, taken[-1]) for value in taken], origin, "it takes no time"),
+    )
+    return Table(key, title, "phase", rows, columns)
+
+
+def failover_section(
+    measured: Failover | None, simulated: Failover | None, origins: Origins, *, replicas: int, time_scale: float
+) -> Section:
+    """One of several replicas killed under load."""
+    sides = (("measured", origins.measured, measured), ("simulated", origins.simulated, simulated))
+    tables, findings = [], []
+    for name, origin, found in sides:
+        if origin is None or found is None:
+            continue
+        tables.append(Table(name, f"One kill, {name}", "fault", (_ROW,), _columns(found, origin)))
+        findings.append(Finding(_words(found), origin))
+    if origins.compared is not None and measured is not None and simulated is not None:
+        tables.append(_compared(measured, simulated, origins))
+    return Section(
+        key="failover",
+        title="Failover",
+        question="What does a client notice when a replica dies under it?",
+        findings=tuple(findings),
+        tables=tuple(tables),
+        method=(
+            f"kill -9 of the server with the most requests in flight, one of {replicas} replicas, through the ledger "
+            f"of "
+            "faults. Gap: the longest wait between two tokens of each request that was under way then.",
+            "Lost tokens: asked for and never received. Computed again: the prompts and tokens of streams that went on "
+            "elsewhere. Recovery: from the kill until that replica served again.",
+            "The simulator is told how long a restart takes (the measured one where there is one); it models no "
+            "restart "
+            "of an operating system's process.",
+            *stretch_words(time_scale),
+        ),
+    )
+
+
+_ROW = Row("crash", "kill -9, the busiest replica")
+
+
+def _columns(found: Failover, origin: Origin) -> tuple[Column, ...]:
+    counters = "the counters could not be read"
+    moved = None if found.moved is None else float(found.moved)
+    again = None if found.recomputed_tokens is None else float(found.recomputed_tokens)
+    return (
+        column("requests", "requests", "count", [float(found.requests)], origin),
+        column("failed", "failed", "count", [float(found.failed)], origin),
+        column("lost_tokens", "tokens lost", "tokens", [float(found.lost_tokens)], origin),
+        column("under_way", "under way", "count", [float(found.under_way)], origin),
+        column("moved", "moved", "count", [moved], origin, counters),
+        column("recomputed_tokens", "computed again", "tokens", [again], origin, counters),
+        *tail_columns("gap", "longest gap", [found.gap], origin),
+        column("calm_gap_p95", "before, p95", "duration_s", [found.calm_gap.p95], origin, "none was over before"),
+        column("recovery", "recovery", "duration_s", [found.recovery_s], origin, "it did not serve again in time"),
+    )
+
+
+def _words(found: Failover) -> str:
+    moved = "an unknown number" if found.moved is None else plural(found.moved, "stream")
+    back = (
+        "it did not serve again in time"
+        if found.recovery_s is None
+        else f"it served again after {seconds(found.recovery_s)}"
+    )
+    return (
+        f"{plural(found.failed, 'request')} failed of {found.requests}, {plural(found.lost_tokens, 'token')} lost; "
+        f"{moved} went "
+        f"on elsewhere, longest gap {seconds(found.gap.p99)} (before the kill {seconds(found.calm_gap.p95)}); {back}."
+    )
+
+
+def _compared(measured: Failover, simulated: Failover, origins: Origins) -> Table:
+    origin = origins.compared
+    assert origin is not None  # noqa: S101  (for the type checker; the caller asked)
+    pairs = (
+        ("moved", "moved", measured.moved, simulated.moved),
+        ("recomputed_tokens", "computed again", measured.recomputed_tokens, simulated.recomputed_tokens),
+        ("gap_p99", "longest gap p99", measured.gap.p99, simulated.gap.p99),
+        ("recovery", "recovery", measured.recovery_s, simulated.recovery_s),
+    )
+    columns = tuple(
+        column(key, label, "ratio", [ratio(two, one)], origin, "one side has none") for key, label, one, two in pairs
+    )
+    return Table("compared", "Simulator against platform", "fault", (_ROW,), columns, ("Simulated over measured.",))
