@@ -8,16 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from serving.gateway.forecast import Forecast
-from serving.simulator.agenda import Agenda
+from serving.simulator.agenda import FAULT, Agenda
 from serving.simulator.columns import Workload
+from serving.simulator.effects import Effects
+from serving.simulator.failover import Failover
+from serving.simulator.faults import Faults
 from serving.simulator.gateway import Gateway
+from serving.simulator.member import Member
 from serving.simulator.membership import Membership
+from serving.simulator.outage import Outage
 from serving.simulator.records import Records
 from serving.simulator.result import FleetResult
 from serving.simulator.scaling import Scaling
 from serving.simulator.scenario import Scenario
 from serving.simulator.scrape import Scraper
+from serving.simulator.surge import poisonous, with_surges
 from serving.simulator.validate import require_valid
+from serving.simulator.watch import Watch
 
 _CHUNK = 65_536
 OnProgress = Callable[[float], None]
@@ -29,7 +36,7 @@ def run_fleet(scenario: Scenario, *, on_progress: OnProgress | None = None) -> F
     Raises BadInput with a line for each thing that is wrong with the scenario.
     """
     require_valid(scenario)
-    return Fleet(scenario).run(on_progress)
+    return Fleet(with_surges(scenario)).run(on_progress)
 
 
 class Fleet:
@@ -50,9 +57,44 @@ class Fleet:
             end_s=scenario.duration_s,
         )
         self.scaling = Scaling(scenario, self.membership, self.gateway, self.scraper, self.agenda)
+        failover = self._prepare_moves(scenario)
+        if scenario.faults:
+            self._prepare_faults(scenario, failover)
         if is_observed:
             self.scraper.begin()
         self.scaling.begin()
+
+    def _prepare_moves(self, scenario: Scenario) -> Failover:
+        failover = Failover(scenario.gateway, self.gateway, self.membership, self.agenda)
+
+        def grace_over(member: Member, now_ns: int) -> None:
+            member.leaving = "moved"
+            failover.evacuate(now_ns)
+
+        self.membership.on_grace_over = grace_over
+        return failover
+
+    def _prepare_faults(self, scenario: Scenario, failover: Failover) -> None:
+        gateway, membership, agenda = self.gateway, self.membership, self.agenda
+        outage = Outage(gateway, membership, failover, max_ejected_share=scenario.gateway.health.max_ejected_share)
+        watch = Watch(scenario, gateway, membership, failover=failover, outage=outage, agenda=agenda)
+        effects = Effects(gateway, watch)
+        faults = Faults(scenario, membership, outage=outage, effects=effects, scaling=self.scaling, agenda=agenda)
+
+        def ready(member: Member, now_ns: int) -> None:
+            watch.follow(member, now_ns)
+            faults.came_ready(member, now_ns)
+
+        def die_of_it(member: Member, now_ns: int) -> None:
+            """At this very instant, when what is going on at the gateway is done."""
+            life = member.life
+            agenda.at(now_ns, FAULT, lambda at_ns: outage.crash([member], at_ns) if member.life == life else None)
+
+        membership.on_ready = ready
+        outage.on_dead = watch.forget
+        gateway.poison, gateway.on_poison = poisonous(scenario), die_of_it
+        self.scraper.blind_to = faults.is_blind_to
+        faults.plan()
 
     def run(self, on_progress: OnProgress | None) -> FleetResult:
         self.membership.begin()

@@ -11,17 +11,19 @@ if TYPE_CHECKING:
 
 
 class Past:
-    """What a request has behind it that lost a replica. Times in ns, -1 for never.
+    """What a request has behind it that lost a replica.
 
-    `emitted` tokens its client has, the last of them at `last_ns`; `lives` are the replicas that failed it, by name,
-    with their life then; `attempts` those it was given to, `replays` its changes of replica after the first token.
+    `emitted` tokens its client has, the last of them at `last_ns` (-1: none), the longest gap between two was `gap_ns`.
+    `lives` are the replicas that failed it, by name, with their life then; `failures` how many did, `replays` its
+    changes of replica after the first token that were no operator's wish. `sought_ns` is since when it seeks a place.
     """
 
-    __slots__ = ("attempts", "emitted", "gap_ns", "last_ns", "lives", "lost_ns", "replays", "wasted")
+    __slots__ = ("emitted", "failures", "gap_ns", "is_moved", "last_ns", "lives", "replays", "sought_ns", "wasted")
 
     def __init__(self) -> None:
-        self.emitted = self.attempts = self.replays = self.wasted = self.gap_ns = 0
-        self.last_ns = self.lost_ns = -1
+        self.emitted = self.failures = self.replays = self.wasted = self.gap_ns = 0
+        self.last_ns = self.sought_ns = -1
+        self.is_moved = False
         self.lives: dict[str, int] = {}
 
     def excluded(self, lives: Mapping[str, int]) -> set[str]:
@@ -32,11 +34,13 @@ class Past:
 class Flight:
     """`cost` is the most tokens it can occupy, which is what the gateway reckons with; `prefix` its leading blocks.
 
-    `past` is None for a request that never lost a replica, `has_token` says whether its client has one.
+    `past` is None for a request that never lost a replica, `has_token` says whether its client has one. `opened_ns` and
+    `first_here_ns` are when its present replica got it and gave its first token.
     """
 
     __slots__ = (
         "cost",
+        "first_here_ns",
         "has_token",
         "id",
         "member",
@@ -58,7 +62,7 @@ class Flight:
         self.prefix = prefix
         self.cost = prompt + output
         self.has_token = self.poisonous = False
-        self.opened_ns = -1
+        self.opened_ns = self.first_here_ns = -1
         self.past: Past | None = None
         self.member: Member | None = None
         self.ticket: Ticket | None = None

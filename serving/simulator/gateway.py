@@ -15,7 +15,7 @@ from serving.simulator.flight import Flight
 from serving.simulator.line import Line
 from serving.simulator.member import Member
 from serving.simulator.model import NS
-from serving.simulator.records import ERROR, INVALID, OK, REJECTED, Records
+from serving.simulator.records import ERROR, INVALID, OK, REJECTED, TRUNCATED, Records
 from serving.simulator.routing import Router
 from serving.simulator.scenario import Scenario
 
@@ -35,10 +35,12 @@ class Gateway:
             ratio=failover.budget_ratio, min_per_s=failover.budget_min_per_s, window_s=failover.budget_window_s, now=0.0
         )
         self.max_queue = self.waiting_inside = 0
+        self.poison: bytearray | None = None
         self.on_empty: Callable[[Member, int], None] = _ignore
         self.on_poison: Callable[[Member, int], None] = _ignore
-        self.on_step: Callable[[Member, int], None] | None = None
-        self.on_token: Callable[[Flight, Member, int], None] | None = None
+        self.on_up: Callable[[Member, int], None] = _ignore
+        self.on_placed: Callable[[Flight], None] | None = None
+        self.on_first: Callable[[Flight, Member, int], None] | None = None
         self._agenda = agenda
         self._longest_tokens = max(group.longest_tokens for group in scenario.groups)
         self._prefixes = scenario.workload.prefix
@@ -46,17 +48,18 @@ class Gateway:
 
     # on the way in
 
-    def arrive(self, id_: int, now_ns: int, prompt: int, output: int, priority: int) -> Flight | None:
-        """A request comes. None when it went in and out at once."""
+    def arrive(self, id_: int, now_ns: int, prompt: int, output: int, priority: int) -> None:
+        """A request comes."""
         line = self.line
         if line.head is not None:
             line.expire(now_ns)
         flight = Flight(id_, now_ns, prompt, output, priority, self._prefixes[id_] if self._prefixes else ())
+        if self.poison is not None and self.poison[id_]:
+            flight.poisonous = True
         self.enter(flight, now_ns)
         waiting = len(line) + self.waiting_inside
         if waiting > self.max_queue:
             self.max_queue = waiting
-        return flight
 
     def enter(self, flight: Flight, now_ns: int) -> None:
         """A place at once, one in the line, or none."""
@@ -97,14 +100,17 @@ class Gateway:
         records.attempts[id_] += 1
         records.replica[id_] = member.life
         if flight.cost > member.longest_tokens:
-            self.end(flight, INVALID, now_ns)  # the engine refuses it: the gateway knows its cache, not its length
+            # its engine refuses it: the gateway knows the size of a cache, and not the longest sequence
+            self.end(flight, TRUNCATED if flight.has_token else INVALID, now_ns)
             return
-        flight.member, flight.opened_ns = member, now_ns
+        flight.member, flight.opened_ns, flight.first_here_ns = member, now_ns, -1
         member.flights[id_] = flight
         member.outstanding_tokens += flight.cost
         self.router.taken(member, flight.prefix)
         self.router.update(member)
         past = flight.past
+        if past is not None and self.on_placed is not None:
+            self.on_placed(flight)
         member.core.add(
             id_,
             prompt_tokens=flight.prompt,
@@ -148,8 +154,13 @@ class Gateway:
             self.on_empty(member, now_ns)
 
     def _first_token(self, flight: Flight, member: Member, now_ns: int) -> None:
-        if self.on_token is not None:
-            self.on_token(flight, member, now_ns)
+        health = member.health
+        member.progress_ns = flight.first_here_ns = now_ns
+        if health.suspect or health.state == "half_open":
+            health.served(now_ns / NS)
+            self.router.update(member)
+        if flight.past is not None and self.on_first is not None:
+            self.on_first(flight, member, now_ns)
         if flight.has_token:
             return
         flight.has_token = True
@@ -160,6 +171,10 @@ class Gateway:
     def _last_token(self, flight: Flight, member: Member, now_ns: int) -> None:
         self.release(flight, member)
         records, id_ = self.records, flight.id
+        if flight.past is not None:
+            past = flight.past
+            past.emitted, past.last_ns = flight.output, now_ns
+            past.gap_ns = max(past.gap_ns, records.longest_gap_ns[id_])
         records.last_ns[id_] = now_ns
         records.emitted[id_] = flight.output
         self.end(flight, OK, now_ns)
@@ -176,6 +191,11 @@ class Gateway:
         records, id_ = self.records, flight.id
         records.outcome[id_] = outcome
         records.ended_ns[id_] = now_ns
+        if flight.past is not None:
+            past = flight.past
+            records.emitted[id_], records.last_ns[id_] = past.emitted, past.last_ns
+            records.longest_gap_ns[id_] = past.gap_ns
+            records.wasted_tokens[id_] = past.wasted + (0 if outcome == OK else past.emitted)
         if self.forecast is not None and records.placed_ns[id_] >= 0:
             self.forecast.end(id_, now_ns / NS)
 
@@ -200,6 +220,7 @@ class Gateway:
         self.line.expire(now_ns)
         self.line.no_replica_since(None)
         self.router.update(member)
+        self.on_up(member, now_ns)
         self.serve_line(now_ns)
 
     def went_out(self, member: Member, members: Sequence[Member], now_ns: int) -> None:

@@ -27,7 +27,7 @@ class Line:
         self._flights: dict[Ticket, Flight] = {}
         self._by_age: deque[Flight] = deque()
         self._numbers = 0
-        self._outage_since_ns: int | None = None
+        self._outage_since_ns: int | None = 0
 
     def __len__(self) -> int:
         return len(self._line)
@@ -74,8 +74,9 @@ class Line:
             flight.ticket = None
 
     def no_replica_since(self, now_ns: int | None) -> None:
-        """No replica takes work from then on; None: one does again."""
-        self._outage_since_ns = now_ns
+        """No replica takes work from then on, or since before; None: one does again."""
+        if now_ns is None or self._outage_since_ns is None:
+            self._outage_since_ns = now_ns
 
     def expire(self, now_ns: int | None) -> None:
         """Send away who has waited enough by `now_ns`; None: all, each at its own end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from serving.autoscale.model import Pod
+from serving.backoff import Backoff
 from serving.gateway.health import Health
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from serving.simulator.flight import Flight
     from serving.simulator.scenario import ReplicaGroup
 
+Leaving = Literal["timeout", "moved"]
+"""Why its requests are to go elsewhere: it fell silent, or it is to be left."""
 Process = Literal["starting", "ready", "backoff", "draining"]
 """The states of a replica's process in the platform's `state.json`."""
 
@@ -26,6 +29,7 @@ class Member:
     """
 
     __slots__ = (
+        "backoff",
         "core",
         "drain_until_ns",
         "flights",
@@ -35,6 +39,7 @@ class Member:
         "health",
         "index",
         "last_turn",
+        "leaving",
         "life",
         "listed",
         "longest_tokens",
@@ -42,6 +47,7 @@ class Member:
         "name",
         "outstanding_tokens",
         "process",
+        "progress_ns",
         "room_tokens",
         "scraped_busy_ns",
         "scraped_ns",
@@ -80,6 +86,9 @@ class Member:
         self.life = -1
         self.followed_ns = -1
         self.drain_until_ns = -1
+        self.progress_ns = 0
+        self.leaving: Leaving | None = None
+        self.backoff = Backoff()
         self.scraped_ns = self.scraped_busy_ns = 0
 
     @property

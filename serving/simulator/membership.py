@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
-from serving.simulator.agenda import READY, RETRY, Agenda
+from serving.simulator.agenda import READY, RETRY, Action, Agenda
 from serving.simulator.engine import Engine
 from serving.simulator.gateway import Gateway
 from serving.simulator.member import Member
@@ -45,8 +46,10 @@ class Membership:
         self.lives: list[LifeSoFar] = []
         self.events: list[FleetEvent] = []
         self.preemptions = self.prefix_queries_tokens = self.prefix_hits_tokens = 0
-        self.cold_start_factor = 1.0
+        self.cold_start_factors: list[float] = []
+        self.lost_zones: dict[str, int] = {}
         self.on_grace_over: Callable[[Member, int], None] = _ignore
+        self.on_ready: Callable[[Member, int], None] = _ignore
         self._added = [0] * len(scenario.groups)
         priorities = scenario.workload.priority
         self._has_priorities = len(priorities) > 0 and bool((priorities != priorities[0]).any())
@@ -67,17 +70,21 @@ class Membership:
         """The replicas the fleet has from the start are up at once."""
         for group_index, group in enumerate(self._scenario.groups):
             for _ in range(group.count):
-                self.serve(self._join(group_index, group, 0), 0)
+                member = self._join(group_index, group)
+                self._lives(member, 0)
+                self.serve(member, 0)
 
-    def launch(self, now_ns: int) -> Member:
-        """One more of the first group; it serves after its cold start."""
-        member = self._join(0, self._scenario.groups[0], now_ns)
-        self._starts(member, now_ns)
-        return member
+    def launch(self, now_ns: int, *, group_index: int = 0) -> None:
+        """One more of a group; it serves after its cold start. In a zone that is lost it waits for that to end."""
+        member = self._join(group_index, self._scenario.groups[group_index])
+        if member.zone in self.lost_zones:
+            member.process = "backoff"
+        else:
+            self._lives(member, now_ns)
+            self._starts(member, now_ns)
 
-    def _join(self, group_index: int, group: ReplicaGroup, now_ns: int) -> Member:
-        zone = group.zones[self._added[group_index] % len(group.zones)]
-        self._added[group_index] += 1
+    def _join(self, group_index: int, group: ReplicaGroup) -> Member:
+        zone = self._next_zone(group_index, group)
         member = Member(
             self._free_name(),
             len(self.everyone),
@@ -90,8 +97,17 @@ class Membership:
         )
         self.members.append(member)
         self.everyone.append(member)
-        self._lives(member, now_ns)
         return member
+
+    def _next_zone(self, group_index: int, group: ReplicaGroup) -> str:
+        """In turn; one that is lost is passed over while there is another."""
+        zones = group.zones
+        for _ in zones:
+            zone = zones[self._added[group_index] % len(zones)]
+            self._added[group_index] += 1
+            if zone not in self.lost_zones:
+                break
+        return zone
 
     def _engine(self, group: ReplicaGroup) -> Engine:
         return replica_for(
@@ -111,7 +127,8 @@ class Membership:
         self.note(now_ns, "replica_started", member)
 
     def _starts(self, member: Member, now_ns: int) -> None:
-        cold_start_ns = round(member.group.cold_start_s * self.cold_start_factor * NS)
+        member.process = "starting"
+        cold_start_ns = round(member.group.cold_start_s * prod(self.cold_start_factors) * NS)
         life = member.life
 
         def ready(at_ns: int) -> None:
@@ -128,16 +145,18 @@ class Membership:
         took_s = (now_ns - self.lives[member.life].start_ns) / NS
         self.note(now_ns, "replica_ready", member, {"cold_start_s": took_s})
         self._gateway.came_up(member, now_ns)
+        self.on_ready(member, now_ns)
 
     # leaving
 
     def drain(self, member: Member, now_ns: int, *, grace_s: float = SCALE_IN_GRACE_S) -> None:
         """No new work; it stops when it is empty, and what is not done after the grace moves."""
-        was_up = member.process == "ready"
-        member.process = "draining"
+        before, member.process = member.process, "draining"
         member.health.draining = True
-        if not was_up:
-            self.stop(member, now_ns)
+        if before != "ready":
+            if before == "starting":
+                self.ends(member, now_ns)
+            self.forget(member)
             return
         self._gateway.went_out(member, self.members, now_ns)
         self.note(now_ns, "replica_drain_started", member, {"grace_s": grace_s})
@@ -155,13 +174,46 @@ class Membership:
         """It is empty and leaves the fleet."""
         self.note(now_ns, "replica_drained", member)
         self.ends(member, now_ns)
+        self.forget(member)
+
+    def forget(self, member: Member) -> None:
+        """It is no part of the fleet any more."""
         self.members.remove(member)
 
-    def ends(self, member: Member, now_ns: int) -> None:
+    def ends(self, member: Member, now_ns: int, *, returncode: int = 0) -> None:
         """Its process is gone, and with it this life."""
         self.lives[member.life].end_ns = now_ns
-        self.note(now_ns, "replica_exited", member)
+        self.note(now_ns, "replica_exited", member, {"returncode": returncode})
         self._count(member)
+
+    def restart(self, member: Member, now_ns: int) -> None:
+        """Its keeper starts it again after a while, unless its zone is lost."""
+        life = self.lives[member.life]
+        served_s = 0.0 if life.ready_ns < 0 else (now_ns - life.ready_ns) / NS
+        delay_s = member.backoff.next_delay(served_s=served_s)
+        member.process = "backoff"
+        self.note(now_ns, "replica_restart_scheduled", member, {"delay_s": delay_s})
+        self._agenda.at(now_ns + round(delay_s * NS), READY, self._restarts(member, member.life), index=member.index)
+
+    def _restarts(self, member: Member, life: int) -> Action:
+        def start(now_ns: int) -> None:
+            if member.process == "backoff" and member.life == life and member.zone not in self.lost_zones:
+                member.core = self._engine(member.group)
+                member.scraped_ns, member.scraped_busy_ns = now_ns, 0
+                self._lives(member, now_ns)
+                self._starts(member, now_ns)
+
+        return start
+
+    def zone_back(self, zone: str, now_ns: int) -> None:
+        """What was lost with the zone starts again at once."""
+        self.lost_zones[zone] -= 1
+        if self.lost_zones[zone]:
+            return
+        del self.lost_zones[zone]
+        for member in self.members:
+            if member.zone == zone and member.process == "backoff":
+                self._restarts(member, member.life)(now_ns)
 
     def _count(self, member: Member) -> None:
         core = member.core
@@ -172,7 +224,7 @@ class Membership:
     def close(self) -> tuple[Life, ...]:
         """The lives as they are billed: none begins or lasts beyond the run's duration."""
         for member in self.members:
-            if self.lives[member.life].end_ns < 0:
+            if member.life >= 0 and self.lives[member.life].end_ns < 0:
                 self._count(member)
         end_s = self._scenario.duration_s
         return tuple(_closed(life, end_s) for life in self.lives)

@@ -62,7 +62,9 @@ class SampledSeries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FleetResult:
-    """One run. `series` is empty when the scenario did not ask for samples."""
+    """One run. `scenario` is what was played: its workload holds what a surge brought. `series` is empty when the
+    scenario did not ask for samples.
+    """
 
     scenario: Scenario
     outcomes: Outcomes

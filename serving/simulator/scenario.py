@@ -63,10 +63,14 @@ class ReplicaGroup:
 @dataclass(frozen=True, slots=True)
 class GatewayRules:
     """The gateway's sections, with their defaults. `balancing` is by what affinity is overruled, or by what work is
-    spread without it (`routing.affinity` false); the platform's own is `least_outstanding`.
+    spread without it (`routing.affinity` false); the platform's own is `least_outstanding`. The three times bound one
+    attempt and all attempts until the first token, and the gap after it, seconds (`serving.gateway.config`).
     """
 
     balancing: Balancing = "least_outstanding"
+    first_token_timeout_s: float = 30.0
+    deadline_s: float = 60.0
+    idle_timeout_s: float = 10.0
     routing: RoutingConfig = field(default_factory=RoutingConfig)
     admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     failover: FailoverConfig = field(default_factory=FailoverConfig)
@@ -95,7 +99,8 @@ class Scenario:
 
     Decisions and billing end at `duration_s`; what is in flight then is served to its end. `policy` None: the fleet
     stays as it is. Metrics are scraped each `scrape_interval_s`, the autoscaler looks each `sync_period_s`. Samples are
-    kept only when `keep_samples`: a thousand replicas have many.
+    kept only when `keep_samples`: a thousand replicas have many. A replica that the gateway holds out of rotation for
+    `unhealthy_restart_s` is killed and started anew.
     """
 
     title: str
@@ -109,5 +114,6 @@ class Scenario:
     scrape_interval_s: float = 5.0
     sync_period_s: float = 15.0
     keep_samples: bool = False
+    unhealthy_restart_s: float = 20.0
     ttft_threshold_s: float = 1.0
     tpot_threshold_s: float = 0.05

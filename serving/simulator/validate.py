@@ -14,6 +14,7 @@ from serving.autoscale.promql import parse_simple
 from serving.errors import BadInput
 from serving.simulator.columns import Workload
 from serving.simulator.scenario import ReplicaGroup, Scenario
+from serving.simulator.validate_faults import faults_of_faults
 
 
 def validate(scenario: Scenario) -> list[str]:
@@ -22,6 +23,7 @@ def validate(scenario: Scenario) -> list[str]:
         *_of_itself(scenario),
         *(fault for group in scenario.groups for fault in _of_group(group)),
         *_of_workload(scenario.workload, scenario),
+        *faults_of_faults(scenario),
         *(_of_policy(scenario.policy) if scenario.policy is not None else ()),
     ]
 
@@ -40,6 +42,7 @@ def _of_itself(scenario: Scenario) -> Iterator[str]:
         "sync_period_s",
         "ttft_threshold_s",
         "tpot_threshold_s",
+        "unhealthy_restart_s",
     ):
         value = getattr(scenario, name)
         if not (math.isfinite(value) and value > 0):
