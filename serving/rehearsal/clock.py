@@ -61,9 +61,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtually(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run `main` to its end in a loop of its own, as `asyncio.run` does. Raises Deadlock, and what `main` raises."""
+    """Run `main` to its end in a loop of its own, as `asyncio.run` does. Raises Deadlock, what `main` raises, and what
+    a callback or a task nobody waited for has raised: live it would be a line in a log.
+    """
+    unheard: list[BaseException] = []
+
+    def hear(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        unheard.append(context.get("exception") or RuntimeError(context["message"]))
+
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
+        runner.get_loop().set_exception_handler(hear)
+        result = runner.run(main)
+    if unheard:
+        raise unheard[0]
+    return result
 
 
 class VirtualClock:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
 import aiohttp
 
@@ -35,10 +35,23 @@ class Storm:
         self._finished = finished
         self._loop = asyncio.get_running_loop()
         self._random = random.Random(f"{offer.seed}/storm")  # noqa: S311  (a workload, not a secret)
-        self._task = asyncio.create_task(self._blow(), name=f"offer {offer.kind}")
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in order, so that an end is the same each time
+        self._task = self._spawn(self._blow())
 
     def stop(self) -> None:
-        self._task.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name=f"offer {self._offer.kind}")
+        self._tasks[task] = None
+        task.add_done_callback(self._over)
+        return task
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        del self._tasks[task]
+        if not task.cancelled():
+            task.result()
 
     async def _blow(self) -> None:
         if self._offer.kind == "retry":
@@ -61,20 +74,18 @@ class Storm:
 
     async def _at_rate(self, rate_rps: float) -> None:
         at, number = self._loop.time(), 0
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                at += self._random.expovariate(rate_rps)
-                await asyncio.sleep(max(0.0, at - self._loop.time()))
-                if self.counts.inflight >= _MOST_INFLIGHT:
-                    self.counts.skipped += 1
-                    continue
-                tasks.create_task(self._request(number))
-                number += 1
+        while True:
+            at += self._random.expovariate(rate_rps)
+            await asyncio.sleep(max(0.0, at - self._loop.time()))
+            if self.counts.inflight >= _MOST_INFLIGHT:
+                self.counts.skipped += 1
+                continue
+            self._spawn(self._request(number))
+            number += 1
 
     async def _by_clients(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for client in range(self._offer.clients):
-                tasks.create_task(self._insist(client, self._random.uniform(0.0, self._offer.pause_s)))
+        for client in range(self._offer.clients):
+            self._spawn(self._insist(client, self._random.uniform(0.0, self._offer.pause_s)))
 
     async def _insist(self, number: int, offset_s: float) -> None:
         offer = self._offer
