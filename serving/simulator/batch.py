@@ -45,6 +45,10 @@ class Batch:
         return len(self._decodes) + len(self._prefills)
 
     @property
+    def decodes(self) -> int:
+        return len(self._decodes)
+
+    @property
     def is_decoding(self) -> bool:
         return bool(self._decodes)
 

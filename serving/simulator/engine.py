@@ -40,6 +40,17 @@ class Progress(NamedTuple):
 Evicted = Progress
 
 
+class Stretch(NamedTuple):
+    """The steps that ended last: how many, over which time, and how many requests got a token of each beyond their
+    first.
+    """
+
+    steps: int
+    start_ns: int
+    end_ns: int
+    decodes: int
+
+
 class Engine(Protocol):
     """Tell it of requests and faults at any time, `complete` when `next_ns` is reached, then `start`.
 
@@ -118,3 +129,6 @@ class Engine(Protocol):
 
     def complete(self) -> list[Token]:
         """End what is under way, at `next_ns`: first and last tokens."""
+
+    def stretch(self) -> Stretch:
+        """What `complete` ended."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from serving.batching import Emission, Request, Scheduler, SchedulerConfig, StepPlan, StepTimeModel
-from serving.simulator.engine import Evicted, Progress, Token
+from serving.simulator.engine import Evicted, Progress, Stretch, Token
 from serving.simulator.model import NS
 
 
@@ -45,6 +45,7 @@ class ReferenceReplica:
         self._arrivals = self._busy_ns = self._start_ns = self._end_ns = self.preemptions = 0
         self._past_queries = self._past_hits = 0
         self._plan: StepPlan | None = None
+        self._last_decodes = 0
 
     @property
     def running(self) -> int:
@@ -170,12 +171,16 @@ class ReferenceReplica:
         for allotment in plan.allotments:
             if (ongoing := self._by_key.get(allotment.request_id)) is not None:
                 ongoing.computed += allotment.tokens
-        tokens = []
-        for emission in self._scheduler.complete(plan).emitted:
+        tokens, emitted = [], self._scheduler.complete(plan).emitted
+        for emission in emitted:
             token = self._emit(emission)
             if token.is_first or token.is_last:
                 tokens.append(token)
+        self._last_decodes = len(emitted) - sum(token.is_first for token in tokens)
         return tokens
+
+    def stretch(self) -> Stretch:
+        return Stretch(int(self._end_ns > 0), self._start_ns, self._end_ns, self._last_decodes)
 
     def _emit(self, emission: Emission) -> Token:
         ongoing = self._by_key[emission.request_id]

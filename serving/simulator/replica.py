@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from serving.batching import SchedulerConfig, StepTimeModel
 from serving.simulator.batch import Batch
-from serving.simulator.engine import Evicted, Progress, Token
+from serving.simulator.engine import Evicted, Progress, Stretch, Token
 from serving.simulator.sequence import Sequence
 from serving.simulator.steps import Run, StepTimes
 
@@ -30,6 +30,8 @@ class Replica:
         self._arrivals = self._busy_ns = self._past_preemptions = 0
         self._limit: int | None = None
         self._run: Run | None = None
+        self._last_run: Run | None = None
+        self._last_decodes = 0
 
     @property
     def preemptions(self) -> int:
@@ -150,11 +152,16 @@ class Replica:
             for sequence in self._leaving:
                 batch.drop(sequence)
             self._leaving.clear()
+        self._last_run, self._last_decodes = run, batch.decodes
         tokens = batch.collect()
         for token in tokens:
             if token.is_last:
                 del self._sequences[token.id]
         return tokens
+
+    def stretch(self) -> Stretch:
+        run = self._last_run
+        return Stretch(0, 0, 0, 0) if run is None else Stretch(run.steps, run.start_ns, run.end_ns, self._last_decodes)
 
     def _cut(self, now_ns: int) -> None:
         """What comes next is planned when the step under way ends."""

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario's faults: unknown kinds and targets, times outside the run, values that mean nothing."""
+"""What is wrong with the faults of a scenario: unknown kinds and targets, times outside the run, senseless values."""
 
 from __future__ import annotations
 
