@@ -26,6 +26,7 @@ from sre.cli import (
     serve,
     simulate,
     slo,
+    sweep,
     tabletop,
     whatif,
 )
@@ -49,6 +50,7 @@ app.command("load")(load.load)
 app.command("serve")(serve.serve)
 app.command("capacity")(capacity.capacity)
 app.command("simulate")(simulate.simulate)
+app.command("sweep")(sweep.sweep)
 app.command("rehearse")(rehearse.rehearse)
 app.command("whatif")(whatif.whatif)
 app.add_typer(gameday.app, name="gameday")

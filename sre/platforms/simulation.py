@@ -68,8 +68,9 @@ class SimulationRequest:
     """One simulation. None is what the scenario says, and without a scenario the default.
 
     `scenario` is a scenario file; without it `profile` is needed. `workload` is one of GENERATED, `trace` a file; only
-    one of them. `faults` come on top of the scenario's. `policy` is an HPA or KEDA file. Replicas, zones, seats, budget
-    and cold start are those of the first group. `skip_bad_rows` leaves out what is wrong in a trace, and counts it.
+    one of them. `requests` stops after so many. `faults` come on top of the scenario's. `policy` is an HPA or KEDA
+    file, `no_policy` takes the scenario's away. Replicas, zones, seats, budget and cold start are those of group one.
+    `skip_bad_rows` leaves out what is wrong in a trace, and counts it.
     """
 
     scenario: Path | None = None
@@ -85,6 +86,7 @@ class SimulationRequest:
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     policy: Path | None = None
+    no_policy: bool = False
     faults: tuple[FaultRequest, ...] = ()
     zones: tuple[str, ...] | None = None
     spot: bool | None = None

@@ -66,6 +66,15 @@ def replica_facts(profile: str) -> ReplicaFacts:
     return ReplicaFacts(found.scheduler.kv_blocks, sum(found.cold_start_s.values()))
 
 
+def price_book_of(scenario: Path) -> Path | None:
+    """The price book that a scenario file names. Raises BadDocument."""
+    from serving.simulator.scenario_file import load_scenario
+
+    with faults_one_by_one():
+        named = load_scenario(scenario).price_book
+    return None if named is None else scenario.parent / named
+
+
 def answer(result: FleetResult, built: Built, document: ScenarioDocument) -> Simulation:
     """A run of `serving.simulator` in our types."""
     from sre.platforms.local.simulate_summary import Judged, columns_of, service_over_time, summary_of

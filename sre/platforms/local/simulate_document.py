@@ -94,6 +94,8 @@ def _changed(data: dict[str, Any], request: SimulationRequest) -> dict[str, Any]
         policy=None if request.policy is None else str(request.policy.resolve()),
         seed=request.seed,
     )
+    if request.no_policy:
+        data.pop("policy", None)
     thresholds = {**data.get("thresholds", {}), **_given(ttft_s=request.ttft_s, tpot_s=request.tpot_s)}
     if thresholds:
         data["thresholds"] = thresholds

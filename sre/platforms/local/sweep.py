@@ -1,0 +1,182 @@
+"""Many configurations of one simulation: all of a grid, some drawn from it, or successive halving.
+
+Halving (Jamieson and Talwalkar, 2016; the rungs of Hyperband, Li and others, 2018): every drawn configuration is played
+on the first quarter of the time, the better half of them on the first half, the better half of those on all of it.
+Better is: meets the target and costs less for a good token; of those that miss it, misses it by less. All points of a
+sweep share one seed, so that they are told apart by their settings, not by luck. What is found depends on nothing else:
+neither on the number of processes nor on an interruption in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sre.errors import SreError
+from sre.platforms.local.errors import faults_one_by_one
+from sre.platforms.local.sweep_executors import executor_of
+from sre.platforms.local.sweep_knobs import MOST_POINTS, Settings, changed, drawn, grid, require_knobs, size
+from sre.platforms.local.sweep_point import Task
+from sre.platforms.local.sweep_store import PointStore
+from sre.platforms.simulation import SimulationSummary, Sweep, SweepPoint, SweepRequest
+
+if TYPE_CHECKING:
+    from serving.simulator.scenario_build import Built
+
+RUNGS = (0.25, 0.5, 1.0)
+Price = Callable[[SimulationSummary], float | None]
+"""Cost of a million good tokens; None where there is no price, or no good token."""
+
+
+def sweep(request: SweepRequest, *, price: Price, on_progress: Callable[[str], None]) -> Sweep:
+    """Play it. Raises SreError, one line, for a knob or value that cannot be, a folder of another sweep, too large a
+    grid; EnvironmentLacks where Ray is asked for and absent. A configuration that cannot be is a failed point.
+    """
+    require_knobs(request.knobs)
+    _require_size(request)
+    executor = executor_of(request.executor, request.jobs)
+    base, document = _base(request)
+    store = PointStore(request.folder, _spec(request, document))
+    resumed = len(store.found)
+    if resumed:
+        on_progress(f"{resumed} finished points taken from {request.folder}")
+    seed = base.scenario.seed
+
+    def played(wanted: Sequence[Settings], fidelity: float) -> list[SweepPoint]:
+        tasks = [Task(request.base, settings, base.scenario.duration_s, fidelity) for settings in wanted]
+        missing = [task for task in tasks if (task.settings, task.fidelity) not in store.found]
+        done = len(tasks) - len(missing)
+
+        def told(point: SweepPoint) -> None:
+            nonlocal done
+            done += 1
+            store.add(point)
+            on_progress(f"{done} of {len(tasks)}: {_said(point)}")
+
+        if missing:
+            executor.run(missing, told)
+        return [store.found[(task.settings, task.fidelity)] for task in tasks]
+
+    points = _searched(request, played, price, seed)
+    store.finish(points)
+    return Sweep(
+        title=base.scenario.title,
+        workload=base.scenario.workload.title,
+        knobs=tuple(request.knobs),
+        search=request.search,
+        target=request.target,
+        seed=seed,
+        ttft_threshold_s=base.scenario.ttft_threshold_s,
+        tpot_threshold_s=base.scenario.tpot_threshold_s,
+        points=points,
+        resumed=resumed,
+        grid_size=size(request.knobs),
+        profiles=tuple((profile.name, " ".join(profile.source.split())) for profile in base.profiles),
+        notes=base.notes,
+    )
+
+
+def _require_size(request: SweepRequest) -> None:
+    count = size(request.knobs) if request.search == "grid" else request.trials
+    if request.search != "grid" and request.trials < 1:
+        raise SreError(f"--search {request.search}: say how many configurations are tried: --trials 20")
+    if count > MOST_POINTS:
+        raise SreError(
+            f"{count:,} configurations are too many: vary less, or draw some with --search halving --trials 50"
+        )
+
+
+def _base(request: SweepRequest) -> tuple[Built, str]:
+    """The scenario that is varied, built with the first settings that can be: its trace and options are checked once,
+    here, in place of once a point.
+    """
+    from serving.simulator.scenario_build import build_scenario
+    from serving.simulator.scenario_file import text_of
+    from sre.platforms.local.simulate_document import document_of
+
+    problems: list[SreError] = []
+    for settings in _first_few(request):
+        try:
+            with faults_one_by_one():
+                document = document_of(changed(request.base, settings))
+                built = build_scenario(
+                    document, folder=Path(), skip_bad_rows=request.base.skip_bad_rows, keep_samples=False
+                )
+                return built, text_of(document)
+        except SreError as error:
+            problems.append(error)
+    raise problems[0]
+
+
+def _first_few(request: SweepRequest) -> list[Settings]:
+    """One combination for each value of each knob, the rest at its first: enough to find one that can be."""
+    first: Settings = tuple((knob.name, knob.values[0]) for knob in request.knobs)
+    others = [
+        tuple((name, value if name == knob.name else kept) for name, kept in first)
+        for knob in request.knobs
+        for value in knob.values[1:]
+    ]
+    return [first, *others]
+
+
+def _searched(
+    request: SweepRequest,
+    played: Callable[[Sequence[Settings], float], list[SweepPoint]],
+    price: Price,
+    seed: int,
+) -> tuple[SweepPoint, ...]:
+    if request.search == "grid":
+        return tuple(played(grid(request.knobs), 1.0))
+    chosen = drawn(request.knobs, request.trials, seed=seed)
+    if request.search == "random":
+        return tuple(played(chosen, 1.0))
+    last: dict[Settings, SweepPoint] = {}
+    left = chosen
+    for fidelity in RUNGS:
+        points = played(left, fidelity)
+        last |= {point.settings: point for point in points}
+        able = [point for point in points if point.state == "simulated"]
+        best = sorted(able, key=lambda point: _rank(point, request.target, price))[: math.ceil(len(able) / 2)]
+        kept = {point.settings for point in best}
+        left = [settings for settings in left if settings in kept]
+        if not left:
+            break
+    return tuple(last[settings] for settings in chosen)
+
+
+def _rank(point: SweepPoint, target: float, price: Price) -> tuple[int, float]:
+    """Lower is better."""
+    summary = point.summary
+    attainment = 0.0 if summary is None else summary.attainment or 0.0
+    cost = None if summary is None else price(summary)
+    if attainment >= target and cost is not None:
+        return 0, cost
+    return 1, -attainment
+
+
+def _said(point: SweepPoint) -> str:
+    if point.summary is None:
+        return f"{point.name}: {point.reason}"
+    share = point.summary.attainment
+    part = "" if point.fidelity == 1 else f" (first {point.fidelity:.0%})"
+    return f"{point.name}{part}: {'n/a' if share is None else f'{share:.2%}'} good"
+
+
+def _spec(request: SweepRequest, document: str) -> dict[str, Any]:
+    """What makes two sweeps the same one: not the number of processes, not the folder."""
+    asked = replace(request.base, keep_samples=False)
+    files = [path for path in (asked.scenario, asked.trace, asked.policy) if path is not None]
+    return {
+        "schema": 1,
+        "knobs": [[knob.name, list(knob.values)] for knob in request.knobs],
+        "search": request.search,
+        "trials": request.trials,
+        "target": request.target,
+        "scenario": hashlib.sha256(document.encode()).hexdigest(),
+        "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()],
+        "skip_bad_rows": asked.skip_bad_rows,
+    }
