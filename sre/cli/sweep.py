@@ -190,9 +190,9 @@ def _stated_book(base: SimulationRequest) -> Path | None:
 
 
 def _print(report: SweepReport) -> None:
-    from sre.reports.simulation.sweep_page import failed_table, points_table, verdict_of
+    from sre.reports.simulation.sweep_page import missing_table, points_table, verdict_of
 
     typer.secho(f"SIMULATED: {verdict_of(report)}", bold=True)
     print_table(points_table(report))
-    if report.failed:
-        print_table(failed_table(report))
+    if report.missing:
+        print_table(missing_table(report))

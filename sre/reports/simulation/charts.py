@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from sre.platforms.simulation import EPOCH, Simulation
 from sre.reports.burn_chart import burn_chart
@@ -175,9 +175,19 @@ def _draw_latency(
     known = np.concatenate([low[~np.isnan(low)], high[~np.isnan(high)], [limit_s]])
     bottom, top = float(known.min()) / 1.5, float(known.max()) * 1.6
     axes.set_ylim(bottom, top)
+    axes.yaxis.set_major_locator(FixedLocator(_steps(bottom, top)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y * 1000:g} ms" if y < 0.9995 else f"{y:g} s"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.minorticks_off()
     label_ends(axes, [("p50", _last(low), BLUE), ("p95", _last(high), VERMILION), ("threshold", limit_s, INK)])
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """Ticks of 1, 2, 5 and so on, at most five of them."""
+    for leads in ((1, 2, 5), (1, 3), (1,)):
+        inside = [tick for e in range(-5, 5) for lead in leads if low <= (tick := lead * 10.0**e) <= high]
+        if len(inside) <= 5:
+            return inside
+    return inside[:: 1 + len(inside) // 5]
 
 
 def _last(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:

@@ -56,9 +56,9 @@ class SweepReport:
         return tuple(sorted((one for one in self.points if one.on_front), key=lambda one: one.cost or Decimal(0)))
 
     @property
-    def failed(self) -> tuple[JudgedPoint, ...]:
-        """Those that meet the target not, or were not played to the end, in the sweep's order."""
-        return tuple(one for one in self.points if one.reason)
+    def missing(self) -> tuple[JudgedPoint, ...]:
+        """Those that could not be played, or not to the end, in the sweep's order."""
+        return tuple(one for one in self.points if one.summary is None or one.point.fidelity < 1)
 
     @property
     def margin(self) -> float | None:

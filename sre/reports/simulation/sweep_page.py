@@ -80,17 +80,15 @@ def _cells(one: JudgedPoint, report: SweepReport) -> tuple[str, ...]:
         seconds(summary.overall.ttft.p99),
         seconds(summary.overall.tpot.p99),
         count(summary.max_queue),
-        "cheapest that meets the target" if one is report.cheapest else "",
+        "cheapest that meets the target" if one is report.cheapest else "" if not one.reason else "misses the target",
     )
 
 
-def failed_table(report: SweepReport) -> Table:
-    """Every configuration that is no choice, with the reason."""
+def missing_table(report: SweepReport) -> Table:
+    """Every configuration that was not played to its end, with the reason."""
     names = [knob.name for knob in report.sweep.knobs]
-    rows = [Row((*(value for _, value in one.point.settings), one.reason)) for one in report.failed]
-    return table(
-        "failed", "No choice, and why", (*names, "reason"), rows, empty="Every configuration meets the target."
-    )
+    rows = [Row((*(value for _, value in one.point.settings), one.reason)) for one in report.missing]
+    return table("missing", "Not played to the end, and why", (*names, "reason"), rows, empty="None: all were played.")
 
 
 def sweep_json(report: SweepReport) -> dict[str, Any]:
@@ -160,7 +158,7 @@ def page(report: SweepReport) -> Page:
             Figure("on the front", count(len(report.front)), "nobody beats them in cost and in goodness"),
         ),
         charts=() if chart is None else (chart,),
-        grids=(_grid(points_table(report), report), _grid(failed_table(report), report)),
+        grids=(_grid(points_table(report), report), _grid(missing_table(report), report)),
         definitions=DEFINITIONS,
         charts_before="points",
         charts_title="Cost against goodness",

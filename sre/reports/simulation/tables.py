@@ -77,7 +77,7 @@ def slo_table(report: SimulationReport) -> Table:
     clock = "in production time" if report.clock_factor == 1 else f"on a clock {report.clock_factor:g} times as fast"
     notes = (f"Evaluated from the simulated samples, alert windows {clock}. Of budget: error ratio / allowed ratio.",)
     empty = "No SLO was evaluated: no document, or no samples were kept."
-    return table("slos", "Objectives", _SLO_HEAD, rows, notes=notes, empty=empty)
+    return table("slos", "Objectives", _SLO_HEAD, rows, notes=notes if rows else (), empty=empty)
 
 
 def fault_table(report: SimulationReport) -> Table:
@@ -106,7 +106,7 @@ def fault_table(report: SimulationReport) -> Table:
         "rotation, or a page, whichever was first.",
         *([f"{plural(false, 'alert')} fired that no fault explains."] if false else []),
     ]
-    return table("faults", "Faults", _FAULT_HEAD, rows, notes=notes, empty="No fault was injected.")
+    return table("faults", "Faults", _FAULT_HEAD, rows, notes=notes if rows else (), empty="No fault was injected.")
 
 
 def cost_table(report: SimulationReport) -> Table:
@@ -132,7 +132,7 @@ def cost_table(report: SimulationReport) -> Table:
 
 
 def _share(amount: Decimal, whole: Decimal) -> str:
-    return percent(float(amount / whole), 1) if whole else NOT_AVAILABLE
+    return f"{float(100 * amount / whole):.1f} %" if whole else NOT_AVAILABLE
 
 
 def _price_notes(report: SimulationReport) -> Iterator[str]:
