@@ -9,7 +9,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 Action = Callable[[int], None]
-FAULT, READY, STEP, RETRY, LOOK, SCRAPE, SYNC = range(7)
+FAULT, READY, JOIN, STEP, RETRY, LOOK, SCRAPE, SYNC = range(8)
 """Kinds of moments, in the order in which they happen within one nanosecond."""
 
 

@@ -11,7 +11,7 @@ from serving.gateway.replica import Fallen
 from serving.gateway.suspects import Suspects, who_may_have_done_it
 from serving.simulator.agenda import RETRY, Agenda
 from serving.simulator.engine import Progress
-from serving.simulator.flight import Flight, Past
+from serving.simulator.flight import Flight, Past, Reason
 from serving.simulator.gateway import Gateway
 from serving.simulator.member import Member
 from serving.simulator.membership import Membership
@@ -33,7 +33,7 @@ class Failover:
         self._idle_ns = round(rules.idle_timeout_s * NS)
         self._deadline_ns = round(rules.deadline_s * NS)
         self._now_ns = 0
-        self.quarantined = 0
+        self._tallies = gateway.tallies
         self.suspects = Suspects(
             deaths=rules.failover.poison_deaths,
             quarantine_s=rules.failover.quarantine_s,
@@ -71,22 +71,34 @@ class Failover:
     def move(self, member: Member, flights: list[Flight], now_ns: int, *, is_moved: bool = False) -> None:
         """Take requests off a replica whose process lives."""
         for flight in flights:
-            progress = member.core.progress(flight.id, now_ns)
-            member.core.cancel(flight.id, now_ns)
-            self.lost(flight, member, progress, now_ns, is_moved=is_moved)
+            progress = member.progress(flight, now_ns)
+            if flight.is_inside:
+                member.core.cancel(flight.id, now_ns)
+            self.lost(flight, member, progress, now_ns, reason="timeout", is_moved=is_moved)
         self._gateway.follow(member, now_ns)
         if flights and not member.flights and not member.staying:
             self._gateway.on_empty(member, now_ns)
 
-    def lost(self, flight: Flight, member: Member, progress: Progress, now_ns: int, *, is_moved: bool = False) -> None:
+    def lost(
+        self,
+        flight: Flight,
+        member: Member,
+        progress: Progress,
+        now_ns: int,
+        *,
+        reason: Reason,
+        is_moved: bool = False,
+    ) -> None:
         """The request lost its replica; so far it had got there."""
         self._gateway.release(flight, member)
+        if flight.past is not None and flight.past.emitted and progress.last_ns < 0:
+            self._tallies.count("sre_gateway_replays_total", "failed")
         self._on_trial.discard(flight.id)
         past = flight.past = flight.past or Past()
         if progress.last_ns >= 0:
             past.emitted, past.last_ns = progress.emitted, progress.last_ns
             past.gap_ns = max(past.gap_ns, progress.longest_gap_ns)
-        past.is_moved, past.sought_ns = is_moved, now_ns
+        past.is_moved, past.sought_ns, past.reason = is_moved, now_ns, reason
         if not is_moved:
             past.failures += 1
             past.lives[member.name] = member.health.life
@@ -146,8 +158,10 @@ class Failover:
         member = self._gateway.router.elsewhere(members, flight.cost, flight.prefix, exclude)
         if member is None:
             return False
-        if flight.has_token and not past.is_moved:
-            past.replays += 1
+        if flight.has_token:
+            past.replays += not past.is_moved
+        elif not past.is_moved:
+            self._tallies.count("sre_gateway_retries_total", past.reason)
         self._gateway.place(flight, member, now_ns)
         return True
 
@@ -158,7 +172,7 @@ class Failover:
         else:
             until_ns = min(now_ns + self._idle_ns, self.ends_ns(flight))
         if until_ns <= now_ns:
-            self._give_up(flight, now_ns)
+            self._give_up(flight, now_ns, "failed")
             return
         self._stranded[flight.id] = flight, until_ns
         self._agenda.at(until_ns, RETRY, lambda at_ns: self._late(flight, at_ns))
@@ -166,7 +180,7 @@ class Failover:
     def _late(self, flight: Flight, now_ns: int) -> None:
         if self._stranded.get(flight.id) == (flight, now_ns):
             del self._stranded[flight.id]
-            self._give_up(flight, now_ns)
+            self._give_up(flight, now_ns, "failed")
 
     def _came_up(self, _member: Member, now_ns: int) -> None:
         for flight, _ in list(self._stranded.values()):
@@ -174,7 +188,9 @@ class Failover:
                 del self._stranded[flight.id]
         self.evacuate(now_ns)
 
-    def _give_up(self, flight: Flight, now_ns: int) -> None:
+    def _give_up(self, flight: Flight, now_ns: int, result: str = "refused") -> None:
+        if flight.has_token:
+            self._tallies.count("sre_gateway_replays_total", result)
         self._gateway.end(flight, TRUNCATED if flight.has_token else ERROR, now_ns)
 
     # what is told by the gateway
@@ -192,9 +208,14 @@ class Failover:
         if past is not None and past.emitted:
             past.gap_ns = max(past.gap_ns, now_ns - past.last_ns)
             past.wasted += flight.prompt + past.emitted
+            self._tallies.count("sre_gateway_replays_total", "ok")
+            self._tallies.count("sre_gateway_replayed_tokens_total", "prompt", flight.prompt)
+            self._tallies.count("sre_gateway_replayed_tokens_total", "generation", past.emitted)
+            if self._gateway.on_gap is not None:
+                self._gateway.on_gap(now_ns - past.last_ns)
 
     def _count_quarantined(self) -> None:
-        self.quarantined += 1
+        self._tallies.count("sre_gateway_poison_total", "quarantined")
 
 
 def _fingerprint(id_: int) -> int:

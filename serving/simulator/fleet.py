@@ -19,9 +19,11 @@ from serving.simulator.membership import Membership
 from serving.simulator.outage import Outage
 from serving.simulator.records import Records
 from serving.simulator.result import FleetResult
+from serving.simulator.sampler import Sampler
 from serving.simulator.scaling import Scaling
 from serving.simulator.scenario import Scenario
 from serving.simulator.scrape import Scraper
+from serving.simulator.series import series_of
 from serving.simulator.surge import poisonous, with_surges
 from serving.simulator.validate import require_valid
 from serving.simulator.watch import Watch
@@ -60,6 +62,10 @@ class Fleet:
         failover = self._prepare_moves(scenario)
         if scenario.faults:
             self._prepare_faults(scenario, failover)
+        self.sampler: Sampler | None = None
+        if scenario.keep_samples:
+            threshold_s = scenario.tpot_threshold_s
+            self.sampler = Sampler(self.membership, self.gateway, self.scraper, tpot_threshold_s=threshold_s)
         if is_observed:
             self.scraper.begin()
         self.scaling.begin()
@@ -123,14 +129,15 @@ class Fleet:
 
     def _result(self) -> FleetResult:
         membership, scaling = self.membership, self.scaling
-        lives = membership.close()
+        lives, outcomes = membership.close(), self.records.outcomes()
+        sampler, tallies = self.sampler, self.gateway.tallies
         return FleetResult(
             scenario=self.scenario,
-            outcomes=self.records.outcomes(),
+            outcomes=outcomes,
             lives=lives,
             moments=tuple(scaling.moments),
             events=tuple(membership.events),
-            series=(),
+            series=() if sampler is None else series_of(self.scenario, outcomes, sampler, tallies),
             scale_events=scaling.scale_events,
             max_queue=self.gateway.max_queue,
             preemptions=membership.preemptions,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from serving.gateway.waiting import Ticket
     from serving.simulator.member import Member
+
+Reason = Literal["connect", "timeout"]
 
 
 class Past:
@@ -15,15 +17,28 @@ class Past:
 
     `emitted` tokens its client has, the last of them at `last_ns` (-1: none), the longest gap between two was `gap_ns`.
     `lives` are the replicas that failed it, by name, with their life then; `failures` how many did, `replays` its
-    changes of replica after the first token that were no operator's wish. `sought_ns` is since when it seeks a place.
+    changes of replica after the first token that were no operator's wish. It lost the last replica for that `reason`
+    and seeks a place since `sought_ns`. `wasted` tokens were computed anew.
     """
 
-    __slots__ = ("emitted", "failures", "gap_ns", "is_moved", "last_ns", "lives", "replays", "sought_ns", "wasted")
+    __slots__ = (
+        "emitted",
+        "failures",
+        "gap_ns",
+        "is_moved",
+        "last_ns",
+        "lives",
+        "reason",
+        "replays",
+        "sought_ns",
+        "wasted",
+    )
 
     def __init__(self) -> None:
         self.emitted = self.failures = self.replays = self.wasted = self.gap_ns = 0
         self.last_ns = self.sought_ns = -1
         self.is_moved = False
+        self.reason: Reason = "connect"
         self.lives: dict[str, int] = {}
 
     def excluded(self, lives: Mapping[str, int]) -> set[str]:
@@ -35,7 +50,8 @@ class Flight:
     """`cost` is the most tokens it can occupy, which is what the gateway reckons with; `prefix` its leading blocks.
 
     `past` is None for a request that never lost a replica, `has_token` says whether its client has one. `opened_ns` and
-    `first_here_ns` are when its present replica got it and gave its first token.
+    `first_here_ns` are when its present replica got it and gave its first token; it `is_inside` once that replica's
+    engine has it.
     """
 
     __slots__ = (
@@ -43,6 +59,7 @@ class Flight:
         "first_here_ns",
         "has_token",
         "id",
+        "is_inside",
         "member",
         "opened_ns",
         "output",
@@ -61,7 +78,7 @@ class Flight:
         self.id, self.since_ns, self.prompt, self.output, self.priority = id_, since_ns, prompt, output, priority
         self.prefix = prefix
         self.cost = prompt + output
-        self.has_token = self.poisonous = False
+        self.has_token = self.poisonous = self.is_inside = False
         self.opened_ns = self.first_here_ns = -1
         self.past: Past | None = None
         self.member: Member | None = None

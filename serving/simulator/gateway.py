@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 
 from serving.gateway.budget import RetryBudget
 from serving.gateway.forecast import Forecast
-from serving.simulator.agenda import Agenda
+from serving.simulator.agenda import JOIN, Agenda
+from serving.simulator.engine import Stretch, Token
 from serving.simulator.flight import Flight
-from serving.simulator.line import Line
+from serving.simulator.line import Line, Refusal
 from serving.simulator.member import Member
 from serving.simulator.model import NS
 from serving.simulator.records import ERROR, INVALID, OK, REJECTED, TRUNCATED, Records
 from serving.simulator.routing import Router
 from serving.simulator.scenario import Scenario
+from serving.simulator.tallies import Tallies
 
 
 class Gateway:
@@ -38,6 +40,9 @@ class Gateway:
         self.poison: bytearray | None = None
         self.on_empty: Callable[[Member, int], None] = _ignore
         self.on_poison: Callable[[Member, int], None] = _ignore
+        self.on_stretch: Callable[[Member, Stretch, int], None] | None = None
+        self.on_gap: Callable[[int], None] | None = None
+        self.tallies = Tallies()
         self.on_up: Callable[[Member, int], None] = _ignore
         self.on_placed: Callable[[Flight], None] | None = None
         self.on_first: Callable[[Flight, Member, int], None] | None = None
@@ -108,15 +113,30 @@ class Gateway:
         member.outstanding_tokens += flight.cost
         self.router.taken(member, flight.prefix)
         self.router.update(member)
-        past = flight.past
-        if past is not None and self.on_placed is not None:
+        if flight.past is not None and self.on_placed is not None:
             self.on_placed(flight)
+        if member.overhead_ns:
+            flight.is_inside = False
+            self._agenda.at(
+                now_ns + member.overhead_ns, JOIN, lambda at_ns: self._later(flight, now_ns, at_ns), index=member.index
+            )
+        else:
+            self._join(flight, member, now_ns)
+
+    def _later(self, flight: Flight, opened_ns: int, now_ns: int) -> None:
+        """The replica has read the request, if that is still there."""
+        if flight.member is not None and flight.opened_ns == opened_ns and not flight.is_inside:
+            self._join(flight, flight.member, now_ns)
+
+    def _join(self, flight: Flight, member: Member, now_ns: int) -> None:
+        """Into the queue of the replica's engine."""
+        flight.is_inside = True
         member.core.add(
-            id_,
+            flight.id,
             prompt_tokens=flight.prompt,
             output_tokens=flight.output,
             now_ns=now_ns,
-            resumed_tokens=0 if past is None else past.emitted,
+            resumed_tokens=0 if flight.past is None else flight.past.emitted,
             priority=flight.priority,
             prefix=self._kv_blocks(flight.prefix, member) if flight.prefix else (),
         )
@@ -138,8 +158,10 @@ class Gateway:
         core = member.core
         if core.next_ns != now_ns:
             return  # cut short meanwhile
-        finished = False
-        for token in core.complete():
+        finished, tokens = False, core.complete()
+        if self.forecast is not None:
+            self._tell_of_stretch(member, tokens, now_ns)
+        for token in tokens:
             flight = member.flights[token.id]
             if token.is_first:
                 self._first_token(flight, member, now_ns)
@@ -153,9 +175,17 @@ class Gateway:
         if finished and not member.flights and not member.staying:
             self.on_empty(member, now_ns)
 
+    def _tell_of_stretch(self, member: Member, tokens: Sequence[Token], now_ns: int) -> None:
+        stretch, firsts = member.core.stretch(), sum(token.is_first for token in tokens)
+        if self.forecast is not None:
+            self.forecast.rate.add(stretch.decodes * stretch.steps + firsts, now_ns / NS)
+        if self.on_stretch is not None:
+            self.on_stretch(member, stretch, firsts)
+
     def _first_token(self, flight: Flight, member: Member, now_ns: int) -> None:
         health = member.health
         member.progress_ns = flight.first_here_ns = now_ns
+        member.prompt_tokens += flight.prompt
         if health.suspect or health.state == "half_open":
             health.served(now_ns / NS)
             self.router.update(member)
@@ -197,10 +227,14 @@ class Gateway:
             records.longest_gap_ns[id_] = past.gap_ns
             records.wasted_tokens[id_] = past.wasted + (0 if outcome == OK else past.emitted)
         if self.forecast is not None and records.placed_ns[id_] >= 0:
+            if flight.has_token:
+                self.forecast.rate.add(flight.prompt, now_ns / NS)
             self.forecast.end(id_, now_ns / NS)
 
-    def _refused(self, flight: Flight, now_ns: int, no_replica: bool) -> None:
-        self.end(flight, ERROR if no_replica else REJECTED, now_ns)
+    def _refused(self, flight: Flight, now_ns: int, why: Refusal) -> None:
+        if why != "no_replica":
+            self.tallies.count("sre_gateway_rejections_total", why)
+        self.end(flight, ERROR if why == "no_replica" else REJECTED, now_ns)
 
     # replicas
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 from serving.gateway.config import AdmissionConfig
 from serving.gateway.waiting import Ticket, WaitingLine
 from serving.simulator.flight import Flight
 from serving.simulator.model import NS
 
+Refusal = Literal["queue_full", "queue_timeout", "shed", "no_replica"]
+
 
 class Line:
-    """`refuse(flight, ended_ns, no_replica)` is told of each that waited for nothing."""
+    """`refuse(flight, ended_ns, why)` is told of each that waited for nothing."""
 
-    def __init__(self, config: AdmissionConfig, refuse: Callable[[Flight, int, bool], None]) -> None:
+    def __init__(self, config: AdmissionConfig, refuse: Callable[[Flight, int, Refusal], None]) -> None:
         self._line = WaitingLine(config.max_queue)
         self.patience_s = config.queue_timeout_s
         self._patience_ns = round(config.queue_timeout_s * NS)
@@ -57,14 +60,14 @@ class Line:
         loser = self._line.join(ticket)
         if loser is ticket:
             flight.ticket = None
-            self._refuse(flight, now_ns, False)
+            self._refuse(flight, now_ns, "queue_full")
             return
         self._flights[ticket] = flight
         self._by_age.append(flight)
         if loser is not None:
             worst = self._flights.pop(loser)
             worst.ticket = None
-            self._refuse(worst, now_ns, False)
+            self._refuse(worst, now_ns, "shed")
 
     def leave(self, flight: Flight) -> None:
         """It has its place."""
@@ -84,17 +87,17 @@ class Line:
         while by_age:
             flight = by_age[0]
             if flight.ticket is not None:
-                ends_ns, no_replica = self._end_of(flight)
+                ends_ns, why = self._end_of(flight)
                 if now_ns is not None and ends_ns > now_ns:
                     return
                 self.leave(flight)
-                self._refuse(flight, ends_ns, no_replica)
+                self._refuse(flight, ends_ns, why)
             by_age.popleft()
 
-    def _end_of(self, flight: Flight) -> tuple[int, bool]:
-        """When its patience ends, and whether that is for want of any replica."""
+    def _end_of(self, flight: Flight) -> tuple[int, Refusal]:
+        """When its patience ends, and with which of its two kinds."""
         ends_ns = flight.since_ns + self._patience_ns
         if self._outage_since_ns is None:
-            return ends_ns, False
+            return ends_ns, "queue_timeout"
         outage_ns = max(self._outage_since_ns, flight.since_ns) + self._outage_patience_ns
-        return (outage_ns, True) if outage_ns <= ends_ns else (ends_ns, False)
+        return (outage_ns, "no_replica") if outage_ns <= ends_ns else (ends_ns, "queue_timeout")

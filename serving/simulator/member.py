@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from serving.autoscale.model import Pod
 from serving.backoff import Backoff
 from serving.gateway.health import Health
+from serving.simulator.engine import Progress
 
 if TYPE_CHECKING:
     from serving.gateway.config import HealthConfig
@@ -23,9 +24,10 @@ Process = Literal["starting", "ready", "backoff", "draining"]
 class Member:
     """`index` is its place in the order of joining, `life` its present line in the run's lives.
 
-    `core` is the engine of this life. `flights` are the requests it was given, in the order of giving; together they
-    can occupy `outstanding_tokens`. `seats` and `room_tokens` are what the gateway grants it, `most_tokens` the
-    largest request that it is ever given, `longest_tokens` the largest that its engine takes.
+    `core` is the engine of this life; it has computed `prompt_tokens` and `generated_tokens`. `flights` are the requests
+    it was given, in the order of giving; together they can occupy `outstanding_tokens`. `seats` and `room_tokens` are
+    what the gateway grants it, `most_tokens` the largest request that it is ever given, `longest_tokens` the largest
+    that its engine takes. `listed` is where the router has it, `followed_ns` the last end of steps that is planned.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Member:
         "drain_until_ns",
         "flights",
         "followed_ns",
+        "generated_tokens",
         "group",
         "group_index",
         "health",
@@ -46,8 +49,10 @@ class Member:
         "most_tokens",
         "name",
         "outstanding_tokens",
+        "overhead_ns",
         "process",
         "progress_ns",
+        "prompt_tokens",
         "room_tokens",
         "scraped_busy_ns",
         "scraped_ns",
@@ -87,9 +92,22 @@ class Member:
         self.followed_ns = -1
         self.drain_until_ns = -1
         self.progress_ns = 0
+        self.prompt_tokens = self.generated_tokens = 0
+        self.overhead_ns = round(group.step_time.request_overhead_ms * 1e6)
         self.leaving: Leaving | None = None
         self.backoff = Backoff()
         self.scraped_ns = self.scraped_busy_ns = 0
+
+    def progress(self, flight: Flight, now_ns: int) -> Progress:
+        """How far one of its requests is here."""
+        if flight.is_inside:
+            return self.core.progress(flight.id, now_ns)
+        return Progress(flight.id, flight.past.emitted if flight.past else 0, -1, 0, 0)
+
+    def evict(self, now_ns: int) -> list[Progress]:
+        """All its requests, when its process dies: those on the way to the engine last."""
+        on_the_way = [self.progress(flight, now_ns) for flight in self.flights.values() if not flight.is_inside]
+        return self.core.evict(now_ns) + on_the_way
 
     @property
     def staying(self) -> bool:

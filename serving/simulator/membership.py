@@ -199,6 +199,7 @@ class Membership:
         def start(now_ns: int) -> None:
             if member.process == "backoff" and member.life == life and member.zone not in self.lost_zones:
                 member.core = self._engine(member.group)
+                member.prompt_tokens = member.generated_tokens = 0
                 member.scraped_ns, member.scraped_busy_ns = now_ns, 0
                 self._lives(member, now_ns)
                 self._starts(member, now_ns)

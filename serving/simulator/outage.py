@@ -32,13 +32,13 @@ class Outage:
         for member in members:
             if member.process == "backoff":
                 continue
-            evicted = member.core.evict(now_ns)
+            evicted = member.evict(now_ns)
             lost += [(member, member.flights[one.id], one) for one in evicted]
             if member.health.lose_connection(now_ns / NS) and evicted:
                 self._failover.died(member, evicted, now_ns)
             self._die(member, now_ns, restarts=restarts)
         for member, flight, progress in lost:
-            self._failover.lost(flight, member, progress, now_ns)
+            self._failover.lost(flight, member, progress, now_ns, reason="connect")
         for member in members:
             self._gateway.follow(member, now_ns)
 
@@ -64,7 +64,7 @@ class Outage:
         """Take it out of rotation; what it has moves, unless it is merely slow."""
         if member.health.eject(now_ns / NS, reason):
             if reason != "slow":
-                progress = [member.core.progress(id_, now_ns) for id_ in member.flights]
+                progress = [member.progress(flight, now_ns) for flight in member.flights.values()]
                 self._failover.died(member, progress, now_ns)
             self._membership.note(now_ns, "replica_down", member, {"reason": reason, "inflight": len(member.flights)})
             self._gateway.went_out(member, self._membership.members, now_ns)

@@ -25,8 +25,8 @@ class Steps:
 def learn(member: Member, steps: Steps, now_ns: int) -> None:
     """Tell the member's pace of the tokens since the last look."""
     pace, seen = member.health.pace, {}
-    for id_ in member.flights:
-        progress = member.core.progress(id_, now_ns)
+    for id_, flight in member.flights.items():
+        progress = member.progress(flight, now_ns)
         if progress.last_ns < 0:
             continue
         seen[id_] = progress.emitted, progress.last_ns
@@ -42,8 +42,8 @@ def learn(member: Member, steps: Steps, now_ns: int) -> None:
 def _mean_step_s(member: Member, now_ns: int) -> float | None:
     """The mean gap of the requests that decode here now."""
     tokens = spans_ns = 0
-    for id_, flight in member.flights.items():
-        progress = member.core.progress(id_, now_ns)
+    for flight in member.flights.values():
+        progress = member.progress(flight, now_ns)
         before = flight.past.emitted if flight.past else 0
         if progress.last_ns >= 0 and progress.emitted - before > 1 and flight.first_here_ns >= 0:
             tokens += progress.emitted - before - 1

@@ -125,7 +125,7 @@ class Watch:
                 self._failover.move(member, [flight], now_ns)
 
     def _is_late(self, flight: Flight, member: Member, now_ns: int) -> bool:
-        last_ns = member.core.progress(flight.id, now_ns).last_ns
+        last_ns = member.progress(flight, now_ns).last_ns
         if last_ns >= 0:
             return now_ns - last_ns >= self._idle_ns
         due_ns = flight.opened_ns + self._first_token_ns
@@ -151,7 +151,7 @@ class Watch:
         """How long requests that wait for this replica have got nothing from it; 0 when none waits."""
         if not member.flights:
             return 0.0
-        lasts_ns = [member.core.progress(id_, now_ns).last_ns for id_ in member.flights]
+        lasts_ns = [member.progress(flight, now_ns).last_ns for flight in member.flights.values()]
         longest_wait_ns = max(
             now_ns - max(last_ns, flight.opened_ns)
             for last_ns, flight in zip(lasts_ns, member.flights.values(), strict=True)
@@ -162,7 +162,7 @@ class Watch:
 
     @staticmethod
     def _patience_s(member: Member, now_ns: int) -> float:
-        decoding = any(member.core.progress(id_, now_ns).last_ns >= 0 for id_ in member.flights)
+        decoding = any(member.progress(flight, now_ns).last_ns >= 0 for flight in member.flights.values())
         prompts = [flight.prompt + (flight.past.emitted if flight.past else 0) for flight in member.flights.values()]
         return member.health.patience_s(decoding=decoding, prefill_tokens=0 if decoding else sum(prompts))
 
