@@ -24,7 +24,7 @@ Process = Literal["starting", "ready", "backoff", "draining"]
 class Member:
     """`index` is its place in the order of joining, `life` its present line in the run's lives.
 
-    `core` is the engine of this life; it has computed `prompt_tokens` and `generated_tokens`. `flights` are the requests
+    `core` is the engine of this life; it computed `prompt_tokens` and `generated_tokens`. `flights` are the requests
     it was given, in the order of giving; together they can occupy `outstanding_tokens`. `seats` and `room_tokens` are
     what the gateway grants it, `most_tokens` the largest request that it is ever given, `longest_tokens` the largest
     that its engine takes. `listed` is where the router has it, `followed_ns` the last end of steps that is planned.
