@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sre.gameday.measure.pacing import Pacing
 from sre.gameday.prepare import NO_GATEWAY_YET, write_plan
 from sre.gameday.running import RunningPlatform, platform_running
 from sre.incidents.evidence import read_jsonl
-from sre.platforms.local import platform_spec
+from sre.platforms.local import PlatformSpec, platform_spec
 from sre.platforms.local.work import load_fields
 from sre.platforms.performance import Answer, Fleet, Offer
 
@@ -42,7 +42,12 @@ class Bench:
             "port": 0,
             "prometheus": "off",
         }
-        spec = platform_spec(self.state_dir, **(asked | more))
+        with self.on(platform_spec(self.state_dir, **(asked | more))) as running:
+            yield running
+
+    @contextlib.contextmanager
+    def on(self, spec: PlatformSpec) -> Iterator[RunningPlatform]:
+        """A platform by its own specification, for as long as the block lasts."""
         with platform_running(spec, self.state_dir, progress=self.pacing) as running:
             yield running
 
@@ -100,6 +105,3 @@ def hit_share(running: RunningPlatform) -> float | None:
 def _total(running: RunningPlatform, name: str) -> float:
     names = [replica.name for replica in running.platform.replicas()]
     return sum(sample.value for where in names for sample in running.platform.metric(where, name))
-
-
-Now = Callable[[], float]

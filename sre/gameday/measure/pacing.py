@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from sre.gameday.progress import Progress
 from sre.reports.formats import seconds
 
+_PRIOR_S = 60.0
+"""How much of a run has to be over before its pace counts as much as what was expected."""
+
 
 class Pacing:
     """A `Progress` that says how much is left at each step. `expected` are the seconds each part should take."""
@@ -20,7 +23,7 @@ class Pacing:
         self._total = len(expected)
         self._clock = clock
         self._part: tuple[str, float] | None = None
-        self._pace = 1.0
+        self._expected_s = self._taken_s = _PRIOR_S
 
     def part(self, name: str) -> None:
         """The next part begins; the one before is over, and told how long parts really take."""
@@ -34,14 +37,13 @@ class Pacing:
             return
         name, began = self._part
         self._part = None
-        expected = self._left.pop(name, 0.0)
-        if expected > 0:  # half of what was learnt: one part is no rule
-            self._pace = (self._pace + (self._clock() - began) / expected) / 2
+        self._expected_s += self._left.pop(name, 0.0)
+        self._taken_s += self._clock() - began
 
     def left_s(self) -> float:
         """Seconds until the end, by what is expected and the pace so far."""
         spent = 0.0 if self._part is None else self._clock() - self._part[1]
-        return max(0.0, sum(self._left.values()) * self._pace - spent)
+        return max(0.0, sum(self._left.values()) * self._taken_s / self._expected_s - spent)
 
     def left_words(self) -> str:
         return f"about {seconds(self.left_s())} left"

@@ -18,6 +18,7 @@ CLASS_REPLICAS = 3
 ROUTINGS: tuple[Routing, ...] = ("affinity", "least_outstanding", "round_robin")
 ROUTING_CLASS, ROUTING_RPS = "agent", 36.0
 KNEE_CLASS, KNEE_REQUESTS, KNEE_END_S = "chat", 5000, 600.0
+COLD_START_SCALE = 0.1
 BATCHING_CLASS, BATCHING_RPS = "chat", 10.0
 FAILOVER_CLASS, FAILOVER_RPS, FAILOVER_REPLICAS = "chat", 15.0, 3
 
@@ -31,8 +32,10 @@ class Sizes:
     requests: int
     knee_levels: tuple[int, ...]
     knee_window_s: float
-    batching: tuple[tuple[int, int], ...]
+    batching_measured: tuple[tuple[int, int], ...]
+    batching_grid: tuple[tuple[int, int], ...]
     batching_requests: int
+    policy_s: float
     failover_s: float
     kill_after_s: float
 
@@ -41,7 +44,9 @@ FULL = Sizes(
     requests=WARM_UP_REQUESTS + MEASURED_REQUESTS,
     knee_levels=(1, 2, 4, 8, 16, 32, 48, 64),
     knee_window_s=3.0,
-    batching=((8, 2048), (32, 2048), (256, 2048), (256, 512)),
+    batching_measured=((8, 2048), (32, 2048), (256, 2048), (256, 512)),
+    batching_grid=tuple((seqs, budget) for seqs in (8, 32, 256) for budget in (512, 2048, 8192)),
+    policy_s=900.0,
     batching_requests=150,
     failover_s=7.0,
     kill_after_s=2.5,
@@ -50,7 +55,9 @@ QUICK = Sizes(
     requests=60,
     knee_levels=(1, 4, 16, 64),
     knee_window_s=0.6,
-    batching=((8, 2048), (256, 2048)),
+    batching_measured=((8, 2048), (256, 2048)),
+    batching_grid=((8, 2048), (256, 512), (256, 2048)),
+    policy_s=300.0,
     batching_requests=40,
     failover_s=3.0,
     kill_after_s=1.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sre.platforms.local.errors import serving_errors_as_ours
@@ -52,6 +53,37 @@ def open_offer(work: str, *, rate_rps: float, requests: int, seed: int) -> Offer
         times = gamma_arrivals(rate_rps=rate_rps, cv=1.0, duration_s=duration_s, seed=seed)
         duration_s *= 2
     return Offer(work, seed, duration_s=(times[requests - 1] + times[requests]) / 2, rate_rps=rate_rps)
+
+
+def error_bar(profile: str) -> str:
+    """What a profile says of how far its times may be off: the sentences of its source that state a percentage.
+
+    Raises SreError for an unknown profile.
+    """
+    from sre.platforms.local.describe import profile_source
+
+    sentences = re.split(r"(?<=[.:;])\s+", profile_source(profile))
+    return " ".join(one for one in sentences if "%" in one).rstrip(".") or "no error bar stated"
+
+
+def cold_start_of(profile: str) -> dict[str, float]:
+    """The phases of a cold start as the profile has them, seconds, in their order."""
+    from serving.profiles import load
+
+    with serving_errors_as_ours():
+        return dict(load(profile).cold_start_s)
+
+
+def vllm_absent() -> str | None:
+    """Why real vLLM cannot be measured here, in one line; None where it can."""
+    from serving.engine.vllm.environment import find_vllm_env
+    from serving.errors import EnvironmentLacks
+
+    try:
+        find_vllm_env()
+    except EnvironmentLacks as error:
+        return str(error)
+    return None
 
 
 def _described(found: WorkloadClass) -> WorkClass:

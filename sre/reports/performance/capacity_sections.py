@@ -200,7 +200,7 @@ def autoscaling_section(
     """Scaling policies on the same traffic, as `sre autoscale compare` has them."""
     runs = comparison.runs
     gpus = comparison.gpus_per_replica
-    meeting = [run for run in runs if run.attainment >= GOOD_SHARE]
+    meeting = [run for run in runs if run.attainment >= GOOD_SHARE and not run.is_baseline]
     cheapest = min(meeting, key=lambda run: run.replica_s, default=None)
     rows = tuple(Row(run.name, run.name, "chosen" if run is cheapest else "") for run in runs)
     per_million = [per_million_good(run, price, gpus) for run in runs]
@@ -236,7 +236,9 @@ def autoscaling_section(
         method=(
             f"{comparison.traffic}; {count(comparison.requests)} requests. `sre autoscale compare` has the charts.",
             f"Price: {money(price.per_gpu_hour, price.currency)} for an hour of one {price.gpu} ({price.source}).",
-            "Chosen: the fewest replica-hours among those that keep the share.",
+            "Chosen: the fewest replica-hours among the policies that keep the share. Fixed fleets are there to be "
+            "compared "
+            "with: one must know the peak before it comes.",
         ),
         absent=tuple(absent),
     )

@@ -215,7 +215,7 @@ class RunOptions:
     simulated: bool = True
     seed: int = 1
     profile: str = "h100-llama3-8b-tp1"
-    time_scale: float = 5.0
+    time_scale: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ COUNTING = (
 )
 
 
+_VLLM_ROWS = (Row("chat", "chat, cut short"),)
+
+
 @dataclass(frozen=True, slots=True)
 class Origins:
     """None where that column was not asked for; `vllm` is a measured one of its own."""
@@ -75,7 +78,7 @@ def classes_section(
             name,
             _titled("SLO attainment", name),
             "class",
-            _marked(rows, runs, name),
+            _marked(_VLLM_ROWS if name == "vllm" else rows, runs),
             service_columns(_services(runs), origin),
         )
         for name, origin, runs in both.parts(origins)
@@ -106,7 +109,7 @@ def routing_section(
     tables, findings = [], []
     for name, origin, runs in both.parts(origins):
         columns = (_hits(runs, origin), *service_columns(_services(runs), origin))
-        tables.append(Table(name, _titled("The same requests", name), "routing", _marked(rows, runs, name), columns))
+        tables.append(Table(name, _titled("The same requests", name), "routing", _marked(rows, runs), columns))
         tables.append(_against_last(rows, runs, origin, name))
         findings.append(Finding(_routing_words(rows, runs), origin))
     tables += _comparison(rows, both, origins, "routing")
@@ -126,8 +129,12 @@ def routing_section(
     )
 
 
-def batching_section(both: Both, origins: Origins, *, work: WorkClass, time_scale: float, rate_rps: float) -> Section:
-    """One replica with other limits of its scheduler."""
+def batching_section(
+    both: Both, twins: Sequence[FleetRun], origins: Origins, *, work: WorkClass, time_scale: float, rate_rps: float
+) -> Section:
+    """One replica with other limits of its scheduler. `twins` are the simulated runs of the offers that were measured,
+    which are shorter than those of `both.simulated`.
+    """
     tables, findings = [], []
     for name, origin, runs in both.parts(origins):
         rows = [_knobs(run) for run in runs]
@@ -143,8 +150,8 @@ def batching_section(both: Both, origins: Origins, *, work: WorkClass, time_scal
             )
         )
         findings.append(Finding(_knob_words(rows, runs, best), origin))
-    matched = _matched(both)
-    tables += _comparison([_knobs(run) for run in matched.measured], matched, origins, "limits")
+    matched = Both(both.measured, tuple(twins))
+    tables += _comparison([_knobs(run) for run in both.measured], matched, origins, "limits")
     return Section(
         key="batching",
         title="Batching knobs",
@@ -159,13 +166,6 @@ def batching_section(both: Both, origins: Origins, *, work: WorkClass, time_scal
         ),
         sufficiency=_sufficiency(both.measured or both.simulated),
     )
-
-
-def _matched(both: Both) -> Both:
-    """Of the simulated grid, the points that were measured too."""
-    simulated = {_knobs(run).key: run for run in both.simulated}
-    pairs = [(run, simulated[_knobs(run).key]) for run in both.measured if _knobs(run).key in simulated]
-    return Both(tuple(one for one, _ in pairs), tuple(two for _, two in pairs))
 
 
 def _knobs(run: FleetRun) -> Row:
@@ -246,7 +246,7 @@ def _services(runs: Sequence[FleetRun]) -> list[Service]:
     return [run.service for run in runs]
 
 
-def _marked(rows: Sequence[Row], runs: Sequence[FleetRun], name: str) -> tuple[Row, ...]:
+def _marked(rows: Sequence[Row], runs: Sequence[FleetRun]) -> tuple[Row, ...]:
     return tuple(
         Row(row.key, row.label, "" if run.service.is_sufficient else "not sufficient")
         for row, run in zip(rows, runs, strict=True)
