@@ -1,33 +1,26 @@
 """From a scenario's document to the scenario: profiles, policy and trace are read, what cannot be is refused.
 
-A fault's usual value stands here, since only a person leaves it out.
+Whether faults can be meant, the fleet itself says (`serving.simulator.validate`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from serving.autoscale import load_policy
 from serving.batching import SchedulerConfig
 from serving.errors import BadInput
 from serving.profiles import Profile, load, read_profile
 from serving.simulator.columns import Workload
-from serving.simulator.scenario import FaultKind, FleetFault, GatewayRules, ReplicaGroup, Scenario
-from serving.simulator.scenario_file import ClassSection, FaultSection, GroupSection, ScenarioDocument, WorkloadSection
+from serving.simulator.scenario import FleetFault, GatewayRules, ReplicaGroup, Scenario
+from serving.simulator.scenario_file import ClassSection, GroupSection, ScenarioDocument, WorkloadSection
 from serving.simulator.trace_workload import trace_traffic
 from serving.simulator.workloads import ClassLoad, class_workload, columns, day_workload, known_class, mixed
 
 DEFAULT_RATE_RPS = 10.0
 DEFAULT_DURATION_S = 3600.0
-USUAL_VALUES: Mapping[FaultKind, float] = MappingProxyType(
-    {"slow": 4.0, "kv_loss": 0.1, "cold_start_slow": 4.0, "spot_notice": 30.0, "surge": 3.0, "poison": 0.001}
-)
-"""Factors, the share of KV blocks that stays, seconds of notice, the share of poisonous requests."""
-_SHARES = ("kv_loss", "poison")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,6 @@ def build_scenario(
     profiles = tuple(_profile(group, folder) for group in document.groups)
     groups = tuple(_group(section, profile) for section, profile in zip(document.groups, profiles, strict=True))
     offered = _workload(document, folder, block_tokens=groups[0].scheduler.block_size_tokens, skip=skip_bad_rows)
-    require_faults(document.faults, document.groups, duration_s=offered.duration_s)
     scenario = Scenario(
         title=document.title,
         groups=groups,
@@ -55,11 +47,14 @@ def build_scenario(
         duration_s=offered.duration_s,
         gateway=GatewayRules(**{name: getattr(document.gateway, name) for name in type(document.gateway).model_fields}),
         policy=None if document.policy is None else load_policy(folder / document.policy),
-        faults=tuple(_fault(fault) for fault in document.faults),
+        faults=tuple(
+            FleetFault(fault.kind, fault.at_s, fault.duration_s, fault.target, fault.value) for fault in document.faults
+        ),
         seed=document.seed,
         scrape_interval_s=document.scrape_interval_s,
         sync_period_s=document.sync_period_s,
         keep_samples=keep_samples,
+        unhealthy_restart_s=document.unhealthy_restart_s,
         ttft_threshold_s=document.thresholds.ttft_s,
         tpot_threshold_s=document.thresholds.tpot_s,
     )
@@ -189,42 +184,6 @@ def first(workload: Workload, requests: int | None) -> Workload:
         klass=workload.klass[:requests],
         prefix=None if workload.prefix is None else workload.prefix[:requests],
     )
-
-
-def require_faults(faults: Sequence[FaultSection], groups: Sequence[GroupSection], *, duration_s: float) -> None:
-    """Raise BadInput, a line for each fault that could not be meant."""
-    zones = sorted({zone for group in groups for zone in group.zones})
-    problems = [
-        f"fault {number} ({fault.kind} at {fault.at_s:g} s): {problem}"
-        for number, fault in enumerate(faults, start=1)
-        if (problem := _problem(fault, zones, duration_s, has_spot=any(group.spot for group in groups))) is not None
-    ]
-    if problems:
-        raise BadInput("\n".join(problems))
-
-
-def _problem(fault: FaultSection, zones: Sequence[str], duration_s: float, *, has_spot: bool) -> str | None:
-    value = fault.value
-    if fault.at_s >= duration_s:
-        return f"begins after the run's {duration_s:g} s: begin it earlier, or make the run longer"
-    if fault.kind == "zone_loss" and fault.target not in zones:
-        return f"there is no zone {fault.target!r}: target one of {', '.join(zones)}"
-    if fault.kind == "spot_notice" and not has_spot:
-        return "no group is spot: set spot: true, or --spot"
-    if value is not None and fault.kind not in USUAL_VALUES:
-        return "takes no value: leave it out"
-    if value is not None and fault.kind in _SHARES and not 0 <= value <= 1:
-        return f"value {value:g} is no share: write 0 to 1"
-    if value is not None and fault.kind in ("slow", "cold_start_slow", "surge") and not value > 0:
-        return f"value {value:g} is no factor: write a number above 0"
-    if value is not None and value < 0:
-        return f"value {value:g} is negative: write seconds of notice"
-    return None
-
-
-def _fault(section: FaultSection) -> FleetFault:
-    value = USUAL_VALUES.get(section.kind) if section.value is None else section.value
-    return FleetFault(section.kind, section.at_s, section.duration_s, section.target, value)
 
 
 def _notes(scenario: Scenario, offered: _Offered) -> tuple[str, ...]:

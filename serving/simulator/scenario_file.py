@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from serving.errors import BadInput
-from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, RoutingConfig
+from serving.gateway.config import AdmissionConfig, FailoverConfig, HealthConfig, RoutingConfig, Seconds
 from serving.loadgen.plan import LengthPlan, PrefixPlan
 from serving.simulator.scenario import Balancing, FaultKind
 from serving.simulator.scenario_yaml import Place, read_located
@@ -61,6 +61,9 @@ class GatewaySection(_Strict):
     """The gateway's rules; what is left out is as the platform has it."""
 
     balancing: Balancing = "least_outstanding"
+    first_token_timeout_s: Seconds = 30.0
+    deadline_s: Seconds = 60.0
+    idle_timeout_s: Seconds = 10.0
     routing: RoutingConfig = RoutingConfig()
     admission: AdmissionConfig = AdmissionConfig()
     failover: FailoverConfig = FailoverConfig()
@@ -133,7 +136,9 @@ class ThresholdSection(_Strict):
 
 
 class ScenarioDocument(_Strict):
-    """A scenario file. `duration_s` None: the trace's own span, an hour for what is generated."""
+    """A scenario file. `duration_s` None: the trace's own span, an hour for what is generated. `price_book` and
+    `drill_clock` (how much faster alert windows pass) are for who judges the run.
+    """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = 1
     title: Text = "fleet"
@@ -147,7 +152,9 @@ class ScenarioDocument(_Strict):
     thresholds: ThresholdSection = ThresholdSection()
     scrape_interval_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     sync_period_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    unhealthy_restart_s: Annotated[float, Field(gt=0, le=3600)] = 20.0
     price_book: Text | None = None
+    drill_clock: Annotated[float, Field(ge=1, le=10_000)] = 1.0
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

@@ -66,7 +66,7 @@ def simulate(
     ] = None,
     clock: Annotated[
         float | None,
-        typer.Option("--drill-clock", min=1, help="Divide alert windows by this. Default: 1, or the experiment's own."),
+        typer.Option("--drill-clock", min=1, help="Divide alert windows by this. Default: as said, else 1."),
     ] = None,
     prices: Prices = None,
     out: Annotated[
@@ -105,8 +105,10 @@ def simulate(
         ttft_s=ttft,
         tpot_s=inter_token,
         skip_bad_rows=skip_bad_rows,
+        price_book=prices,
+        drill_clock=clock,
     )
-    request, own_clock = with_experiment(asked, experiment)
+    request = with_experiment(asked, experiment)
     slos = slos_of(slo)
     if out is not None:
         require_room(out)
@@ -114,8 +116,7 @@ def simulate(
     progress.step("simulation")
     try:
         simulation = run(request, on_progress=progress.note, on_share=lambda share: progress.detail(f"{share:.0%}"))
-        book = book_of(prices, simulation.price_book)
-        report = judged(simulation, slos=slos, book=book, clock_factor=clock or own_clock or 1.0)
+        report = judged(simulation, slos=slos, book=book_of(simulation.price_book))
         files = write_report(report, out) if out is not None else ()
     except BaseException:
         progress.fail()

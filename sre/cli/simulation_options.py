@@ -82,19 +82,19 @@ def request_of(**options: Any) -> SimulationRequest:
     )
 
 
-def with_experiment(request: SimulationRequest, path: Path | None) -> tuple[SimulationRequest, float | None]:
-    """The request with an experiment's faults, and with its load and replicas where the request says nothing; and the
-    factor of its clock. Raises BadDocument for one whose faults the fleet model does not know.
+def with_experiment(request: SimulationRequest, path: Path | None) -> SimulationRequest:
+    """The request with an experiment's faults, and with its load, replicas and clock where the request says nothing.
+    Raises BadDocument for one whose faults the fleet model does not know.
     """
     if path is None:
-        return request, None
+        return request
     from sre.platforms.local.simulate import replica_facts
     from sre.reports.simulation.experiment import plan_of
 
     plan = plan_of(path, profile=request.profile, facts=replica_facts)
     own = plan.request
     if request.scenario is not None:
-        return replace(request, faults=(*own.faults, *request.faults), zones=request.zones or own.zones), None
+        return replace(request, faults=(*own.faults, *request.faults), zones=request.zones or own.zones)
     offered = ("trace", "workload")
     has_load = any(getattr(request, name) is not None for name in offered)
     changes = {
@@ -102,7 +102,7 @@ def with_experiment(request: SimulationRequest, path: Path | None) -> tuple[Simu
         for one in fields(own)
         if getattr(request, one.name) is None and not (has_load and one.name in (*offered, "rate_rps", "burstiness_cv"))
     }
-    return replace(request, **changes, faults=(*own.faults, *request.faults)), plan.clock_factor
+    return replace(request, **changes, faults=(*own.faults, *request.faults))
 
 
 def slos_of(paths: Sequence[Path] | None) -> tuple[Slo, ...]:
@@ -114,11 +114,10 @@ def slos_of(paths: Sequence[Path] | None) -> tuple[Slo, ...]:
     return load_slos(Path("slo")) if Path("slo").is_dir() else ()
 
 
-def book_of(asked: Path | None, stated: Path | None) -> tuple[Price, ...]:
-    """The price book asked for, else the scenario's, else the shipped ones."""
+def book_of(path: Path | None) -> tuple[Price, ...]:
+    """The price book of that path; the shipped ones for None."""
     from sre.cost.prices import load_book, shipped_prices
 
-    path = asked or stated
     return load_book(path) if path is not None else shipped_prices()
 
 

@@ -119,7 +119,7 @@ def sweep(
         skip_bad_rows=skip_bad_rows,
     )
     request = _asked(base, document, vary, search, trials, target, jobs, executor, out)
-    book = book_of(prices, _stated_book(request.base))
+    book = book_of(prices or _stated_book(request.base))
     progress = Progress()
     progress.step("sweep")
     try:

@@ -70,7 +70,8 @@ class SimulationRequest:
     `scenario` is a scenario file; without it `profile` is needed. `workload` is one of GENERATED, `trace` a file; only
     one of them. `requests` stops after so many. `faults` come on top of the scenario's. `policy` is an HPA or KEDA
     file, `no_policy` takes the scenario's away. Replicas, zones, seats, budget and cold start are those of group one.
-    `skip_bad_rows` leaves out what is wrong in a trace, and counts it.
+    `price_book` and `drill_clock` are kept for who judges the run. `skip_bad_rows` leaves out a trace's bad
+    rows, and counts them.
     """
 
     scenario: Path | None = None
@@ -94,6 +95,8 @@ class SimulationRequest:
     seed: int | None = None
     ttft_s: float | None = None
     tpot_s: float | None = None
+    price_book: Path | None = None
+    drill_clock: float | None = None
     skip_bad_rows: bool = False
     keep_samples: bool = True
 
@@ -289,6 +292,7 @@ class Simulation:
     document: str
     files: tuple[tuple[str, Path], ...]
     price_book: Path | None
+    drill_clock: float
     workload: str
     profiles: tuple[tuple[str, str], ...]
     policy: str

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from serving.simulator.scenario_file import ScenarioDocument
 
 _FAULT_BEGIN, _FAULT_END = "fault_begin", "fault_end"
+_ON_REPLICAS = ("crash", "hang", "slow", "kv_loss", "zone_loss", "spot_notice")
+_WITH_VALUE = ("slow", "kv_loss", "cold_start_slow", "spot_notice", "surge", "poison")
 
 
 def simulate(
@@ -87,6 +89,7 @@ def answer(result: FleetResult, built: Built, document: ScenarioDocument) -> Sim
         document=written.text,
         files=written.files,
         price_book=None if document.price_book is None else Path(document.price_book),
+        drill_clock=document.drill_clock,
         workload=scenario.workload.title,
         profiles=tuple((profile.name, " ".join(profile.source.split())) for profile in built.profiles),
         policy="" if scenario.policy is None else scenario.policy.name,
@@ -128,17 +131,16 @@ def _faults(result: FleetResult) -> tuple[SimulatedFault, ...]:
 
 
 def _fault(number: int, fault: FleetFault, result: FleetResult) -> SimulatedFault:
-    """Told by the events of the run: which replicas were hit, and when it was over. A crash or the loss of a spot
-    machine is over when the last of those replicas serves again; without it the fault outlived the run.
-    """
-    begun = [one for one in result.events if one.event == _FAULT_BEGIN and one.detail.get("fault") == number]
-    ended = [one for one in result.events if one.event == _FAULT_END and one.detail.get("fault") == number]
-    names = begun[0].detail.get("replicas", "") if begun else ""
+    """Told by the events of the run: which replicas were hit, and when it was over."""
+    told = {one.event: one for one in result.events if one.detail.get("fault_id") == f"f-{number}"}
+    begun, ended = told.get(_FAULT_BEGIN), told.get(_FAULT_END)
+    hit = str(begun.detail.get("target", "")) if begun is not None and fault.kind in _ON_REPLICAS else ""
+    value = begun.detail.get("value") if begun is not None and fault.kind in _WITH_VALUE else None
     return SimulatedFault(
         kind=fault.kind,
         target=fault.target,
-        begin_s=begun[0].at_s if begun else fault.at_s,
-        end_s=ended[0].at_s if ended else None,
-        value=fault.value,
-        replicas=tuple(str(names).split(",")) if names else (),
+        begin_s=fault.at_s if begun is None else begun.at_s,
+        end_s=None if ended is None or ended.at_s >= result.scenario.duration_s else ended.at_s,
+        value=None if value is None else float(value),
+        replicas=tuple(hit.split(",")) if hit else (),
     )

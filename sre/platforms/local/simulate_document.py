@@ -93,6 +93,8 @@ def _changed(data: dict[str, Any], request: SimulationRequest) -> dict[str, Any]
         duration_s=request.duration_s,
         policy=None if request.policy is None else str(request.policy.resolve()),
         seed=request.seed,
+        price_book=None if request.price_book is None else str(request.price_book.resolve()),
+        drill_clock=request.drill_clock,
     )
     if request.no_policy:
         data.pop("policy", None)

@@ -52,7 +52,6 @@ class ExperimentPlan:
     id: str
     title: str
     request: SimulationRequest
-    clock_factor: float
     slos: tuple[str, ...]
 
 
@@ -76,11 +75,12 @@ def plan_of(path: Path, *, profile: str | None, facts: Callable[[str], ReplicaFa
         burstiness_cv=drill.workload.cv,
         seed=drill.workload.seed,
         policy=drill.platform.autoscale,
+        drill_clock=drill.clock_factor,
         faults=tuple(replace(fault, value=None) if fault.kind == "zone_loss" else fault for fault in told),
         zones=(_LOST_ZONE,) * lost + (_KEPT_ZONE,) * max(0, replicas - lost) if lost else None,
         spot=True if any(fault.kind == "spot_notice" for fault in told) else None,
     )
-    return ExperimentPlan(drill.id, drill.title, request, drill.clock_factor, drill.slos)
+    return ExperimentPlan(drill.id, drill.title, request, drill.slos)
 
 
 def _faults(path: Path, drill: Drill, facts: ReplicaFacts) -> tuple[list[FaultRequest], list[str]]:

@@ -30,10 +30,9 @@ _MOST_RECORDS = 200_000
 _COMPONENT_OF = {"surge": "traffic", "autoscaler_down": "autoscaler", "metrics_loss": "recorder", "poison": "traffic"}
 
 
-def judged(
-    simulation: Simulation, *, slos: Sequence[Slo], book: Sequence[Price], clock_factor: float = 1.0
-) -> SimulationReport:
+def judged(simulation: Simulation, *, slos: Sequence[Slo], book: Sequence[Price]) -> SimulationReport:
     """`slos` are evaluated where the simulation has samples. Raises SreError for a clock too fast for the scrapes."""
+    clock_factor = simulation.drill_clock
     results = _results(simulation, slos, DrillClock(clock_factor)) if simulation.series else ()
     windows = tuple(_window(number, fault) for number, fault in enumerate(simulation.faults))
     records = client_records(simulation.requests, windows, _limits(simulation)) if windows else ()

@@ -109,28 +109,6 @@ def test_the_gateway_keeps_what_is_not_said() -> None:
     assert rules.failover.max_attempts == 3
 
 
-def test_a_fault_without_a_value_has_the_usual_one() -> None:
-    text = SMALL + "faults: [{kind: slow, at_s: 1}, {kind: crash, at_s: 2}]\n"
-
-    assert [fault.value for fault in built(text).scenario.faults] == [4.0, None]
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ("{kind: crash, at_s: 31}", "begins after the run's 30 s"),
-        ("{kind: zone_loss, at_s: 1, target: z}", "target one of a, b"),
-        ("{kind: spot_notice, at_s: 1}", "no group is spot"),
-        ("{kind: crash, at_s: 1, value: 3}", "takes no value"),
-        ("{kind: kv_loss, at_s: 1, value: 1.5}", "is no share"),
-        ("{kind: slow, at_s: 1, value: 0}", "is no factor"),
-    ],
-)
-def test_a_fault_that_cannot_be_meant_is_refused(fault: str, said: str) -> None:
-    with pytest.raises(BadInput, match=said):
-        built(SMALL + f"faults: [{fault}]\n")
-
-
 @pytest.mark.parametrize(
     ("group", "said"),
     [
