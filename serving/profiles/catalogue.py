@@ -7,12 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from serving.batching import SchedulerConfig, StepTimeModel
+from serving.batching import SchedulerConfig
 from serving.errors import BadInput, ProfileNotFound
 from serving.profiles.capacity import capacity_of, shortfall
-from serving.profiles.model import KvMemory, Profile
+from serving.profiles.model import BASES, ErrorBars, KvMemory, Profile
 from serving.profiles.reader import DocumentReader, kind
-from serving.profiles.roofline import Roofline
+from serving.profiles.step_time_reader import read_step_time
 
 DIRECTORY = Path(__file__).resolve().parent
 SCHEMA = 1
@@ -67,8 +67,9 @@ def _build(reader: DocumentReader, expected_name: str) -> Profile:
         source=reader.text("source"),
         memory=memory,
         scheduler=_scheduler(reader, memory),
-        step_time=_step_time(reader, memory),
+        step_time=read_step_time(reader, memory),
         cold_start_s=_cold_start(reader.section("cold_start"), memory),
+        error=_error_bars(reader.section("error")) if reader.has("error") else None,
     )
 
 
@@ -84,6 +85,7 @@ def _memory(reader: DocumentReader, section: DocumentReader) -> KvMemory:
         bytes_per_value=section.integer("bytes_per_value"),
         tensor_parallel=reader.integer("tensor_parallel"),
         pipeline_parallel=reader.integer("pipeline_parallel"),
+        measured_blocks=section.integer("measured_kv_blocks") if section.has("measured_kv_blocks") else None,
     )
 
 
@@ -105,43 +107,14 @@ def _scheduler(reader: DocumentReader, memory: KvMemory) -> SchedulerConfig:
     )
 
 
-def _step_time(reader: DocumentReader, memory: KvMemory) -> StepTimeModel:
-    """From measured tables, or from a data sheet when there is a section `roofline`."""
-    mixed_factor, overhead_ms = reader.number("mixed_factor", minimum=1), reader.number("host_overhead_ms")
-    if not reader.has("roofline"):
-        return StepTimeModel.from_tables(
-            decode_ms=reader.table("decode_step_ms", first=1),
-            prefill_ms=reader.table("prefill_ms"),
-            mixed_factor=mixed_factor,
-            host_overhead_ms=overhead_ms,
-            kv_ms_per_1k_tokens=reader.number("decode_kv_ms_per_1k_tokens"),
-            kv_included_tokens=reader.integer("decode_kv_included_tokens", minimum=0),
-        )
-    roofline = _roofline(reader.section("roofline"), memory)
-    return StepTimeModel.from_tables(
-        decode_ms=roofline.decode_table(),
-        prefill_ms=roofline.prefill_table(),
-        mixed_factor=mixed_factor,
-        host_overhead_ms=overhead_ms,
-        kv_ms_per_1k_tokens=roofline.kv_ms_per_1k_tokens,
-    )
-
-
-def _roofline(section: DocumentReader, memory: KvMemory) -> Roofline:
-    return Roofline(
-        parameters_b=section.number("parameters_b", minimum=0.001),
-        hidden_size=section.integer("hidden_size"),
-        layers=memory.layers,
-        weights_gb=memory.weights_gb,
-        kv_bytes_per_token=memory.bytes_per_token_per_gpu * memory.pipeline_parallel * memory.tensor_parallel,
-        tensor_parallel=memory.tensor_parallel,
-        hbm_gb_per_s=section.number("hbm_gb_per_s", minimum=1),
-        bandwidth_efficiency=section.share("bandwidth_efficiency"),
-        peak_tflops=section.number("peak_tflops", minimum=1),
-        mfu=section.share("mfu"),
-        per_sequence_ms=section.number("per_sequence_ms"),
-        all_reduce_us=section.number("all_reduce_us"),
-        link_gb_per_s=section.number("link_gb_per_s", minimum=0.001),
+def _error_bars(section: DocumentReader) -> ErrorBars:
+    basis = section.choice("basis", BASES)
+    return ErrorBars(
+        basis=next(one for one in BASES if one == basis),
+        step_time_pct=section.number("step_time_pct"),
+        mean_pct=section.number("mean_pct") if section.has("mean_pct") else None,
+        p99_pct=section.number("p99_pct") if section.has("p99_pct") else None,
+        tested_on=section.text_or("tested_on", ""),
     )
 
 

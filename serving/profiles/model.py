@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from serving.batching import SchedulerConfig, StepTimeModel
 
@@ -16,7 +17,7 @@ class KvMemory:
     of the whole model.
 
     Tensor parallelism shares out the KV heads, but not below one a GPU (vLLM repeats them then); pipeline parallelism
-    shares out the layers.
+    shares out the layers. `measured_blocks` are those an engine was seen to have; they go before the arithmetic.
     """
 
     hbm_gb: float
@@ -29,6 +30,7 @@ class KvMemory:
     bytes_per_value: int
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    measured_blocks: int | None = None
 
     @property
     def gpus(self) -> int:
@@ -60,7 +62,51 @@ class KvMemory:
 
     def blocks(self, block_size_tokens: int) -> int:
         """KV blocks of the replica: each block lies on all GPUs, a part on each."""
+        if self.measured_blocks is not None:
+            return self.measured_blocks
         return int(self.kv_bytes_per_gpu // (self.bytes_per_token_per_gpu * block_size_tokens))
+
+
+Basis = Literal["planning", "fitted", "calibrated"]
+BASES: tuple[Basis, ...] = ("planning", "fitted", "calibrated")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBars:
+    """How far the profile may be off, in percent either way.
+
+    `planning` figures follow from data sheets and assumptions, and the bar is an expectation; `calibrated` ones were
+    adjusted to a run, `fitted` ones fitted to a part of it and tested on the rest. `step_time_pct` is of one step as
+    the time per output token shows it, `mean_pct` and `p99_pct` the worst of end-to-end, first-token and per-token time
+    in a simulation of what `tested_on` names; None where nobody tested.
+    """
+
+    basis: Basis
+    step_time_pct: float
+    mean_pct: float | None = None
+    p99_pct: float | None = None
+    tested_on: str = ""
+
+    def in_words(self) -> str:
+        """One line for a reader."""
+        words = f"{self.basis}: a step within {self.step_time_pct:g} %"
+        if self.mean_pct is not None and self.p99_pct is not None:
+            words += f", simulated means within {self.mean_pct:g} %, p99 within {self.p99_pct:g} %"
+        return words + (f", on {self.tested_on}" if self.tested_on else ", not tested")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineGain:
+    """What pipeline stages do to a step, beside the same GPUs' share run one after the other.
+
+    `latency_ms` is what a token's way through the stages adds; `throughput` is how many times more tokens a second come
+    out of a full decode batch and a full prefill step than if one batch went through all stages before the next began.
+    """
+
+    stages: int
+    latency_ms: float
+    decode_throughput: float
+    prefill_throughput: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +125,8 @@ class Profile:
     scheduler: SchedulerConfig
     step_time: StepTimeModel
     cold_start_s: Mapping[str, float] = field(default_factory=dict)
+    error: ErrorBars | None = None
+    pipeline: PipelineGain | None = None
 
     @property
     def tensor_parallel(self) -> int:

@@ -63,6 +63,23 @@ class DocumentReader:
         need = f"a number of at least {minimum:g}"
         return float(self._value(key, need, lambda v: _is_number(v, minimum), max(minimum, 1)))
 
+    def number_or(self, key: str, default: float, minimum: float = 0.0) -> float:
+        """A number; `default` when it is not there."""
+        if self.has(key):
+            return self.number(key, minimum)
+        self._read.add(key)
+        return default
+
+    def text_or(self, key: str, default: str) -> str:
+        if self.has(key):
+            return self.text(key)
+        self._read.add(key)
+        return default
+
+    def choice(self, key: str, known: tuple[str, ...]) -> str:
+        """One of the words `known`."""
+        return str(self._value(key, f"one of {', '.join(known)}", lambda v: v in known, known[0]))
+
     def share(self, key: str) -> float:
         """A number from 0.01 to 1."""
         value = self.number(key, minimum=0.01)

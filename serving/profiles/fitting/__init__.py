@@ -1,0 +1,24 @@
+"""Step times of real hardware from a request log of vLLM: read it, fit on a stated part, test on the rest.
+
+The format is that of the benchmark runs of casys-kaist/LLMServingSim: one JSON object a request, beside it a file with
+the engine's settings. How a log is replayed is the caller's: this package knows no simulator.
+"""
+
+from serving.profiles.fitting.fit import Fit, FitSettings, Replayer, ReplayTimes, TestedRun, fit
+from serving.profiles.fitting.request_log import RequestLog, Run, read_run
+from serving.profiles.fitting.score import MEASURES, STATISTICS, Comparison
+
+__all__ = [
+    "MEASURES",
+    "STATISTICS",
+    "Comparison",
+    "Fit",
+    "FitSettings",
+    "ReplayTimes",
+    "Replayer",
+    "RequestLog",
+    "Run",
+    "TestedRun",
+    "fit",
+    "read_run",
+]
