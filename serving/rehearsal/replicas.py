@@ -127,8 +127,11 @@ class Replicas:
         servers = (seat.place.server for seat in self._seats.values() if seat.info.metrics_url == url)
         return any(server is not None and server.condition() == "stopped" for server in servers)
 
-    async def infer(self, name: str, job: Job, *, timeout_s: float) -> Inference:
-        """One inference straight at a replica, over a connection of its own."""
+    async def infer(self, name: str, job: Job, *, timeout_s: float, is_heard: bool = True) -> Inference:
+        """One inference straight at a replica, over a connection of its own.
+
+        Who gives up is heard over gRPC; over HTTP (`is_heard` False) Triton goes on with what nobody reads any more.
+        """
         began = self._clock.monotonic()
         wire = Wire(self.seat(name).place, self._spec.latencies)
         stream = wire.start(job)
@@ -146,7 +149,8 @@ class Replicas:
         except Exception as failure:  # noqa: BLE001  whatever way the attempt ends, it is told
             error = str(failure)
         finally:
-            stream.cancel()
+            if is_heard:
+                stream.cancel()
         return Inference("".join(texts), self._clock.monotonic() - began, error)
 
     # what its keeper asks while it starts
