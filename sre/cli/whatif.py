@@ -37,7 +37,9 @@ def whatif(
     ] = None,
     replacement_hours: Annotated[
         float | None,
-        typer.Option("--replacement-hours", min=0, help="Another machine takes over so soon. Default: repair it."),
+        typer.Option(
+            "--replacement-hours", min=0, max=1000, help="Another machine takes over by then. Default: repair."
+        ),
     ] = None,
     load: Annotated[str, typer.Option("--load", help="flat, day, or 24 sizes by hour of day with commas.")] = "flat",
     overload_factor: Annotated[
@@ -84,26 +86,24 @@ def whatif(
     from sre.reliability.months import World
     from sre.reliability.options import Economics
     from sre.reliability.whatif import Question, answer
-    from sre.reports.reliability.write import whatif_json, write_whatif
 
-    book, taken = inputs.rates_of(rates, () if no_drills else inputs.drills_of(drills))
+    if no_drills and drills:
+        raise typer.BadParameter("--drills and --no-drills contradict each other: give one")
     if list_rates:
-        _list_rates(book, as_json=as_json)
+        _list_rates(inputs.rates_of(rates, () if no_drills else inputs.drills_of(drills))[0], as_json=as_json)
         return
     hardware = inputs.hardware_of(profile)
-    fleet = Fleet(
-        needed=needed,
-        spares=0,
-        gpus_per_replica=gpus_per_replica or hardware.gpus_per_replica,
-        gpus_per_host=gpus_per_host,
-        packed=not spread,
-        cold_start_h=(hardware.cold_start_s if cold_start is None else cold_start) / 3600,
-        replacement_h=replacement_hours,
-    )
-    inputs.check_fleet(fleet)
     whose, ratio = inputs.target_of(slo, slos, target)
     question = Question(
-        fleet=fleet,
+        fleet=Fleet(
+            needed=needed,
+            spares=0,
+            gpus_per_replica=gpus_per_replica or hardware.gpus_per_replica,
+            gpus_per_host=gpus_per_host,
+            packed=not spread,
+            cold_start_h=inputs.hours_of(cold_start, hardware.cold_start_s, "--cold-start"),
+            replacement_h=replacement_hours,
+        ),
         spares=inputs.numbers_of(spares, "--spares", least=0, most=100),
         spot_percents=inputs.numbers_of(spot, "--spot", least=0, most=100),
         zones=inputs.numbers_of(zones, "--zones", least=1, most=20),
@@ -114,15 +114,18 @@ def whatif(
         slo=whose,
         has_sensitivity=sensitivity,
     )
-    world = World(book, inputs.load_of(load), overload_factor)
+    sizes = inputs.load_of(load)
+    book, taken = inputs.rates_of(rates, () if no_drills else inputs.drills_of(drills))
     economics = finance_of(finance, "USD")
     costs = inputs.prices_for(hardware.gpu, book, economics, price=price, spot=spot_price, book=prices)
     progress = Progress()
     progress.step(f"{len(question.fleets())} options x {months:,} months")
     try:
+        from sre.reports.reliability.write import whatif_json, write_whatif
+
         found = answer(
             question,
-            world,
+            World(book, sizes, overload_factor),
             Economics(costs, economics, ratio, question.hours),
             taken=taken,
             on_progress=progress.detail,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sre.cost.finance import Finance
-    from sre.reliability.fleet import Fleet
     from sre.reliability.measured import Drill, Taken
     from sre.reliability.money import GpuPrices
     from sre.reliability.rates import RateBook
     from sre.reliability.shortfall import Load
+
+_LONGEST_START_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +127,12 @@ def prices_for(
     return gpu_prices(on_demand, known, rates.spot_discount, on=today, spot=given)
 
 
-def check_fleet(fleet: Fleet) -> None:
-    """Raises SreError, one line, for what no simulation can hold."""
+def hours_of(seconds: float | None, default_s: float, option: str) -> float:
+    """Seconds as hours. Raises SreError, one line, for what no month can hold."""
     from sre.errors import SreError
 
-    for name, hours in (("--cold-start", fleet.cold_start_h), ("--replacement-hours", fleet.replacement_h)):
-        if hours is not None and not 0 <= hours < float("inf"):
-            raise SreError(f"{name} is {hours:g} h: write a time that is not negative")
+    if seconds is None:
+        return default_s / 3600
+    if seconds > _LONGEST_START_S:
+        raise SreError(f"{option} is {seconds:g} s: a replica starts within {_LONGEST_START_S / 3600:g} h, or never")
+    return seconds / 3600

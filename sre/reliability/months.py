@@ -18,6 +18,8 @@ from sre.reliability.rates import RateBook
 from sre.reliability.shortfall import Load, Shortfall
 from sre.reliability.units import Unit, units_of
 
+_INSTANT_H = 1e-6  # shorter is the rounding of a long axis
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Months:
@@ -138,6 +140,8 @@ def _rolled(fleet: Fleet, book: RateBook, histories: Histories) -> list[_Part]:
 
 def _merged(start: Floats, end: Floats) -> tuple[Floats, Floats]:
     """Overlapping stretches of one axis as one."""
+    if not len(start):
+        return start, end
     order = np.argsort(start, kind="stable")
     start, end = start[order], end[order]
     reached = np.maximum.accumulate(end)
@@ -152,7 +156,7 @@ def _counted(start: Floats, end: Floats) -> _Stretches:
     step = np.concatenate([np.ones(len(start), dtype=np.int64), np.full(len(end), -1, dtype=np.int64)])
     order = np.argsort(at, kind="stable")
     at, down = at[order], np.cumsum(step[order])
-    lasting = (down[:-1] > 0) & (at[1:] > at[:-1])
+    lasting = (down[:-1] > 0) & (at[1:] - at[:-1] > _INSTANT_H)
     return _Stretches(at[:-1][lasting], at[1:][lasting], down[:-1][lasting])
 
 
@@ -164,7 +168,7 @@ def _episodes(found: _Stretches, fleet: Fleet, needs: Shortfall, histories: Hist
     start, end, own = found.start[short], found.end[short], month[short]
     if not len(start):
         return np.zeros(months, dtype=np.int64)
-    new = np.concatenate([[True], (start[1:] > end[:-1]) | (own[1:] != own[:-1])])
+    new = np.concatenate([[True], (start[1:] > end[:-1] + _INSTANT_H) | (own[1:] != own[:-1])])
     return np.bincount(own[new], minlength=months).astype(np.int64)
 
 

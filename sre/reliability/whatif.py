@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise, product
 
+from sre.errors import SreError
 from sre.reliability.estimates import Settling, settling
 from sre.reliability.fleet import Fleet
 from sre.reliability.history import Histories
@@ -18,6 +19,8 @@ from sre.reliability.measured import Taken
 from sre.reliability.months import Months, World, simulate
 from sre.reliability.options import Economics, Option, option_of
 from sre.reliability.sensitivity import Swing, swings
+
+_MOST_REPLICA_MONTHS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def answer(
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Answer:
     """Simulates every option. Same question and inputs: the same answer to the last digit."""
+    _require_few(question)
     histories = Histories(seed=question.seed, months=question.months, hours=question.hours)
     options = []
     for fleet in question.fleets():
@@ -128,6 +132,15 @@ def answer(
     )
     ladder = found.ladder
     return replace(found, steps=tuple(Step(a, b) for a, b in pairwise(ladder)))
+
+
+def _require_few(question: Question) -> None:
+    replicas = question.fleet.needed + max(question.spares)
+    if question.months * replicas > _MOST_REPLICA_MONTHS:
+        raise SreError(
+            f"{question.months:,} months of {replicas:,} replicas are more than the "
+            f"{_MOST_REPLICA_MONTHS:,} replica-months that are simulated: give fewer --months"
+        )
 
 
 def _cheapest(option: Option) -> tuple[Decimal, float]:

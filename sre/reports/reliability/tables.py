@@ -132,11 +132,13 @@ def swings_grid(found: Answer) -> Grid:
         for swing in found.swings
     ]
     head = ("input", "low", "high", ">bad at low", ">bad at high", ">P(exceeded) at low", ">P(exceeded) at high")
+    left_out = not found.question.has_sensitivity
+    empty = "Left out (--no-sensitivity)." if left_out else "Nothing that has a range can strike this option."
     notes = (
         f"{found.chosen.fleet.name}; as it stands {percent(found.chosen.bad.value, 4)} bad, "
         f"{percent(found.chosen.exceeded.value, 1)} of months exceeded.",
     )
-    return grid("sensitivity", "Sensitivity", head, rows, notes=notes, empty="Left out (--no-sensitivity).")
+    return grid("sensitivity", "Sensitivity", head, rows, notes=notes, empty=empty)
 
 
 def rates_grid(book: RateBook, struck: tuple[float, ...] = ()) -> Grid:

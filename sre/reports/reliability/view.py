@@ -79,7 +79,7 @@ def _subtitle(found: Answer) -> str:
 
 def _figures(found: Answer) -> tuple[Figure, ...]:
     option, currency = found.chosen, found.currency
-    budget_minutes = found.economics.budget * found.question.hours * 60
+    minutes = found.economics.budget * found.question.hours * 60
     return (
         Figure(
             "availability",
@@ -93,9 +93,7 @@ def _figures(found: Answer) -> tuple[Figure, ...]:
             f"accepted {percent(found.question.risk, 1)}",
         ),
         Figure("faults a month", f"{option.failures:,.3g}", f"{option.episodes:,.2g} shortages or outages of them"),
-        Figure(
-            "hours short a month", f"{option.short_h:,.2g}", f"a budget is {budget_minutes:,.3g} min of full outage"
-        ),
+        Figure("hours short a month", f"{option.short_h:,.2g}", f"a budget is {minutes:,.3g} min of full outage"),
         Figure("bill", whole(option.money.bill, currency), "GPUs, a month"),
         Figure("failures", simulated(option.money.failures, currency), "expected cost a month"),
         Figure("total", whole(option.money.total, currency), "bill and expected cost of failures, a month"),
