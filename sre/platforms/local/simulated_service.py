@@ -36,12 +36,15 @@ def simulated_run(fleet: Fleet, offer: Offer) -> FleetRun:
 
 
 def simulated_failover(fleet: Fleet, offer: Offer, *, kill_after_s: float, restart_s: float) -> Failover:
-    """The busiest replica crashes `kill_after_s` after the start, and serves again `restart_s` later; both as stretched
-    as the fleet is.
+    """The busiest replica crashes `kill_after_s` after the start, and serves again `restart_s` later, the supervisor's
+    first delay within it; both as stretched as the fleet is.
     """
+    from serving.backoff import Backoff
+
     scale = fleet.time_scale
+    start_s = max(0.0, restart_s / scale - Backoff().first_s)
     crash = FaultRequest("crash", kill_after_s / scale)
-    found = simulate(_request(fleet, offer, crash, cold_start_s=restart_s / scale), on_progress=_silent)
+    found = simulate(_request(fleet, offer, crash, cold_start_s=start_s), on_progress=_silent)
     ready = [life.ready_s for life in found.lives if life.ready_s is not None and life.start_s >= crash.at_s]
     return failover_of(
         _answers(found, scale),

@@ -106,7 +106,7 @@ def _knee_words(points: Sequence[KneePoint], knee: int | None, distance: float |
         f"{percent(at.tokens_per_s / last.tokens_per_s, 0)} of what {last.concurrency} clients get, at an inter-token "
         f"p50 "
         f"of {seconds(at.inter_token.p50)} against "
-        f"{seconds(last.inter_token.p50)} (height above the chord {distance:.2f})."
+        f"{seconds(last.inter_token.p50)} (height above the diagonal {distance:.2f})."
     )
 
 
