@@ -74,8 +74,13 @@ def shortfall(capacity: Capacity) -> str | None:
     return (
         f"{c.usable_gb:.1f} GB usable of {c.hbm_gb:.1f} - {c.weights_gb:.1f} weights - {c.activations_gb:.1f} "
         f"activations = {c.kv_gb:.1f} GB a GPU for KV: at {c.kv_bytes_per_token:,} bytes a token that is "
-        f"{c.kv_tokens:,} tokens, less than max_model_len {c.max_model_len:,}"
+        f"{c.kv_tokens:,} tokens, less than max_model_len {c.max_model_len:,} by {_missing_gb(c):.1f} GB a GPU"
     )
+
+
+def _missing_gb(c: Capacity) -> float:
+    blocks = -(-c.max_model_len // c.block_size_tokens)
+    return blocks * c.block_size_tokens * c.kv_bytes_per_token / 1e9 - c.kv_gb
 
 
 def require_fits(capacity: Capacity, where: str) -> None:

@@ -10,6 +10,7 @@ import yaml
 from serving.batching import SchedulerConfig
 from serving.errors import BadInput, ProfileNotFound
 from serving.profiles.capacity import capacity_of, shortfall
+from serving.profiles.family import build, member_named, members
 from serving.profiles.model import BASES, ErrorBars, KvMemory, Profile
 from serving.profiles.reader import DocumentReader, kind
 from serving.profiles.step_time_reader import read_step_time
@@ -19,21 +20,39 @@ SCHEMA = 1
 
 
 def profile_names(directory: Path = DIRECTORY) -> list[str]:
-    """Names of the profiles there are, sorted."""
-    return sorted(path.stem for path in directory.glob("*.yaml"))
+    """Names of the profiles there are, sorted: the files and, of the family, what is listed and fits."""
+    return sorted({*_files(directory), *(member.name for member in members() if shortfall(member.capacity) is None)})
+
+
+def _files(directory: Path) -> set[str]:
+    return {path.stem for path in directory.glob("*.yaml")}
 
 
 def require_known(name: str, directory: Path = DIRECTORY) -> None:
-    """Raise ProfileNotFound, listing the known ones, unless `name` is a profile."""
-    names = profile_names(directory)
-    if name not in names:
-        raise ProfileNotFound(f"profile {name!r} is unknown: use one of {', '.join(names)}")
+    """Raise ProfileNotFound, listing the known ones, unless `name` is a profile, a file of one, or of the family."""
+    if _is_path(name) or name in _files(directory) or member_named(name) is not None:
+        return
+    raise ProfileNotFound(
+        f"profile {name!r} is unknown: use a profile's file or one of {', '.join(profile_names(directory))}"
+    )
 
 
 def load(name: str, directory: Path = DIRECTORY) -> Profile:
-    """The profile called `name`. Raises ProfileNotFound, or BadInput for a malformed file."""
+    """The profile called `name`, or in the file `name` when that ends in .yaml.
+
+    Raises ProfileNotFound, BadInput for a malformed file, DoesNotFit for a model that its GPUs cannot hold.
+    """
     require_known(name, directory)
-    return read_profile(directory / f"{name}.yaml")
+    if _is_path(name):
+        return read_profile(Path(name))
+    member = member_named(name)
+    if name in _files(directory) or member is None:
+        return read_profile(directory / f"{name}.yaml")
+    return build(member)
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
 
 
 def read_profile(path: Path) -> Profile:

@@ -6,9 +6,17 @@
 
 (Kaplan et al. 2020, section 2.1, for the two operations; Pope et al. 2022, "Efficiently Scaling Transformer Inference",
 for both bounds.) With tensor parallelism each GPU holds and computes its share, and each layer ends two all-reduces,
-which cost a latency and, in a ring, 2 (n-1)/n of the activations over the link. Pipeline stages run one after the
-other for a given token, so they do not shorten a step. Planning figures: the efficiencies are assumptions, not
-measurements, unless the profile says otherwise.
+which cost a latency and, in a ring, 2 (n-1)/n of the activations over the link. Planning figures: the efficiencies are
+assumptions, not measurements, unless the profile says otherwise.
+
+With k pipeline stages a token still passes all layers, and k - 1 hand-overs. But k batches are under way at once, each
+with 1/k of the sequences, so that in the time of one pass every sequence gets its token:
+
+    decode(n)  = pass(n / k)
+    prefill(p) = the lesser of pass(p) and pass(p / k) x (2k - 1) / k      whole, or in k chunks that follow each other
+
+which is what a step is taken to last: latency grows by the hand-overs, throughput by what smaller batches save. A
+chunk's wait for the one before it is counted, uneven stages are not.
 """
 
 from __future__ import annotations
@@ -41,6 +49,8 @@ class Roofline:
     per_sequence_ms: float
     all_reduce_us: float
     link_gb_per_s: float
+    pipeline_parallel: int = 1
+    hop_us: float = 0.0
 
     @property
     def weights_ms(self) -> float:
@@ -50,26 +60,35 @@ class Roofline:
     @property
     def kv_ms_per_1k_tokens(self) -> float:
         """What 1,000 tokens of context add to a decode step."""
-        return self.kv_bytes_per_token * 1000 / 1e9 / self.tensor_parallel / self._read_gb_per_s * 1000
+        gpus = self.tensor_parallel * self.pipeline_parallel
+        return self.kv_bytes_per_token * 1000 / 1e9 / gpus / self._read_gb_per_s * 1000
 
     def decode_ms(self, seqs: int) -> float:
         """A decode step of so many sequences with empty contexts."""
-        return max(self.weights_ms, self._compute_ms(seqs)) + self.per_sequence_ms * seqs + self._communicate_ms(seqs)
+        each = max(1.0, seqs / self.pipeline_parallel)
+        return self.pass_ms(each, sequences=each)
 
     def prefill_ms(self, tokens: int) -> float:
         """A prefill step of so many tokens of one sequence."""
+        stages = self.pipeline_parallel
+        whole = self.pass_ms(tokens, sequences=1)
+        return min(whole, self.pass_ms(max(1.0, tokens / stages), sequences=1) * (2 * stages - 1) / stages)
+
+    def pass_ms(self, tokens: float, *, sequences: float) -> float:
+        """One batch through all layers, one stage after the other."""
         bound = max(self.weights_ms, self._compute_ms(tokens))
-        return bound + self.per_sequence_ms + self._communicate_ms(tokens)
+        hops_ms = (self.pipeline_parallel - 1) * self.hop_us / 1000
+        return bound + self.per_sequence_ms * sequences + self._communicate_ms(tokens) + hops_ms
 
     @property
     def _read_gb_per_s(self) -> float:
         return self.hbm_gb_per_s * self.bandwidth_efficiency
 
-    def _compute_ms(self, tokens: int) -> float:
+    def _compute_ms(self, tokens: float) -> float:
         operations = 2 * self.parameters_b * 1e9 * tokens
         return operations / (self.tensor_parallel * self.peak_tflops * 1e12 * self.mfu) * 1000
 
-    def _communicate_ms(self, tokens: int) -> float:
+    def _communicate_ms(self, tokens: float) -> float:
         gpus = self.tensor_parallel
         if gpus == 1:
             return 0.0

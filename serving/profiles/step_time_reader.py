@@ -58,6 +58,8 @@ def _roofline(section: DocumentReader, memory: KvMemory) -> Roofline:
         per_sequence_ms=section.number("per_sequence_ms"),
         all_reduce_us=section.number("all_reduce_us"),
         link_gb_per_s=section.number("link_gb_per_s", minimum=0.001),
+        pipeline_parallel=memory.pipeline_parallel,
+        hop_us=section.number_or("hop_us", 0.0),
     )
 
 

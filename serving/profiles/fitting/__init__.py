@@ -4,21 +4,28 @@ The format is that of the benchmark runs of casys-kaist/LLMServingSim: one JSON 
 the engine's settings. How a log is replayed is the caller's: this package knows no simulator.
 """
 
+from serving.profiles.fitting.document import gpu_named, profile_document
 from serving.profiles.fitting.fit import Fit, FitSettings, Replayer, ReplayTimes, TestedRun, fit
+from serving.profiles.fitting.parts import PARTS, Part, PartName
 from serving.profiles.fitting.request_log import RequestLog, Run, read_run
 from serving.profiles.fitting.score import MEASURES, STATISTICS, Comparison
 
 __all__ = [
     "MEASURES",
+    "PARTS",
     "STATISTICS",
     "Comparison",
     "Fit",
     "FitSettings",
+    "Part",
+    "PartName",
     "ReplayTimes",
     "Replayer",
     "RequestLog",
     "Run",
     "TestedRun",
     "fit",
+    "gpu_named",
+    "profile_document",
     "read_run",
 ]

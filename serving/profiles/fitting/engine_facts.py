@@ -146,6 +146,6 @@ def _scheduler(meta: _Meta, kv_blocks: int | None) -> SchedulerConfig:
         block_size_tokens=block_size,
         max_num_seqs=min(budget, meta.whole("max_num_seqs", _DEFAULT_SEQS, limits, asked)),
         max_num_batched_tokens=budget,
-        max_model_len=meta.whole("max_model_len", _DEFAULT_LENGTH, _resolved("model"), asked),
+        max_model_len=min(blocks * block_size, meta.whole("max_model_len", _DEFAULT_LENGTH, _resolved("model"), asked)),
         enable_prefix_caching=bool(meta.setting("enable_prefix_caching", _CACHE, cache) in (True, None)),
     )
