@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from serving.autoscale.controller import Autoscaler, Decision
 from serving.autoscale.model import Pod, Policy
@@ -32,7 +32,10 @@ def _answer(query: str, seen: Snapshot) -> float | Unavailable | None:
 
 
 class Scaling:
-    """`down` while the autoscaler is; it comes back without its history, as a restarted process does."""
+    """`stop` and `resume` are an outage of the autoscaler: it comes back without its history, as a restarted process.
+
+    `on_decision` hears of each decision, with what it was made of.
+    """
 
     def __init__(
         self, scenario: Scenario, membership: Membership, gateway: Gateway, scraper: Scraper, agenda: Agenda
@@ -44,6 +47,7 @@ class Scaling:
         self._end_ns = round(scenario.duration_s * NS)
         self.moments: list[Moment] = []
         self.scale_events = 0
+        self.on_decision: Callable[[Sequence[Pod], Snapshot, Decision], None] | None = None
 
     def begin(self) -> None:
         self._agenda.at(0, SYNC, self._look)
@@ -62,6 +66,8 @@ class Scaling:
         if self._autoscaler is not None:
             pods = [member.pod for member in self._scaled()]
             decision = decide(self._autoscaler, pods, self._scraper.seen, now_s=now_ns / NS)
+            if self.on_decision is not None:
+                self.on_decision(pods, self._scraper.seen, decision)
             added, limited_by = decision.desired - decision.current, decision.limited_by
             if added:
                 self._scale(decision.current, decision.desired, now_ns)

@@ -117,13 +117,13 @@ class Both:
 PREFIXES = st.sampled_from([(), (1,), (1, 2), (1, 2, 3), (1, 4), (5,), (5, 6, 7, 8)])
 EVENTS = st.one_of(
     st.tuples(st.just("ask"), st.integers(1, 120), PREFIXES),
-    st.tuples(st.just("ask"), st.integers(1, 40), PREFIXES),
+    st.tuples(st.just("ask"), st.sampled_from([5, 15, 25, 55]), PREFIXES),  # costs that can differ by the overflow
     st.tuples(st.just("back"), st.integers(0, 50), st.just(())),
     st.tuples(st.sampled_from(["passes", "out", "suspect", "served"]), st.integers(0, 20), st.just(())),
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.lists(st.sampled_from([LARGE, SMALL]), min_size=1, max_size=7),
     st.booleans(),
