@@ -68,6 +68,10 @@ def simulate(
         float | None,
         typer.Option("--drill-clock", min=1, help="Divide alert windows by this. Default: as said, else 1."),
     ] = None,
+    scrape: Annotated[
+        float | None,
+        typer.Option("--scrape-interval", help="Seconds between scrapes. Default: 5, or 1 with a drill clock."),
+    ] = None,
     prices: Prices = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the page, result, requests, samples and scenario.")
@@ -79,9 +83,9 @@ def simulate(
     Give a scenario file, or --profile, or --experiment. Exit 2 for a fleet, a fault or a document that cannot be.
     """
     from sre.console import Progress, print_json
+    from sre.gameday.simulated import judge_simulation
     from sre.platforms.local.simulate import simulate as run
     from sre.reports.simulation.json_file import report_json
-    from sre.reports.simulation.judge import judged
     from sre.reports.simulation.write import require_room, write_report
 
     asked = request_of(
@@ -107,6 +111,7 @@ def simulate(
         skip_bad_rows=skip_bad_rows,
         price_book=prices,
         drill_clock=clock,
+        scrape_interval_s=scrape,
     )
     request = with_experiment(asked, experiment)
     slos = slos_of(slo)
@@ -116,7 +121,7 @@ def simulate(
     progress.step("simulation")
     try:
         simulation = run(request, on_progress=progress.note, on_share=lambda share: progress.detail(f"{share:.0%}"))
-        report = judged(simulation, slos=slos, book=book_of(simulation.price_book))
+        report = judge_simulation(simulation, slos=slos, book=book_of(simulation.price_book))
         files = write_report(report, out) if out is not None else ()
     except BaseException:
         progress.fail()

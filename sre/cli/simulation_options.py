@@ -62,7 +62,13 @@ def request_of(**options: Any) -> SimulationRequest:
     from sre.platforms.fault_text import parse_fault
     from sre.platforms.simulation import SimulationRequest
 
-    above_zero = {"rate_rps": "--rate", "duration_s": "--duration", "ttft_s": "--ttft", "tpot_s": "--inter-token"}
+    above_zero = {
+        "rate_rps": "--rate",
+        "duration_s": "--duration",
+        "ttft_s": "--ttft",
+        "tpot_s": "--inter-token",
+        "scrape_interval_s": "--scrape-interval",
+    }
     for name, option in above_zero.items():
         value = options.get(name)
         if value is not None and not 0 < value < float("inf"):

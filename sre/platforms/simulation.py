@@ -70,8 +70,8 @@ class SimulationRequest:
     `scenario` is a scenario file; without it `profile` is needed. `workload` is one of GENERATED, `trace` a file; only
     one of them. `requests` stops after so many. `faults` come on top of the scenario's. `policy` is an HPA or KEDA
     file, `no_policy` takes the scenario's away. Replicas, zones, seats, budget and cold start are those of group one.
-    `price_book` and `drill_clock` are kept for who judges the run. `skip_bad_rows` leaves out a trace's bad
-    rows, and counts them.
+    `price_book` and `drill_clock` are kept for who judges the run; with a clock above 1 scrapes are a second apart, as
+    a drill's, unless `scrape_interval_s` says otherwise. `skip_bad_rows` leaves out bad rows of a trace, counted.
     """
 
     scenario: Path | None = None
@@ -97,6 +97,7 @@ class SimulationRequest:
     tpot_s: float | None = None
     price_book: Path | None = None
     drill_clock: float | None = None
+    scrape_interval_s: float | None = None
     skip_bad_rows: bool = False
     keep_samples: bool = True
 

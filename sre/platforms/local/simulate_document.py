@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _NAMES = MappingProxyType({"policy": "policy.yaml", "price_book": "prices.yaml"})
 
 
+DRILL_SCRAPE_S = 1.0
+"""How often the local platform is scraped: alert windows of a minute need it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Portable:
     """A document as YAML whose paths are `files`: (name beside it, where it is now)."""
@@ -95,7 +99,10 @@ def _changed(data: dict[str, Any], request: SimulationRequest) -> dict[str, Any]
         seed=request.seed,
         price_book=None if request.price_book is None else str(request.price_book.resolve()),
         drill_clock=request.drill_clock,
+        scrape_interval_s=request.scrape_interval_s,
     )
+    if data.get("drill_clock", 1.0) > 1:
+        data.setdefault("scrape_interval_s", DRILL_SCRAPE_S)
     if request.no_policy:
         data.pop("policy", None)
     thresholds = {**data.get("thresholds", {}), **_given(ttft_s=request.ttft_s, tpot_s=request.tpot_s)}

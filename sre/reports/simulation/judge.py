@@ -30,11 +30,14 @@ _MOST_RECORDS = 200_000
 _COMPONENT_OF = {"surge": "traffic", "autoscaler_down": "autoscaler", "metrics_loss": "recorder", "poison": "traffic"}
 
 
-def judged(simulation: Simulation, *, slos: Sequence[Slo], book: Sequence[Price]) -> SimulationReport:
-    """`slos` are evaluated where the simulation has samples. Raises SreError for a clock too fast for the scrapes."""
+def judged(
+    simulation: Simulation, *, slos: Sequence[Slo], book: Sequence[Price], noticed: Sequence[PlatformEvent] = ()
+) -> SimulationReport:
+    """`slos` are evaluated where the simulation has samples; `noticed` is what the gateway's samples tell of replicas. Raises SreError for a clock too fast for the scrapes."""
     clock_factor = simulation.drill_clock
     results = _results(simulation, slos, DrillClock(clock_factor)) if simulation.series else ()
     windows = tuple(_window(number, fault) for number, fault in enumerate(simulation.faults))
+    events = _events(simulation, noticed)
     records = client_records(simulation.requests, windows, _limits(simulation)) if windows else ()
     try:
         bill, no_bill = bill_of(simulation.summary, book), ""
@@ -45,8 +48,8 @@ def judged(simulation: Simulation, *, slos: Sequence[Slo], book: Sequence[Price]
         clock_factor=clock_factor,
         results=results,
         alerts=_labelled(results, windows, DrillClock(clock_factor)),
-        stories=tuple(_story(window, simulation, results, records) for window in windows),
-        incident=_incident(simulation, results, windows, records, clock_factor),
+        stories=tuple(_story(window, simulation, events, results, records) for window in windows),
+        incident=_incident(simulation, events, results, windows, records),
         bill=bill,
         no_bill=no_bill,
         book=tuple(book),
@@ -126,19 +129,23 @@ def _events(simulation: Simulation) -> tuple[PlatformEvent, ...]:
 
 
 def _story(
-    window: FaultWindow, simulation: Simulation, results: Sequence[SloResult], records: Sequence[ClientRecord]
+    window: FaultWindow,
+    simulation: Simulation,
+    events: Sequence[PlatformEvent],
+    results: Sequence[SloResult],
+    records: Sequence[ClientRecord],
 ) -> FaultStory:
     watched = _limits(simulation)
-    marks = milestones(window, events=_events(simulation), results=results, records=records, observation=watched)
+    marks = milestones(window, events=events, results=results, records=records, observation=watched)
     return FaultStory(window, marks, durations(marks), measure(records, window, watched))
 
 
 def _incident(
     simulation: Simulation,
+    events: Sequence[PlatformEvent],
     results: Sequence[SloResult],
     windows: Sequence[FaultWindow],
     records: Sequence[ClientRecord],
-    clock_factor: float,
 ) -> Incident | None:
     if not windows:
         return None
@@ -146,12 +153,12 @@ def _incident(
         incident_id=f"simulated-{hashlib.sha256(simulation.document.encode()).hexdigest()[:10]}",
         title=f"{simulation.title} (simulated)",
         faults=windows,
-        events=_events(simulation),
+        events=events,
         journal=None,
         results=results,
         records=records,
         observation=_limits(simulation),
-        clock_factor=clock_factor,
+        clock_factor=simulation.drill_clock,
     )
 
 

@@ -88,7 +88,7 @@ def fault_table(report: SimulationReport) -> Table:
             Row(
                 (
                     fault.kind.replace("_", " "),
-                    ", ".join(fault.replicas[:4]) + (" ..." if len(fault.replicas) > 4 else "") or fault.target,
+                    ", ".join(fault.replicas[:4]) + (" ..." if len(fault.replicas) > 4 else "") or story.window.target,
                     seconds(fault.begin_s),
                     "the end" if fault.end_s is None else seconds(fault.end_s),
                     count(story.impact.failed),
