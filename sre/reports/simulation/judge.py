@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,13 +28,18 @@ from sre.slo.model import Alert, DrillClock, Slo, SloResult
 from sre.slo.tiers import tiers_of
 
 _MOST_RECORDS = 200_000
-_COMPONENT_OF = {"surge": "traffic", "autoscaler_down": "autoscaler", "metrics_loss": "recorder", "poison": "traffic"}
+_COMPONENT_OF = MappingProxyType(
+    {"surge": "traffic", "autoscaler_down": "autoscaler", "metrics_loss": "recorder", "poison": "traffic"}
+)
 
 
 def judged(
     simulation: Simulation, *, slos: Sequence[Slo], book: Sequence[Price], noticed: Sequence[PlatformEvent] = ()
 ) -> SimulationReport:
-    """`slos` are evaluated where the simulation has samples; `noticed` is what the gateway's samples tell of replicas. Raises SreError for a clock too fast for the scrapes."""
+    """`slos` are evaluated where the simulation has samples; `noticed` is what the gateway's samples tell of replicas.
+
+    Raises SreError for a clock too fast for the scrapes.
+    """
     clock_factor = simulation.drill_clock
     results = _results(simulation, slos, DrillClock(clock_factor)) if simulation.series else ()
     windows = tuple(_window(number, fault) for number, fault in enumerate(simulation.faults))
@@ -124,8 +130,14 @@ def _limits(simulation: Simulation) -> Observation:
     )
 
 
-def _events(simulation: Simulation) -> tuple[PlatformEvent, ...]:
-    return tuple(PlatformEvent(EPOCH + one.at_s, one.event, one.replica, one.note, SOURCE) for one in simulation.events)
+def _events(simulation: Simulation, noticed: Sequence[PlatformEvent]) -> tuple[PlatformEvent, ...]:
+    """The fleet's own, and what was noticed; faults are told by their windows."""
+    own = [
+        PlatformEvent(EPOCH + one.at_s, one.event, one.replica, one.note, SOURCE)
+        for one in simulation.events
+        if not one.event.startswith("fault_")
+    ]
+    return tuple(sorted([*own, *noticed], key=lambda event: event.at))
 
 
 def _story(
