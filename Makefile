@@ -9,7 +9,7 @@ VLLM_PYTHON ?= python3.11
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: gameday test lint docs bench soak setup setup-dev setup-bench setup-vllm test-vllm focus-validator clean down
+.PHONY: gameday test lint docs bench soak verify setup setup-dev setup-bench setup-vllm test-vllm focus-validator clean down
 .DEFAULT_GOAL := gameday
 
 setup: $(VENV)/.ready
@@ -66,6 +66,12 @@ focus-validator: $(VENV)/.ready-dev $(FOCUS_VENV)/.ready
 
 bench: $(VENV)/.ready-dev
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+
+# The performance report made again and held against an earlier one; exit 1 where a figure is outside its tolerance.
+# make verify REPORT=reports/performance/performance.json does so with yours, measured part included.
+REPORT ?= reports/performance-baseline/performance.json
+verify: $(VENV)/.ready
+	@$(BIN)/sre report performance --verify "$(REPORT)"
 
 soak: $(VENV)/.ready-dev
 	@$(BIN)/python -m pytest tests/soak -m benchmark -s

@@ -252,7 +252,7 @@ class ParallelRun:
 
     key: str
     label: str
-    profile: str
+    precision: str
     gpus_per_replica: int
     replicas: int
     sustained_rps: float | None

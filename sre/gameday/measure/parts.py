@@ -28,12 +28,12 @@ from sre.gameday.measure.sizes import (
     settle_s,
     sizes_of,
 )
-from sre.gameday.measure.vllm import VLLM_WHAT, vllm_run
+from sre.gameday.measure.vllm import VLLM_RPS, VLLM_START_S, VLLM_WHAT, vllm_run
 from sre.platforms.local.autoscale import CompareOptions, compare_policies
 from sre.platforms.local.closed_loop import simulated_level
 from sre.platforms.local.parallelism import cuts, parallel_run
 from sre.platforms.local.simulated_service import simulated_failover, simulated_run
-from sre.platforms.local.work import cold_start_of, error_bar, vllm_absent, work_class, work_classes
+from sre.platforms.local.work import cold_start_of, error_bar, work_class, work_classes
 from sre.platforms.performance import Fleet, FleetRun, Offer
 from sre.reports.performance.capacity_sections import autoscaling_section, knee_section, parallelism_section
 from sre.reports.performance.failure_sections import cold_start_section, failover_section
@@ -60,11 +60,14 @@ _NO_HOUR = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a section is built from. `machine` is None where nothing is measured."""
+    """What a section is built from. `machine` is None where nothing is measured, `no_vllm` why the real engine is not
+    (None: it is).
+    """
 
     options: RunOptions
     bench: Bench
     machine: str | None
+    no_vllm: str | None
     price_of: Callable[[str], Price]
 
     @property
@@ -112,11 +115,10 @@ def classes(asked: Asked) -> Section:
         for work in works
     }
     both = asked.both(runs)
-    missing = vllm_absent() if asked.options.measured else "nothing was measured"
-    if missing is None:
+    if asked.no_vllm is None:
         both = replace(both, vllm=(vllm_run(asked.bench, requests=asked.sizes.requests, seed=asked.options.seed),))
-    origins = asked.origins(f"Triton and gateway, {CLASS_REPLICAS} replicas", with_vllm=missing is None)
-    absent = () if missing is None else (f"real vLLM: {missing}",)
+    origins = asked.origins(f"Triton and gateway, {CLASS_REPLICAS} replicas", with_vllm=asked.no_vllm is None)
+    absent = () if asked.no_vllm is None else (f"real vLLM: {asked.no_vllm}",)
     return classes_section(works, both, origins, time_scale=asked.options.time_scale, absent=absent)
 
 
@@ -201,13 +203,12 @@ def cold_start(asked: Asked) -> Section:
     measured: Mapping[str, float] = {}
     if asked.options.measured:
         measured = measured_cold_start(asked.bench, asked.fleet(1), cold_start_scale=COLD_START_SCALE)
-    missing = vllm_absent() if asked.options.measured else None
     return cold_start_section(
         measured,
         cold_start_of(asked.options.profile) if asked.options.simulated else {},
         asked.origins("a Triton replica of the local platform"),
         cold_start_scale=COLD_START_SCALE,
-        absent=() if missing is None else (f"real vLLM: {missing}",),
+        absent=("a GPU's own start: what waits there are the phases of the profile, see the other table",),
     )
 
 
@@ -256,7 +257,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
 _PLATFORM_S = 9.0
 
 
-def expected_s(key: str, options: RunOptions) -> float:
+def expected_s(key: str, options: RunOptions, *, with_vllm: bool = False) -> float:
     """About how long a section takes on two cores: loads by their own length, the rest as seen."""
     sizes, scale = sizes_of(quick=options.quick), options.time_scale
     load_s = {
@@ -268,4 +269,5 @@ def expected_s(key: str, options: RunOptions) -> float:
         "cold_start": 2 * _PLATFORM_S,
     }.get(key, 0.0)
     simulated_s = {"parallelism": 25.0, "autoscaling": sizes.policy_s / 15}.get(key, 5.0)
+    load_s += (VLLM_START_S + sizes.requests / VLLM_RPS) * (with_vllm and key == "classes")
     return load_s * options.measured + simulated_s * options.simulated

@@ -13,6 +13,7 @@ from sre.gameday.measure.machine import load_words, machine_facts
 from sre.gameday.measure.pacing import Pacing
 from sre.gameday.measure.parts import PARTS, Asked, expected_s
 from sre.gameday.progress import Progress
+from sre.platforms.local.work import vllm_absent
 from sre.reports.performance.model import PerformanceReport, RunOptions, Section
 
 Prices = Callable[[str], Price]
@@ -31,12 +32,14 @@ class Surroundings:
 def build_report(options: RunOptions, around: Surroundings, *, command: str) -> PerformanceReport:
     """Every section asked for. Raises SreError; no process is left running in any case."""
     parts = [key for key in PARTS if key in options.sections]
-    pacing = Pacing(around.progress, {PARTS[key].title: expected_s(key, options) for key in parts})
+    no_vllm = vllm_absent() if options.measured else "nothing was measured"
+    expected = {PARTS[key].title: expected_s(key, options, with_vllm=no_vllm is None) for key in parts}
+    pacing = Pacing(around.progress, expected)
     machine = machine_facts() if options.measured else None
     began_at = around.now() if options.measured else None
     if options.measured:
         pacing.note(f"{machine}; {load_words()}")
-    asked = Asked(options, Bench(around.state_dir, pacing), machine, around.price_of)
+    asked = Asked(options, Bench(around.state_dir, pacing), machine, no_vllm, around.price_of)
     sections = tuple(_sections(parts, asked, pacing))
     return PerformanceReport(
         options=options,

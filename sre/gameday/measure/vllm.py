@@ -12,6 +12,7 @@ from sre.platforms.performance import Fleet, FleetRun, service_of
 
 VLLM_CLASS, VLLM_RPS = "chat", 4.0
 VLLM_PROMPT, VLLM_ANSWER = 256, 32
+VLLM_START_S = 60.0
 VLLM_WHAT = (
     f"real vLLM on the processor with a tiny random-weight model, one replica behind Triton and gateway; {VLLM_CLASS} "
     f"at "

@@ -77,7 +77,7 @@ def _cut(profile: Profile, gpus: int) -> Cut:
 def parallel_run(cut: Cut, work: str, *, seed: int, requests: int, on_progress: Callable[[str], None]) -> ParallelRun:
     """The highest rate at which the share of good requests holds, to about 3 %, and the service at that rate."""
     fleet = Fleet(cut.profile, cut.replicas)
-    blank = ParallelRun(cut.profile, cut.label, cut.profile, cut.gpus_per_replica, cut.replicas, None, None)
+    blank = ParallelRun(cut.profile, cut.label, cut.quantization, cut.gpus_per_replica, cut.replicas, None, None)
     try:
         found = _highest(fleet, work, seed=seed, requests=requests)
     except SreError as error:

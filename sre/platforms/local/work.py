@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sre.platforms.local.errors import serving_errors_as_ours
@@ -56,14 +55,12 @@ def open_offer(work: str, *, rate_rps: float, requests: int, seed: int) -> Offer
 
 
 def error_bar(profile: str) -> str:
-    """What a profile says of how far its times may be off: the sentences of its source that state a percentage.
+    """What a profile says of how far its times may be off. Raises SreError for an unknown profile."""
+    from serving.profiles import load
 
-    Raises SreError for an unknown profile.
-    """
-    from sre.platforms.local.describe import profile_source
-
-    sentences = re.split(r"(?<=[.:;])\s+", profile_source(profile))
-    return " ".join(one for one in sentences if "%" in one).rstrip(".") or "no error bar stated"
+    with serving_errors_as_ours():
+        found = load(profile).error
+    return "no error bar stated" if found is None else found.in_words()
 
 
 def cold_start_of(profile: str) -> dict[str, float]:

@@ -184,14 +184,21 @@ def _cut_columns(runs: Sequence[ParallelRun], origin: Simulated) -> tuple[Column
 
 
 def _choice_words(runs: Sequence[ParallelRun], ranked: Sequence[int], gpus: int) -> str:
+    """The first, the next, and where precision differs the best of the other ones: fewer bits are another answer."""
     first = runs[ranked[0]]
     if first.sustained_rps is None:
         return f"No cut of {gpus} GPUs meets the thresholds."
     said = f"{first.label}: {number(first.sustained_rps)} good requests/s on {gpus} GPUs"
-    if len(ranked) < 2:
-        return f"{said}; nothing else was tried."
-    second = runs[ranked[1]]
-    return f"{said}; next is {second.label} with {number(second.sustained_rps)}."
+    others = [runs[index] for index in ranked[1:] if runs[index].sustained_rps is not None]
+    if not others:
+        return f"{said}; nothing else meets the thresholds."
+    said += f"; next is {others[0].label} with {number(others[0].sustained_rps)}"
+    same = [run for run in others if run.precision == first.precision]
+    if len(same) == len(others):
+        return f"{said}."
+    return (
+        f"{said}. {first.precision} against {others[0].precision} is another model: this says nothing of its answers."
+    )
 
 
 def autoscaling_section(
