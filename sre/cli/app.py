@@ -18,6 +18,7 @@ from sre.cli import (
     key,
     load,
     platform,
+    profile,
     rehearse,
     replicas,
     report,
@@ -62,6 +63,7 @@ app.add_typer(runbook.app, name="runbook")
 app.add_typer(slo.app, name="slo")
 app.add_typer(tabletop.app, name="tabletop")
 app.add_typer(key.app, name="key")
+app.add_typer(profile.app, name="profile")
 app.add_typer(autoscale.app, name="autoscale")
 app.add_typer(cost.app, name="cost")
 

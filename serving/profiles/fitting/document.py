@@ -125,8 +125,8 @@ def _memory(facts: EngineFacts, shape: ModelShape | None) -> list[str]:
     gpus = facts.tensor_parallel * facts.pipeline_parallel
     rest_gb = max(0.0, usable_gb - weights_gb / gpus - kv_gb)
     return [
-        f"# The run had {blocks:,} blocks = {blocks * size:,} tokens; what is left beside weights and KV is put down as",
-        "# activations.",
+        f"# The run had {blocks:,} blocks = {blocks * size:,} tokens; what remains beside weights and KV is put down",
+        "# as activations.",
         "memory:  # hbm_gb and activations_gb of one GPU, weights_gb of the whole model",
         f"  hbm_gb: {facts.memory_gb or weights_gb * 2:.4g}",
         f"  utilization: {facts.utilization:g}",

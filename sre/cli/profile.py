@@ -1,0 +1,127 @@
+"""`sre profile ...`: GPU profiles, listed, shown, and fitted to a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sre.cli.options import Json
+
+if TYPE_CHECKING:
+    from sre.platforms.profiles import ProfileFit
+
+app = typer.Typer(
+    help="GPU profiles: how long steps take and what a replica holds, with sources and error bars.",
+    no_args_is_help=True,
+)
+_PARTS = ("first", "last", "odd")
+
+
+@app.command("list")
+def list_profiles(
+    refused: Annotated[
+        bool, typer.Option("--refused", help="Also what does not fit its GPUs, and by how much.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the profiles with their figures and error bars."""
+    from dataclasses import asdict
+
+    from sre.console import print_json
+    from sre.platforms.local.profile import list_profiles as entries
+    from sre.reports.profile import list_lines
+
+    found = entries(with_refused=refused)
+    if as_json:
+        print_json({"profiles": [asdict(entry) for entry in found]})
+        return
+    for line in list_lines(found):
+        typer.echo(line)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A profile's name (`sre profile list`) or its .yaml file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Also write a picture: a .png, .svg or .html file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show one profile: sources, error bars, memory, and step time against batch and context."""
+    from dataclasses import asdict
+
+    from sre.console import print_json
+    from sre.platforms.local.profile import show_profile
+    from sre.reports.profile import show_lines, write_picture
+
+    shown = show_profile(name)
+    if out is not None:
+        write_picture(shown, out)
+    if as_json:
+        print_json({**asdict(shown), "file": str(out) if out else None})
+        return
+    for line in show_lines(shown):
+        typer.echo(line)
+    if out is not None:
+        typer.echo(f"wrote {out}")
+
+
+@app.command("fit")
+def fit(
+    runs: Annotated[
+        list[Path], typer.Argument(help="*requests.jsonl of vLLM runs on one engine, each with *meta.json beside it.")
+    ],
+    part: Annotated[
+        str, typer.Option("--part", help="What is fitted: first, last (--share of the requests), odd (every second).")
+    ] = "first",
+    share: Annotated[float, typer.Option("--share", min=0.05, max=0.95, help="Share of the requests fitted.")] = 0.5,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the profile here, a .yaml file.")] = None,
+    kv_blocks: Annotated[
+        int | None, typer.Option("--kv-blocks", min=1, help="KV blocks of the engine, for a run that does not say.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad lines out instead of refusing the log.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit step times to request logs of vLLM by simulated latencies, and say how far off they are on the rest."""
+    from dataclasses import asdict
+
+    from sre.console import Progress, print_json
+    from sre.platforms.local.profile import FitOptions, fit_profile
+    from sre.reports.atomic import write_text
+
+    if part not in _PARTS:
+        raise typer.BadParameter(f"--part is {part!r}: use one of {', '.join(_PARTS)}")
+    if out is not None and out.suffix != ".yaml":
+        raise typer.BadParameter(f"--out is {out}: name a .yaml file, the profile is called as it is")
+    options = FitOptions(
+        logs=tuple(runs),
+        name=out.stem if out else "fitted",
+        part=next(one for one in ("first", "last", "odd") if one == part),
+        share=share,
+        kv_blocks=kv_blocks,
+        skip_bad=skip_bad,
+    )
+    progress = Progress()
+    progress.step("step times by simulated latencies")
+    try:
+        found = fit_profile(options, on_progress=progress.note)
+        if out is not None:
+            write_text(out, found.document)
+    except BaseException:
+        progress.fail()
+        raise
+    progress.done(f"{found.evaluations} replays")
+    if as_json:
+        print_json({"ok": True, **asdict(found), "file": str(out) if out else None})
+        return
+    _print_fit(found, out)
+
+
+def _print_fit(found: ProfileFit, out: Path | None) -> None:
+    from sre.reports.profile import fit_lines
+
+    for line in fit_lines(found):
+        typer.echo(line)
+    typer.echo(f"wrote {out}" if out else "not written: give --out NAME.yaml")
