@@ -232,9 +232,10 @@ class Membership:
 
 
 def _closed(life: LifeSoFar, end_s: float) -> Life:
+    """One that began after the run's end is billed for nothing: a request may have been served by it."""
     ready_s = None if life.ready_ns < 0 else life.ready_ns / NS
     ended_s = end_s if life.end_ns < 0 else min(life.end_ns / NS, end_s)
-    return Life(life.name, life.group, life.zone, life.start_ns / NS, ready_s, ended_s)
+    return Life(life.name, life.group, life.zone, min(life.start_ns / NS, end_s), ready_s, ended_s)
 
 
 def _names() -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 Replicas that may be given work stand in lists sorted by load, one for each group, since within a group the least loaded
 has room if anybody has. Whoever has no seat left stands in none. A test compares every choice with the gateway's. What
-has to go elsewhere is rare, and is put to the gateway's own function. Round robin is for comparisons only; the platform
-has none: it gives to whoever was chosen longest ago and has room.
+has to go elsewhere is rare, and is put to the gateway's own function. In round robin all loads look alike: it gives to
+whoever was chosen longest ago and has room.
 """
 
 from __future__ import annotations
@@ -88,9 +88,11 @@ class Router:
             if least is None:
                 continue
             holder = self._holder(tier, cost, prefix[:_MOST_HASHES]) if prefix and self.prefixes is not None else None
+            if self._in_turn:
+                return holder or self._next_in_turn(tier, cost)
             if holder and holder.outstanding_tokens - least.outstanding_tokens <= self._overflow_tokens:
                 return holder
-            return self._next_in_turn(tier, cost) if self._in_turn else least
+            return least
         return None
 
     def _least(self, tier: int, cost: int) -> Member | None:
@@ -126,7 +128,7 @@ class Router:
 
     def _least_of(self, tier: int, cost: int, holders: set[int]) -> Member | None:
         """By whichever is shorter: the holders, or the sorted lists until one of many holders comes."""
-        lists = self._by_load[tier]
+        lists = (self._by_turn if self._in_turn else self._by_load)[tier]
         if len(holders) ** 2 <= sum(map(len, lists)):
             return self._best(holders, lambda m: m.listed is not None and m.listed[0] == tier and _fits(m, cost))
         firsts = [
@@ -139,7 +141,10 @@ class Router:
 
     def _best(self, indices: Iterable[int], wanted: Callable[[Member], bool]) -> Member | None:
         members = [m for i in indices if (m := self._members.get(i)) is not None and wanted(m)]
-        return min(members, key=lambda m: (m.outstanding_tokens, m.last_turn, m.index), default=None)
+        return min(members, key=lambda m: (self._load(m), m.last_turn, m.index), default=None)
+
+    def _load(self, member: Member) -> int:
+        return 0 if self._in_turn else member.outstanding_tokens
 
     def elsewhere(
         self, members: Sequence[Member], cost: int, prefix: Sequence[int], exclude: Collection[str]
@@ -149,7 +154,7 @@ class Router:
         candidates = [
             Candidate(
                 member.name,
-                member.outstanding_tokens,
+                self._load(member),
                 member.last_turn,
                 self.prefixes.matched(member.index, prefix) if self.prefixes is not None else 0,
                 self._standing(member, cost, exclude),

@@ -62,8 +62,8 @@ class ReplicaGroup:
 
 @dataclass(frozen=True, slots=True)
 class GatewayRules:
-    """The gateway's sections, with their defaults. `balancing` is by what affinity is overruled, or by what work is
-    spread without it (`routing.affinity` false); the platform's own is `least_outstanding`. The three times bound one
+    """The gateway's sections, with their defaults. `balancing` is how work is spread that follows no prefix; it is
+    `round_robin` too when `routing.balancing` says so. The three times bound one
     attempt and all attempts until the first token, and the gap after it, seconds (`serving.gateway.config`).
     """
 
@@ -75,6 +75,10 @@ class GatewayRules:
     admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     failover: FailoverConfig = field(default_factory=FailoverConfig)
     health: HealthConfig = field(default_factory=HealthConfig)
+
+    def __post_init__(self) -> None:
+        if self.routing.balancing == "round_robin":
+            object.__setattr__(self, "balancing", "round_robin")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from serving.simulator.member import Member
 from serving.simulator.prefixes import PrefixHolders
 from serving.simulator.replica import Replica
 from serving.simulator.routing import Router
-from serving.simulator.scenario import GatewayRules, ReplicaGroup
+from serving.simulator.scenario import Balancing, GatewayRules, ReplicaGroup
 
 STEP_TIME = StepTimeModel.from_tables(decode_ms={1: 10, 8: 20}, prefill_ms={64: 20, 256: 60})
 LARGE = ReplicaGroup("large", "p", "g", 1, SchedulerConfig(kv_blocks=20, max_num_seqs=4), STEP_TIME, (), 1)
@@ -127,15 +127,21 @@ EVENTS = st.one_of(
 @given(
     st.lists(st.sampled_from([LARGE, SMALL]), min_size=1, max_size=7),
     st.booleans(),
+    st.sampled_from(["least_outstanding", "least_outstanding", "round_robin"]),
     st.sampled_from([0, 60, 4096]),
     st.sampled_from([0.7, 1.0, 1.6]),
     st.lists(EVENTS, max_size=60),
 )
 def test_every_choice_is_the_pools_own(
-    groups: list[ReplicaGroup], affinity: bool, overflow: int, overcommit: float, events: list[Any]
+    groups: list[ReplicaGroup],
+    affinity: bool,
+    balancing: Balancing,
+    overflow: int,
+    overcommit: float,
+    events: list[Any],
 ) -> None:
     rules = GatewayRules(
-        routing=RoutingConfig(affinity=affinity, overflow_tokens=overflow, max_blocks=16),
+        routing=RoutingConfig(affinity=affinity, balancing=balancing, overflow_tokens=overflow, max_blocks=16),
         admission=AdmissionConfig(kv_overcommit=overcommit),
         failover=FailoverConfig(),
         health=HEALTH,
