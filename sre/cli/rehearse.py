@@ -12,10 +12,12 @@ from sre.cli.options import Duration, Json, MaxPromptTokens, Rate, Trace
 
 if TYPE_CHECKING:
     from sre.gameday.model import DrillOptions
-    from sre.gameday.rehearsal.calibration import Calibration
+    from sre.gameday.rehearsal.several import Task
     from sre.reports.page import Grid, Page
 
 DAY_S = 86_400
+DULL = frozenset({"n/a", "0x", "0 %"})
+"""Cells that are left out of a terminal where a row has no others."""
 
 
 def rehearse(
@@ -33,6 +35,9 @@ def rehearse(
     ] = False,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="So many seeds of the load: ranges.")] = 1,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the load; with --seeds the first.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Rehearsals side by side. Default: one for each core.")
+    ] = None,
     trace: Trace = None,
     rate: Rate = None,
     duration: Duration = None,
@@ -78,9 +83,9 @@ def rehearse(
     if drill is not None:
         _compare(options, drill, as_planned=as_planned, out=out, as_json=as_json)
     elif everything:
-        _library(options, out=out, as_json=as_json)
+        _library(options, jobs=jobs, out=out, as_json=as_json)
     else:
-        _one(options, seeds=seeds, out=out, as_json=as_json)
+        _one(options, seeds=seeds, jobs=jobs, out=out, as_json=as_json)
 
 
 def _require_one(experiment: Path | None, *, everything: bool, drill: Path | None, seeds: int) -> None:
@@ -95,31 +100,26 @@ def _require_one(experiment: Path | None, *, everything: bool, drill: Path | Non
         raise SreError("nothing to rehearse: name an experiment file, or give --all, or --compare reports/ID")
 
 
-def _one(options: DrillOptions, *, seeds: int, out: Path | None, as_json: bool) -> None:
-    from dataclasses import replace
-
+def _one(options: DrillOptions, *, seeds: int, jobs: int | None, out: Path | None, as_json: bool) -> None:
     from sre.console import Progress
-    from sre.gameday.rehearsal.run import rehearse_drill
+    from sre.gameday.rehearsal.several import cores, rehearse_seeds
     from sre.reports.rehearsal.view import rehearsal_page
     from sre.reports.rehearsal.write import rehearsal_json
 
-    progress, now = Progress(), _now()
-    calibration = _calibration(options)
+    progress, first = Progress(), _first_seed(options)
     found = []
-    first = _first_seed(options)
     progress.step(f"rehearse {options.experiment.name}")
     try:
-        for number in range(seeds):
-            progress.detail(f"seed {first + number}")
-            asked = replace(options, seed=first + number)
-            found.append(rehearse_drill(asked, calibration=calibration, now=now, epoch=_day(now)))
+        wanted = range(first, first + seeds)
+        for one in rehearse_seeds(_task(options), wanted, jobs=jobs or cores()):
+            found.append(one)
+            progress.detail(f"seed {one.seed}, {len(found)} of {seeds}")
     except BaseException:
         progress.fail()
         raise
     met = sum(one.is_met for one in found)
     progress.done("as expected" if met == len(found) else f"as expected in {met} of {len(found)} seeds")
-    page = rehearsal_page(found)
-    _tell(page, rehearsal_json(found), ("checks", "quantities"), out=out, as_json=as_json)
+    _tell(rehearsal_page(found), rehearsal_json(found), ("checks", "quantities"), out=out, as_json=as_json)
     raise typer.Exit(0 if met == len(found) else 1)
 
 
@@ -153,22 +153,22 @@ def _compare(options: DrillOptions, drill: Path, *, as_planned: bool, out: Path 
     raise typer.Exit(0 if found.ok else 1)
 
 
-def _library(options: DrillOptions, *, out: Path | None, as_json: bool) -> None:
+def _library(options: DrillOptions, *, jobs: int | None, out: Path | None, as_json: bool) -> None:
     from sre.console import Progress
-    from sre.gameday.rehearsal.library import experiments_in, rehearse_library
+    from sre.gameday.rehearsal.several import cores, experiments_in, rehearse_library
+    from sre.reports.formats import seconds
     from sre.reports.rehearsal.view import Entry, library_page
     from sre.reports.rehearsal.words import verdict
     from sre.reports.rehearsal.write import library_json
 
-    progress, now = Progress(), _now()
-    names = experiments_in(options.workspace)
+    progress, names = Progress(), experiments_in(options.workspace)
     entries: list[Entry] = []
     progress.step(f"rehearse {len(names)} experiments")
     try:
-        for entry in rehearse_library(options, calibration=_calibration(options), now=now, epoch=_day(now)):
+        for entry in rehearse_library(_task(options), jobs=jobs or cores()):
             entries.append(entry)
             said = "not rehearsed" if entry.rehearsal is None else verdict(entry.rehearsal)
-            progress.detail(f"{len(entries)} of {len(names)}: {entry.name} {said}")
+            progress.note(f"{len(entries)} of {len(names)}: {entry.name} {said}, {seconds(entry.took_s)}")
     except BaseException:
         progress.fail()
         raise
@@ -178,27 +178,21 @@ def _library(options: DrillOptions, *, out: Path | None, as_json: bool) -> None:
     raise typer.Exit(1 if any(not one.is_met and not one.report.is_known for one in played) else 0)
 
 
-def _calibration(options: DrillOptions) -> Calibration:
-    from sre.gameday.rehearsal.calibration import calibrate
+def _task(options: DrillOptions) -> Task:
+    """Prices are today's; the virtual clock starts at midnight, so a rehearsal is the same to the byte all day."""
+    import time
 
-    return calibrate(options.reports_dir)
+    from sre.gameday.rehearsal.calibration import calibrate
+    from sre.gameday.rehearsal.several import Task
+
+    now = time.time()
+    return Task(options, calibrate(options.reports_dir), now=now, epoch=float(int(now) // DAY_S * DAY_S))
 
 
 def _first_seed(options: DrillOptions) -> int:
     from sre.chaos.experiment import load_drill
 
     return load_drill(options.experiment).workload.seed if options.seed is None else options.seed
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
-
-
-def _day(now: float) -> float:
-    """The virtual clock starts at midnight: the same rehearsal of one day is the same to the byte."""
-    return float(int(now) // DAY_S * DAY_S)
 
 
 def _tell(page: Page, document: dict[str, Any], grids: tuple[str, ...], *, out: Path | None, as_json: bool) -> None:
@@ -222,7 +216,10 @@ def _tell(page: Page, document: dict[str, Any], grids: tuple[str, ...], *, out: 
 
 def _print(grid: Grid) -> None:
     typer.echo("")
-    rows = [[column.label for column in grid.columns], *([cell.text for cell in row] for row in grid.rows)]
+    shown = [[cell.text for cell in row] for row in grid.rows]
+    numeric = [index for index, column in enumerate(grid.columns) if column.numeric]
+    told = [row for row in shown if not numeric or {row[index] for index in numeric} - DULL]
+    rows = [[column.label for column in grid.columns], *told]
     widths = [max(len(row[index]) for row in rows) for index in range(len(grid.columns))]
     for row in rows:
         cells = [
@@ -230,5 +227,7 @@ def _print(grid: Grid) -> None:
             for cell, width, column in zip(row, widths, grid.columns, strict=True)
         ]
         typer.echo("  " + "  ".join(cells).rstrip())
+    if len(told) < len(shown):
+        typer.echo(f"  {len(shown) - len(told)} more are 0 or n/a: --out and --json have them")
     for note in grid.notes:
         typer.echo(f"  {note}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sre.chaos import readings
 from sre.chaos.probes import SIGNALS
 from sre.errors import SreError
 from sre.gameday.rehearsal.stage import Scene
+from sre.slo.model import RatioSli
 
 PROBES_MODULE = "sre.chaos.probes"
 STALE_S = 5.0
@@ -24,6 +25,7 @@ class Readings:
 
     scene: Scene
     slo_dir: Path
+    _slis: dict[str, RatioSli] = field(default_factory=dict)
 
     def read(self, func: str, arguments: Mapping[str, Any]) -> float | int:
         """The reading. Raises SreError where the real probe fails: no samples, no events, a wrong argument."""
@@ -45,8 +47,12 @@ class Readings:
         return value
 
     def _ratio(self, name: str, window_s: float) -> float:
-        sli, source = readings.sli_of(name, self.slo_dir), self.scene.recorder.samples()
-        return readings.good_ratio(source, sli, window_s=float(window_s), now=self.scene.now(), stale_s=STALE_S)
+        if name not in self._slis:
+            self._slis[name] = readings.sli_of(name, self.slo_dir)
+        source = self.scene.recorder.samples()
+        return readings.good_ratio(
+            source, self._slis[name], window_s=float(window_s), now=self.scene.now(), stale_s=STALE_S
+        )
 
     def _latency(self, signal: str = "ttft", quantile: float = 0.95, window_s: float = 10.0) -> float:
         if signal not in SIGNALS:

@@ -187,9 +187,11 @@ def _marked(report: DrillReport, plan: Plan) -> DrillReport:
         f"{one.fault} is rehearsed: {one.fidelity}{f' ({one.note})' if one.note else ''}."
         for one in plan.playable.coverage
     )
+    told = f"rehearsal-{name}"
     return replace(
         report,
-        id=f"rehearsal-{name}",
+        id=told,
+        incident=replace(report.incident, id=told),
         title=f"Rehearsal: {report.title}",
         platform=replace(report.platform, driver=DRIVER, server=SERVER, host="none: virtual time"),
         tool_versions=tuple(pair for pair in report.tool_versions if pair[0] in ("llm-gameday", "Python")),

@@ -53,7 +53,7 @@ def quantities(
         *_alerts(report),
         *_requests(report, moved_streams),
         *_latency(report),
-        *_tokens(report, recomputed_tokens),
+        *_tokens(report, moved_streams, recomputed_tokens),
         *_money(report),
     )
 
@@ -194,16 +194,17 @@ def mean_gap_s(point: RequestPoint) -> float | None:
     return (point.e2e_s - point.ttft_s) / (point.output_tokens - 1)
 
 
-def _tokens(report: DrillReport, recomputed: int | None) -> Iterator[Quantity]:
+def _tokens(report: DrillReport, moved: int | None, recomputed: int | None) -> Iterator[Quantity]:
     told = (
         ("generated", "tokens generated", report.cost.tokens),
         ("wasted", "tokens wasted on requests that failed", report.cost.wasted_tokens),
         ("recomputed", "tokens computed again elsewhere", recomputed),
     )
-    mean = sum(point.output_tokens for point in report.requests) / max(len(report.requests), 1)
+    mean = max(sum(point.output_tokens for point in report.requests) / max(len(report.requests), 1), 1.0)
+    floors = {"recomputed": max(mean, recomputed / moved if recomputed and moved else 0.0)}
     for key, name, count in told:
         value = None if count is None else float(count)
-        yield Quantity(key, "tokens", name, value, "tokens", EVENTS * max(mean, 1.0), reason="no sample tells")
+        yield Quantity(key, "tokens", name, value, "tokens", EVENTS * floors.get(key, mean), reason="no sample tells")
 
 
 def _money(report: DrillReport) -> Iterator[Quantity]:

@@ -118,7 +118,7 @@ def test_a_comparison_fails_by_the_aimed_figures_only(drill):
 def test_the_machine_is_learnt_from_drills_and_says_from_which():
     found = {one.name: one for one in calibrate(EXAMPLE.parent).figures}
     assert found["server start"].source == "example"
-    assert found["server start"].n == 1
+    assert found["server start"].n == 4  # too few restarts: the platform's own start counts as well
     assert found["gateway start"].n == 0
     assert 0.0 < found["way to an engine and back"].value_s < 0.1
 
