@@ -24,6 +24,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Replicas = Annotated[int, Field(ge=1, le=100_000)]
 Cv = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 _MOST_CHARACTERS = 4_000_000
+SHIPPED_DIR = Path(__file__).resolve().parents[1] / "deploy" / "scenarios"
 
 
 class _Strict(BaseModel):
@@ -162,6 +163,11 @@ class ScenarioDocument(_Strict):
         if len(set(names)) < len(names):
             raise ValueError("groups: two have one name: name them apart")
         return self
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """The scenario and sweep files of the package by name, sorted."""
+    return {path.stem: path for path in sorted(SHIPPED_DIR.glob("*.yaml"))}
 
 
 def load_scenario(path: Path) -> ScenarioDocument:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from sre.slo.model import Slo
 
 ScenarioFile = Annotated[
-    Path | None, typer.Argument(help="A scenario file (docs/simulator.md); options change it.", show_default=False)
+    Path | None,
+    typer.Argument(help="A scenario file, or a shipped one by name: day, zone-loss, spot-fleet.", show_default=False),
 ]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="GPU profile of the replicas: a shipped one, or a file.")
@@ -60,6 +61,7 @@ def request_of(**options: Any) -> SimulationRequest:
     """The options, by the request's own names, as a request. Raises SreError, one line, for a number that cannot be."""
     from sre.errors import SreError
     from sre.platforms.fault_text import parse_fault
+    from sre.platforms.local.simulate import scenario_path
     from sre.platforms.simulation import SimulationRequest
 
     above_zero = {
@@ -80,9 +82,11 @@ def request_of(**options: Any) -> SimulationRequest:
     if routing is not None and routing not in (known := ("affinity", "least_outstanding", "round_robin")):
         raise SreError(f"--routing is {routing!r}: use one of {', '.join(known)}")
     zones = options.pop("zones", None)
+    scenario = options.pop("scenario", None)
     faults = options.pop("faults", None) or ()
     return SimulationRequest(
         **options,
+        scenario=None if scenario is None else scenario_path(scenario),
         zones=None if zones is None else tuple(zone.strip() for zone in zones.split(",")),
         faults=tuple(parse_fault(text) for text in faults),
     )

@@ -41,7 +41,8 @@ NONE_MEETS = 2
 
 def sweep(
     document: Annotated[
-        Path | None, typer.Argument(help="A scenario file, or a sweep file that names one.", show_default=False)
+        Path | None,
+        typer.Argument(help="A scenario or sweep file, or a shipped one by name: sizing-sweep.", show_default=False),
     ] = None,
     vary: Annotated[
         list[str] | None,
@@ -155,11 +156,13 @@ def _asked(
     import os
 
     from sre.errors import SreError
+    from sre.platforms.local.simulate import scenario_path
     from sre.platforms.simulation import SweepRequest
     from sre.reports.simulation.sweep_file import SweepFile, is_sweep_file, knob_of, read_sweep
 
     if target is not None and not 0 < target <= 1:
         raise SreError(f"--target is {target:g}: give a share above 0, at most 1")
+    document = None if document is None else scenario_path(document)
     told = SweepFile(document, (), None, None, None)
     if document is not None and is_sweep_file(document):
         told = read_sweep(document)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sre.errors import SreError
 from sre.platforms.local.errors import faults_one_by_one
 from sre.platforms.local.simulate_document import document_of, portable, routing_in_words
 from sre.platforms.scaling import FleetMoment
@@ -66,6 +67,18 @@ def replica_facts(profile: str) -> ReplicaFacts:
     with faults_one_by_one():
         found = load(profile)
     return ReplicaFacts(found.scheduler.kv_blocks, sum(found.cold_start_s.values()))
+
+
+def scenario_path(asked: Path) -> Path:
+    """The file asked for, or the shipped one of that name. Raises SreError, naming the shipped ones, for neither."""
+    from serving.simulator.scenario_file import shipped_scenarios
+
+    shipped = shipped_scenarios()
+    if asked.exists() or str(asked) not in shipped:
+        if not asked.exists() and asked.suffix not in (".yaml", ".yml"):
+            raise SreError(f"{asked}: is no file, and no shipped scenario: use a path, or one of {', '.join(shipped)}")
+        return asked
+    return shipped[str(asked)]
 
 
 def price_book_of(scenario: Path) -> Path | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from sre.platforms.simulation import ClassService
 from sre.reports.formats import NOT_AVAILABLE, count, money, multiple, percent, plural, seconds, target
-from sre.reports.simulation.model import SimulationReport
+from sre.reports.simulation.model import LabelledAlert, SimulationReport
 from sre.reports.table import Row, Table, table
 
 _CLASS_HEAD = (
@@ -58,8 +58,7 @@ def slo_table(report: SimulationReport) -> Table:
         peaks = [
             float(c.long_burn[c.long_burn == c.long_burn].max()) for c in result.curves if (c.long_burn >= 0).any()
         ]
-        pages = [alert for alert in report.alerts if alert.slo == result.slo.name]
-        told = ", ".join(f"{alert.tier} at {seconds(alert.fired_s)}" for alert in pages[:3])
+        told = _alerts_in_words([alert for alert in report.alerts if alert.slo == result.slo.name])
         rows.append(
             Row(
                 (
@@ -78,6 +77,16 @@ def slo_table(report: SimulationReport) -> Table:
     notes = (f"Evaluated from the simulated samples, alert windows {clock}. Of budget: error ratio / allowed ratio.",)
     empty = "No SLO was evaluated: no document, or no samples were kept."
     return table("slos", "Objectives", _SLO_HEAD, rows, notes=notes if rows else (), empty=empty)
+
+
+def _alerts_in_words(alerts: Sequence[LabelledAlert]) -> str:
+    """The first page, then how many more of each kind: `page-1h at 120 s, 2 more pages, 3 tickets`."""
+    pages = [alert for alert in alerts if alert.severity == "page"]
+    tickets = len(alerts) - len(pages)
+    said = [f"{pages[0].tier} at {seconds(pages[0].fired_s)}"] if pages else []
+    said += [plural(len(pages) - 1, "more page")] if len(pages) > 1 else []
+    said += [plural(tickets, "ticket")] if tickets else []
+    return ", ".join(said)
 
 
 def fault_table(report: SimulationReport) -> Table:
