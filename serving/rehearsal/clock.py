@@ -7,6 +7,7 @@ a loop in which nobody is ready and no timer runs would stand still for ever: th
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -14,6 +15,13 @@ from typing import Any, TypeVar
 from serving.errors import ServingError
 
 _Result = TypeVar("_Result")
+
+
+_MOST_TURNS = 100_000  # of the loop at one moment: the busiest rehearsal needs some hundreds
+
+
+class Standstill(ServingError):  # noqa: N818
+    """Somebody goes on and on without letting time pass."""
 
 
 class Deadlock(ServingError):  # noqa: N818  (reads as a sentence)
@@ -36,8 +44,7 @@ class _NoFiles(selectors.BaseSelector):
         return self._keys.pop(fileobj if isinstance(fileobj, int) else int(fileobj.fileno()))
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
-            self._elapse(timeout)
+        self._elapse(timeout)
         return []
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
@@ -45,19 +52,35 @@ class _NoFiles(selectors.BaseSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """`time` begins at 0 and is seconds of virtual time, which passes only when nobody is ready."""
+    """`time` begins at 0 and is seconds of virtual time, which passes only when nobody is ready.
+
+    A timer fires at its time and not a clock's resolution before it, as live loops have it: who then waits for the rest
+    would wait for ever, since no time passes by itself here.
+    """
+
+    _clock_resolution: float
 
     def __init__(self) -> None:
         self._now_s = 0.0
+        self._turns = 0
         super().__init__(_NoFiles(self._elapse))
+        self._clock_resolution = math.ulp(self._now_s)
 
     def time(self) -> float:
         return self._now_s
 
     def _elapse(self, seconds: float | None) -> None:
+        """Let the time pass until the next timer: 0 when somebody is ready, None when there is no timer."""
         if seconds is None:
             raise Deadlock("rehearsal: nobody is ready and no timer runs: something waits for what nobody will do")
-        self._now_s += seconds
+        if seconds > 0:
+            self._turns = 0
+            self._now_s = max(self._now_s + seconds, math.nextafter(self._now_s, math.inf))
+            self._clock_resolution = math.ulp(self._now_s)
+            return
+        self._turns += 1
+        if self._turns > _MOST_TURNS:
+            raise Standstill(f"rehearsal: time stands still at {self._now_s:.6f} s: something goes on without waiting")
 
 
 def run_virtually(main: Coroutine[Any, Any, _Result]) -> _Result:
@@ -80,14 +103,11 @@ def run_virtually(main: Coroutine[Any, Any, _Result]) -> _Result:
 class VirtualClock:
     """The clocks of everything in the loop: `monotonic` is the loop's own, `unix` begins at `epoch`."""
 
-    __slots__ = ("_loop", "epoch")
+    __slots__ = ("epoch", "monotonic")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, epoch: float) -> None:
-        self._loop = loop
         self.epoch = epoch
-
-    def monotonic(self) -> float:
-        return self._loop.time()
+        self.monotonic = loop.time
 
     def unix(self) -> float:
-        return self.epoch + self._loop.time()
+        return self.epoch + self.monotonic()
