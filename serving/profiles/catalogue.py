@@ -33,7 +33,7 @@ def require_known(name: str, directory: Path = DIRECTORY) -> None:
     if _is_path(name) or name in _files(directory) or member_named(name) is not None:
         return
     raise ProfileNotFound(
-        f"profile {name!r} is unknown: use a profile's file or one of {', '.join(profile_names(directory))}"
+        f"profile {name!r} is unknown: use one of {', '.join(profile_names(directory))}, or a profile's .yaml file"
     )
 
 

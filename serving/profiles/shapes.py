@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+_ENDINGS = ("-awq", "-gptq", "-bf16", "-dynamic", "-fp8", "-hf", "-chat", "-base", "-instruct")  # outermost first
 _FOLDER = Path(__file__).resolve().parent / "families"
 
 
@@ -79,7 +80,7 @@ def gpus() -> tuple[Gpu, ...]:
 
 def shape_named(model: str) -> ModelShape | None:
     """The model that a run calls so, whatever its organisation and precision; None for one that is not known."""
-    name = model.rsplit("/", 1)[-1].lower()
-    for ending in ("-fp8", "-fp8-dynamic", "-bf16"):
+    name = model.rsplit("/", 1)[-1].lower().removeprefix("meta-")
+    for ending in _ENDINGS:
         name = name.removesuffix(ending)
     return next((shape for shape in models() if name in shape.names), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ app = typer.Typer(
     help="GPU profiles: how long steps take and what a replica holds, with sources and error bars.",
     no_args_is_help=True,
 )
-_PARTS = ("first", "last", "odd")
+_PARTS = ("odd", "first", "last")
 
 
 @app.command("list")
@@ -69,11 +70,12 @@ def show(
 @app.command("fit")
 def fit(
     runs: Annotated[
-        list[Path], typer.Argument(help="*requests.jsonl of vLLM runs on one engine, each with *meta.json beside it.")
-    ],
+        list[Path] | None,
+        typer.Argument(help="*requests.jsonl of vLLM runs on one engine, each with *meta.json beside it."),
+    ] = None,
     part: Annotated[
-        str, typer.Option("--part", help="What is fitted: first, last (--share of the requests), odd (every second).")
-    ] = "first",
+        str, typer.Option("--part", help="What is fitted: odd (every second request), first or last (--share of them).")
+    ] = "odd",
     share: Annotated[float, typer.Option("--share", min=0.05, max=0.95, help="Share of the requests fitted.")] = 0.5,
     out: Annotated[Path | None, typer.Option("--out", help="Write the profile here, a .yaml file.")] = None,
     kv_blocks: Annotated[
@@ -82,6 +84,21 @@ def fit(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave bad lines out instead of refusing the log.")
     ] = False,
+    aiconfigurator: Annotated[
+        str | None,
+        typer.Option("--aiconfigurator", help="Instead of a log: this system of aiconfigurator-core, e.g. h100_sxm."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="With --aiconfigurator: the model, as Hugging Face names it.")
+    ] = "",
+    tensor: Annotated[int, typer.Option("--tp", min=1, help="With --aiconfigurator: tensor parallelism.")] = 1,
+    pipeline: Annotated[int, typer.Option("--pp", min=1, help="With --aiconfigurator: pipeline stages.")] = 1,
+    tables_python: Annotated[
+        str,
+        typer.Option(
+            "--tables-python", envvar="SRE_AICONFIGURATOR_PYTHON", help="Interpreter that has aiconfigurator-core."
+        ),
+    ] = sys.executable,
     as_json: Json = False,
 ) -> None:
     """Fit step times to request logs of vLLM by simulated latencies, and say how far off they are on the rest."""
@@ -95,6 +112,13 @@ def fit(
         raise typer.BadParameter(f"--part is {part!r}: use one of {', '.join(_PARTS)}")
     if out is not None and out.suffix != ".yaml":
         raise typer.BadParameter(f"--out is {out}: name a .yaml file, the profile is called as it is")
+    if aiconfigurator is not None:
+        if runs or not model:
+            raise typer.BadParameter("--aiconfigurator takes --model and no log: fit one or the other")
+        _from_tables(model, aiconfigurator, tensor, pipeline, tables_python, out, as_json=as_json)
+        return
+    if not runs:
+        raise typer.BadParameter("no log is given: name the *requests.jsonl of a run, or --aiconfigurator")
     options = FitOptions(
         logs=tuple(runs),
         name=out.stem if out else "fitted",
@@ -117,6 +141,23 @@ def fit(
         print_json({"ok": True, **asdict(found), "file": str(out) if out else None})
         return
     _print_fit(found, out)
+
+
+def _from_tables(
+    model: str, system: str, tensor: int, pipeline: int, python: str, out: Path | None, *, as_json: bool
+) -> None:
+    from sre.console import print_json
+    from sre.platforms.local.profile import profile_from_tables
+    from sre.reports.atomic import write_text
+
+    name = out.stem if out else f"{system}-{model.rsplit('/', 1)[-1]}-tp{tensor}"
+    document = profile_from_tables(name, model=model, system=system, tensor=tensor, pipeline=pipeline, python=python)
+    if out is not None:
+        write_text(out, document)
+    if as_json:
+        print_json({"ok": True, "name": name, "document": document, "file": str(out) if out else None})
+        return
+    typer.echo(f"wrote {out}" if out else document.rstrip())
 
 
 def _print_fit(found: ProfileFit, out: Path | None) -> None:

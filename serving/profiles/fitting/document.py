@@ -41,12 +41,12 @@ def profile_document(name: str, runs: list[Run], found: Fit) -> str:
     shape = shape_named(facts.model)
     lines = [
         "schema: 1",
-        f"name: {_quoted(name)}",
-        f"model: {_quoted(facts.model.rsplit('/', 1)[-1])}",
-        f"gpu: {_quoted(gpu_named(facts.gpu))}",
+        f"name: {quoted(name)}",
+        f"model: {quoted(facts.model.rsplit('/', 1)[-1])}",
+        f"gpu: {quoted(gpu_named(facts.gpu))}",
         f"tensor_parallel: {facts.tensor_parallel}",
         f"pipeline_parallel: {facts.pipeline_parallel}",
-        f"quantization: {_quoted(facts.quantization or {'bfloat16': 'bf16'}.get(facts.dtype, facts.dtype))}",
+        f"quantization: {quoted(facts.quantization or {'bfloat16': 'bf16'}.get(facts.dtype, facts.dtype))}",
         f"max_model_len: {facts.scheduler.max_model_len}",
         "source: >-",
         fill(_source(runs, found, shape), _WIDTH, initial_indent="  ", subsequent_indent="  "),
@@ -60,14 +60,14 @@ def profile_document(name: str, runs: list[Run], found: Fit) -> str:
         "",
         *_memory(facts, shape),
         "",
-        *_step_time(found.step_time),
+        *step_time_lines(found.step_time),
         "",
-        *_cold_start(shape),
+        *cold_start_lines(shape),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A YAML scalar that is text whatever it looks like."""
     return text if re.fullmatch(r"[A-Za-z][\w.-]*", text) else "'" + text.replace("'", "''") + "'"
 
@@ -105,7 +105,7 @@ def _error_bars(found: Fit) -> list[str]:
         f"  step_time_pct: {_percent(found.step_error):g}",
         f"  mean_pct: {_percent(found.mean_error):g}",
         f"  p99_pct: {_percent(found.p99_error):g}",
-        f"  tested_on: {_quoted(tested)}",
+        f"  tested_on: {quoted(tested)}",
     ]
 
 
@@ -163,7 +163,8 @@ def _stand_in(facts: EngineFacts, weights_gb: float) -> tuple[int, int, int]:
     return facts.pipeline_parallel, facts.tensor_parallel, max(1, width)
 
 
-def _step_time(model: StepTimeModel) -> list[str]:
+def step_time_lines(model: StepTimeModel) -> list[str]:
+    """The section `step_time`."""
     mixed = [f"  mixed_ms: {_table(model.mixed_ms)}  # over the tokens of both kinds"] if model.mixed_ms else []
     return [
         "# Milliseconds by sequences, by prefill tokens, and by all tokens of a batch of both kinds.",
@@ -173,6 +174,7 @@ def _step_time(model: StepTimeModel) -> list[str]:
         f"  prefill_ms: {_table(model.prefill_ms)}",
         *mixed,
         f"  kv_ms_per_1k_tokens: {model.kv_ms_per_1k_tokens:g}",
+        f"  kv_included_tokens: {model.kv_included_tokens}",
         f"  prefill_ms_per_1m_pairs: {model.prefill_ms_per_1m_pairs:g}",
         f"  host_overhead_ms: {model.host_overhead_ms:g}",
         f"  request_overhead_ms: {model.request_overhead_ms:g}",
@@ -183,7 +185,8 @@ def _table(curve: Curve) -> str:
     return "{" + ", ".join(f"{x:.0f}: {y:g}" for x, y in curve.knots) + "}"
 
 
-def _cold_start(shape: ModelShape | None) -> list[str]:
+def cold_start_lines(shape: ModelShape | None) -> list[str]:
+    """The section `cold_start`, an 8B model's times by the layers."""
     layers = shape.layers if shape else 32
     return [
         "cold_start:",

@@ -127,11 +127,15 @@ def _steps(profile: Profile) -> StepTimes:
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """`part` is which requests may be looked at: `first` or `last` `share` by arrival, or `odd`, every second one."""
+    """`part` is which requests may be looked at: `first` or `last` `share` by arrival, or `odd`, every second one.
+
+    `odd` sees every phase of a run, and its test is of other requests under the same load; `first` has to foretell a
+    load that it has not seen, which a log whose first half is all of one kind cannot teach.
+    """
 
     logs: tuple[Path, ...]
     name: str
-    part: PartName = "first"
+    part: PartName = "odd"
     share: float = 0.5
     kv_blocks: int | None = None
     skip_bad: bool = False
@@ -166,6 +170,17 @@ def replay(log: RequestLog, scheduler: SchedulerConfig, step_time: StepTimeModel
     served = LogReplay(scheduler, step_time, exact=exact)
     first_s, last_s = served.serve(log.arrival_s, log.prompt_tokens, log.output_tokens)
     return ReplayTimes(first_s, last_s, served.preemptions)
+
+
+def profile_from_tables(name: str, *, model: str, system: str, tensor: int, pipeline: int, python: str) -> str:
+    """A profile's file from the tables of aiconfigurator-core, in the environment of the interpreter `python`.
+
+    Raises SreError for what it has no tables for, EnvironmentLacks without the package.
+    """
+    from serving.profiles.aiconfigurator import Tables, document_from_tables
+
+    with serving_errors_as_ours():
+        return document_from_tables(name, Tables(model, system, tensor, pipeline, python))
 
 
 def _fitted(run: Run, tested: TestedRun) -> FittedLog:
