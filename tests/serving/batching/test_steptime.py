@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +97,74 @@ def test_only_the_decodes_of_a_plan_read_their_context() -> None:
     scheduler.complete(second)
     decode = scheduler.plan()
     assert model.duration_s(decode) * 1000 == pytest.approx(6.2 + 0.6)
+
+
+MIXED_MS = {1: 6.5, 48: 8.0, 2048: 90.0}
+BY_REGIME = StepTimeModel.from_tables(
+    decode_ms=DECODE_MS,
+    prefill_ms=PREFILL_MS,
+    mixed_ms=MIXED_MS,
+    host_overhead_ms=0.4,
+    kv_ms_per_1k_tokens=0.05,
+    kv_included_tokens=100,
+    prefill_ms_per_1m_pairs=2.0,
+    request_overhead_ms=9.0,
+)
+
+
+def test_a_mixed_batch_is_timed_by_all_its_tokens_where_there_is_a_curve() -> None:
+    assert milliseconds(decode=20, prefill=28, model=BY_REGIME) == pytest.approx(8.0 + 0.4)
+
+
+def test_a_prefill_pays_for_its_attention_to_its_earlier_chunks() -> None:
+    scheduler = Scheduler(SchedulerConfig(kv_blocks=500, max_num_batched_tokens=300))
+    scheduler.add(Request("long", 600, 5))
+    first = scheduler.plan()
+    scheduler.complete(first)
+    second = scheduler.plan()
+    assert (first.prefill_pairs, second.prefill_pairs) == (0, 300 * 300)
+    assert BY_REGIME.duration_s(second) - BY_REGIME.duration_s(first) == pytest.approx(2.0e-3 * 0.09)
+
+
+def test_a_request_s_overhead_is_no_part_of_a_step() -> None:
+    assert milliseconds(decode=8, model=BY_REGIME) == pytest.approx(7.2 + 0.4)
+
+
+@given(
+    decode=st.integers(0, 300),
+    prefill=st.integers(0, 9000),
+    context=st.integers(0, 400_000),
+    pairs=st.integers(0, 10**8),
+    by_regime=st.booleans(),
+)
+def test_the_arrays_give_the_model_s_numbers(
+    decode: int, prefill: int, context: int, pairs: int, *, by_regime: bool
+) -> None:
+    model = BY_REGIME if by_regime else MODEL
+    expected = model.duration_of_s(
+        decode_seqs=decode, prefill_tokens=prefill, context_tokens=context, prefill_pairs=pairs
+    )
+    assert from_arrays(model, decode, prefill, context, pairs) == pytest.approx(expected * 1000, abs=1e-9)
+
+
+def from_arrays(model: StepTimeModel, decode: int, prefill: int, context: int, pairs: int) -> float:
+    """The documented formula over the flat form, as compiled code would have it."""
+    flat = model.arrays()
+    factor, overhead, kv, included, per_pairs = flat.coefficients
+    if not decode and not prefill:
+        return 0.0
+    if not prefill:
+        plain = line(flat.decode_x, flat.decode_y, decode)
+    elif not decode:
+        plain = line(flat.prefill_x, flat.prefill_y, prefill)
+    elif len(flat.mixed_x):
+        plain = line(flat.mixed_x, flat.mixed_y, decode + prefill)
+    else:
+        plain = factor * (line(flat.decode_x, flat.decode_y, decode) + line(flat.prefill_x, flat.prefill_y, prefill))
+    return float(plain + kv * max(0.0, context - decode * included) / 1000 + per_pairs * pairs / 1e6 + overhead)
+
+
+def line(xs: np.ndarray, ys: np.ndarray, x: float) -> float:
+    upper = min(max(int(np.searchsorted(xs, x)), 1), len(xs) - 1)
+    slope = (ys[upper] - ys[upper - 1]) / (xs[upper] - xs[upper - 1])
+    return float(ys[upper - 1] + (x - xs[upper - 1]) * slope)

@@ -9,6 +9,7 @@ import pytest
 from serving.errors import BadInput, ProfileNotFound
 from serving.profiles import load, profile_names, read_profile
 from serving.profiles.catalogue import DIRECTORY
+from serving.profiles.shapes import shape_named
 
 H100 = "h100-llama3-8b-tp1"
 SHIPPED = (DIRECTORY / f"{H100}.yaml").read_text(encoding="utf-8")
@@ -27,6 +28,9 @@ def test_every_shipped_profile_loads_and_says_how_far_to_trust_it(name: str) -> 
     profile = load(name)
     assert profile.name == name
     assert "%" in profile.source
+    assert profile.error is not None
+    assert profile.error.step_time_pct > 0
+    assert (profile.error.basis == "planning") == (profile.error.mean_pct is None)
 
 
 def test_the_kv_blocks_follow_from_the_memory_that_is_left() -> None:
@@ -36,7 +40,7 @@ def test_the_kv_blocks_follow_from_the_memory_that_is_left() -> None:
     assert profile.scheduler.kv_blocks == 24_747
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("*.yaml")))
 def test_the_comment_in_the_file_states_the_computed_blocks(name: str) -> None:
     blocks = load(name).scheduler.kv_blocks
     assert f"{blocks:,} blocks = {blocks * 16:,} tokens" in (DIRECTORY / f"{name}.yaml").read_text(encoding="utf-8")
@@ -45,9 +49,10 @@ def test_the_comment_in_the_file_states_the_computed_blocks(name: str) -> None:
 @pytest.mark.parametrize("name", profile_names())
 def test_every_profile_s_weights_are_its_parameters_at_their_precision(name: str) -> None:
     profile = load(name)
-    billions = 8.03 if "8B" in profile.model else 70.6
+    shape = shape_named(profile.model)
+    assert shape is not None
     bytes_each = 1 if profile.quantization.startswith("fp8") else 2
-    assert profile.memory.weights_gb == pytest.approx(billions * bytes_each, rel=0.01)
+    assert profile.memory.weights_gb == pytest.approx(shape.parameters_b * bytes_each, rel=0.01)
 
 
 def test_the_cold_start_is_the_weights_through_the_storage_and_the_stated_phases() -> None:
@@ -134,3 +139,59 @@ def test_what_is_no_mapping_is_refused_in_one_line(tmp_path: Path, content: str,
 def test_a_missing_file_is_reported_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"gone\.yaml: not readable"):
         read_profile(tmp_path / "gone.yaml")
+
+
+STEP_TIMES = """step_time:
+  kind: {kind}
+  {curves}
+  kv_ms_per_1k_tokens: 0.05
+  request_overhead_ms: 4
+"""
+
+
+def with_step_time(tmp_path: Path, kind: str, curves: str) -> Path:
+    """The shipped profile with a section `step_time` in place of its tables."""
+    kept = [line for line in SHIPPED.splitlines() if not line.startswith(("decode_", "prefill_", "mixed_", "host_"))]
+    path = tmp_path / f"{H100}.yaml"
+    path.write_text("\n".join(kept) + "\n" + STEP_TIMES.format(kind=kind, curves=curves), encoding="utf-8")
+    return path
+
+
+def test_a_table_in_a_section_is_the_table_at_the_top_level(tmp_path: Path) -> None:
+    curves = "decode_ms: {1: 6.2, 32: 10.6}\n  prefill_ms: {256: 34, 2048: 69}\n  mixed_factor: 1.5"
+    step_time = read_profile(with_step_time(tmp_path, "table", curves)).step_time
+    assert step_time.duration_of_s(decode_seqs=32, prefill_tokens=256) == pytest.approx(1.5 * (0.0106 + 0.034))
+    assert step_time.request_overhead_ms == 4
+
+
+def test_knots_have_a_curve_for_each_kind_of_batch(tmp_path: Path) -> None:
+    curves = "decode_ms: {1: 6, 64: 12}\n  prefill_ms: {64: 8, 2048: 70}\n  mixed_ms: {64: 20, 2048: 90}"
+    step_time = read_profile(with_step_time(tmp_path, "knots", curves)).step_time
+    assert step_time.duration_of_s(decode_seqs=32, prefill_tokens=2016) == pytest.approx(0.090)
+    assert step_time.duration_of_s(decode_seqs=64, prefill_tokens=0, context_tokens=10_000) == pytest.approx(0.0125)
+
+
+def test_a_line_is_a_base_and_two_slopes(tmp_path: Path) -> None:
+    curves = "base_ms: 5\n  per_sequence_ms: 0.1\n  per_token_ms: 0.03\n  mixed_factor: 0.8"
+    step_time = read_profile(with_step_time(tmp_path, "linear", curves)).step_time
+    assert step_time.duration_of_s(decode_seqs=50, prefill_tokens=0) == pytest.approx(0.010)
+    assert step_time.duration_of_s(decode_seqs=50, prefill_tokens=1000) == pytest.approx(0.8 * (0.010 + 0.035))
+
+
+def test_another_kind_of_step_time_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"step_time\.kind: is str 'cubic': write one of table, knots, linear"):
+        read_profile(with_step_time(tmp_path, "cubic", "decode_ms: {1: 6, 64: 12}\n  prefill_ms: {64: 8, 2048: 70}"))
+
+
+def test_a_profile_s_file_can_be_named_instead_of_a_profile(tmp_path: Path) -> None:
+    path = changed(tmp_path, "compile_s: 19.4", "compile_s: 3")
+    assert load(str(path)).cold_start_s["compile"] == 3
+
+
+def test_error_bars_of_a_file_are_read_and_judged(tmp_path: Path) -> None:
+    bars = "error: {basis: fitted, step_time_pct: 2, mean_pct: 3, p99_pct: 7, tested_on: a run}"
+    found = read_profile(changed(tmp_path, "error: {basis: planning, step_time_pct: 30}", bars)).error
+    assert found is not None
+    assert found.in_words() == "fitted: a step within 2 %, simulated means within 3 %, p99 within 7 %, on a run"
+    with pytest.raises(BadInput, match=r"error\.basis: is str 'hope': write one of planning, fitted, calibrated"):
+        read_profile(changed(tmp_path, "basis: planning", "basis: hope"))
