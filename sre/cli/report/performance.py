@@ -10,6 +10,8 @@ import typer
 from sre.cli.options import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sre.gameday.measure.report import Surroundings
     from sre.reports.performance.json_file import Recorded
     from sre.reports.performance.model import PerformanceReport, RunOptions
@@ -58,10 +60,10 @@ def performance(
     """
     from sre.console import Progress
     from sre.gameday.measure.options import asked_for, sections_table
+    from sre.reports.performance.write import require_folder
 
     if only == "list":
-        for key, title in sections_table():
-            typer.echo(f"{key:12} {title}")
+        _list(sections_table(), as_json=as_json)
         return
     given = {"only": only, "seed": seed, "profile": profile, "time_scale": time_scale, "quick": quick or None}
     if verify is not None:
@@ -70,8 +72,19 @@ def performance(
         )
         return
     options = asked_for(given, simulated=simulated)
+    require_folder(out or OUT)
     report = _made(options, _around(state_dir, prices, Progress()))
     _written(report, out or OUT, as_json=as_json)
+
+
+def _list(sections: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    from sre.console import print_json
+
+    if as_json:
+        print_json({"ok": True, "sections": [{"key": key, "title": title} for key, title in sections]})
+        return
+    for key, title in sections:
+        typer.echo(f"{key:12} {title}")
 
 
 def _around(state_dir: Path, prices: Path | None, progress: Any) -> Surroundings:
@@ -116,10 +129,12 @@ def _verify(
     from sre.gameday.measure.options import again
     from sre.reports.performance.json_file import read_recorded
     from sre.reports.performance.verify import verify as compare
-    from sre.reports.performance.write import write_performance
+    from sre.reports.performance.write import require_folder, write_performance
 
     if extra := [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]:
         raise typer.BadParameter(f"--verify makes the report again as it was: leave out {', '.join(extra)}")
+    if out is not None:
+        require_folder(out)
     before: Recorded = again(read_recorded(path), simulated=simulated, where=path)
     report = _made(before.options, around)
     found = compare(before, report)

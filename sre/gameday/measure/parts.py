@@ -53,8 +53,7 @@ _RESTART_S = 3.5
 _NO_GPUS = "measured: parallel GPUs are not emulated by processes, and this report knows no platform that has them"
 _NO_HOUR = (
     "measured: a policy needs its cold starts and windows in real time, hours a policy; the same autoscaler code runs "
-    "in "
-    "both, see docs/simulator.md"
+    "in both, see docs/simulator.md"
 )
 
 
@@ -83,12 +82,12 @@ class Asked:
         if self.machine is not None:
             stretched = f", stretched {options.time_scale:g} times" if options.time_scale != 1 else ""
             measured = Measured(self.machine, f"{what}; emulated engine {options.profile}{stretched}")
-        simulated = Simulated(options.profile, error_bar(options.profile)) if options.simulated else None
+        simulated = Simulated(options.profile, error_bar(options.profile))
         vllm = Measured(self.machine, VLLM_WHAT) if self.machine is not None and with_vllm else None
         return Origins(measured, simulated, vllm)
 
     def both(self, runs: Mapping[str, tuple[Fleet, Offer]]) -> Both:
-        """Each run on the platform, then each in the simulator, as far as asked for."""
+        """Each run on the platform, where that is asked for, then each in the simulator."""
         measured = tuple(
             measured_run(self.bench, fleet, offer, name)
             for name, (fleet, offer) in runs.items()
@@ -97,8 +96,6 @@ class Asked:
         return Both(measured, self.simulated(runs))
 
     def simulated(self, runs: Mapping[str, tuple[Fleet, Offer]]) -> tuple[FleetRun, ...]:
-        if not self.options.simulated:
-            return ()
         self.bench.pacing.step("simulate")
         found = tuple(simulated_run(fleet, offer) for fleet, offer in runs.values())
         self.bench.pacing.done(f"{len(found)} runs")
@@ -118,7 +115,7 @@ def classes(asked: Asked) -> Section:
     if asked.no_vllm is None:
         both = replace(both, vllm=(vllm_run(asked.bench, requests=asked.sizes.requests, seed=asked.options.seed),))
     origins = asked.origins(f"Triton and gateway, {CLASS_REPLICAS} replicas", with_vllm=asked.no_vllm is None)
-    absent = () if asked.no_vllm is None else (f"real vLLM: {asked.no_vllm}",)
+    absent = () if asked.no_vllm is None else (f"real vLLM: {asked.no_vllm.removeprefix('vLLM: ')}",)
     return classes_section(works, both, origins, time_scale=asked.options.time_scale, absent=absent)
 
 
@@ -132,7 +129,7 @@ def knee(asked: Asked) -> Section:
             settle_s=settle_s(level) * fleet.time_scale,
             window_s=sizes.knee_window_s * fleet.time_scale,
         )
-        for level in (sizes.knee_levels if asked.options.simulated else ())
+        for level in sizes.knee_levels
     )
     origins = asked.origins("Triton and gateway, one replica")
     return knee_section(measured, simulated, origins, work=work_class(KNEE_CLASS), time_scale=asked.options.time_scale)
@@ -205,7 +202,7 @@ def cold_start(asked: Asked) -> Section:
         measured = measured_cold_start(asked.bench, asked.fleet(1), cold_start_scale=COLD_START_SCALE)
     return cold_start_section(
         measured,
-        cold_start_of(asked.options.profile) if asked.options.simulated else {},
+        cold_start_of(asked.options.profile),
         asked.origins("a Triton replica of the local platform"),
         cold_start_scale=COLD_START_SCALE,
         absent=("a GPU's own start: what waits there are the phases of the profile, see the other table",),
@@ -221,9 +218,7 @@ def failover(asked: Asked) -> Section:
     if asked.options.measured:
         measured = measured_failover(asked.bench, fleet, offer, kill_after_s=kill_after_s)
     restart_s = _RESTART_S if measured is None or measured.recovery_s is None else measured.recovery_s
-    simulated = None
-    if asked.options.simulated:
-        simulated = simulated_failover(fleet, offer, kill_after_s=kill_after_s, restart_s=restart_s)
+    simulated = simulated_failover(fleet, offer, kill_after_s=kill_after_s, restart_s=restart_s)
     return failover_section(
         measured,
         simulated,
@@ -235,11 +230,10 @@ def failover(asked: Asked) -> Section:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One section: `simulated_only` ones have nothing to say where only measuring was asked for."""
+    """One section: what it is called while it is made, and how."""
 
     title: str
     build: Callable[[Asked], Section]
-    simulated_only: bool = False
 
 
 PARTS: Mapping[str, Part] = MappingProxyType(
@@ -250,8 +244,8 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "batching": Part("batching knobs", batching),
         "failover": Part("failover", failover),
         "cold_start": Part("cold start", cold_start),
-        "parallelism": Part("parallelism", parallelism, simulated_only=True),
-        "autoscaling": Part("autoscaling policies", autoscaling, simulated_only=True),
+        "parallelism": Part("parallelism", parallelism),
+        "autoscaling": Part("autoscaling policies", autoscaling),
     }
 )
 _PLATFORM_S = 9.0
@@ -270,4 +264,4 @@ def expected_s(key: str, options: RunOptions, *, with_vllm: bool = False) -> flo
     }.get(key, 0.0)
     simulated_s = {"parallelism": 25.0, "autoscaling": sizes.policy_s / 15}.get(key, 5.0)
     load_s += (VLLM_START_S + sizes.requests / VLLM_RPS) * (with_vllm and key == "classes")
-    return load_s * options.measured + simulated_s * options.simulated
+    return load_s * options.measured + simulated_s

@@ -92,6 +92,8 @@ def _level(
         end = now() + settling_s + window_s
         load.watch(until=lambda: now() >= end or load.ended(), progress=bench.pacing)
     answers = bench.answers(name)
+    if not answers:
+        raise PlatformError(f"the load of {level} clients sent nothing: see {bench.state_dir / 'measured' / name}")
     start = min(one.sent_at for one in answers) + settling_s
     point = knee_point(answers, concurrency=level, start=start, end=start + window_s)
     bench.pacing.done(f"{point.tokens_per_s:.0f} tokens/s")

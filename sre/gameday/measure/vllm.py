@@ -15,8 +15,7 @@ VLLM_PROMPT, VLLM_ANSWER = 256, 32
 VLLM_START_S = 60.0
 VLLM_WHAT = (
     f"real vLLM on the processor with a tiny random-weight model, one replica behind Triton and gateway; {VLLM_CLASS} "
-    f"at "
-    f"{VLLM_RPS:g} requests/s, prompts cut at {VLLM_PROMPT} and answers at {VLLM_ANSWER} tokens"
+    f"at {VLLM_RPS:g} requests/s, prompts cut at {VLLM_PROMPT} and answers at {VLLM_ANSWER} tokens"
 )
 
 

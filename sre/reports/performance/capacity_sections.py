@@ -103,9 +103,8 @@ def _knee_words(points: Sequence[KneePoint], knee: int | None, distance: float |
     at, last = points[knee], points[-1]
     return (
         f"Knee at {at.concurrency} clients: {number(at.tokens_per_s)} tokens/s, "
-        f"{percent(at.tokens_per_s / last.tokens_per_s, 0)} of what {last.concurrency} clients get, at an inter-token "
-        f"p50 "
-        f"of {seconds(at.inter_token.p50)} against "
+        f"{percent(ratio(at.tokens_per_s, last.tokens_per_s), 0)} of what {last.concurrency} clients get, at an "
+        f"inter-token p50 of {seconds(at.inter_token.p50)} against "
         f"{seconds(last.inter_token.p50)} (height above the diagonal {distance:.2f})."
     )
 
@@ -244,8 +243,7 @@ def autoscaling_section(
             f"{comparison.traffic}; {count(comparison.requests)} requests. `sre autoscale compare` has the charts.",
             f"Price: {money(price.per_gpu_hour, price.currency)} for an hour of one {price.gpu} ({price.source}).",
             "Chosen: the fewest replica-hours among the policies that keep the share. Fixed fleets are there to be "
-            "compared "
-            "with: one must know the peak before it comes.",
+            "compared with: one must know the peak before it comes.",
         ),
         absent=tuple(absent),
     )

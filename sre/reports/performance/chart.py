@@ -73,13 +73,14 @@ def _line(axes: Axes, one: Series) -> None:
     if one.mark is not None:
         x, figure = one.points[one.mark]
         y = figure.value or 0.0
-        above = kind == "simulated"
+        above = kind == "simulated"  # above and left of a curve that bends is always room, below and right too
         axes.plot([x], [y], marker="D", markersize=8, color=_COLOURS[kind], markeredgecolor=INK, linestyle="none")
         axes.annotate(
             f"{one.label}: {one.mark_label}",
             (x, y),
-            (6, 12 if above else -18),
+            (-8, 9) if above else (8, -16),
             textcoords="offset points",
+            ha="right" if above else "left",
             color=INK,
         )
 

@@ -79,7 +79,9 @@ def tail_columns(
 
 
 def _full_label(key: str, label: str) -> str:
+    """Where p95 and p99 do not stand beside their p50, each says of what."""
     signal, _, quantile = key.rpartition("_p")
+    signal = signal if quantile.isdigit() else ""
     return (
         f"{signal.replace('ttft', 'first token').replace('inter_token', 'inter-token')} p{quantile}"
         if signal

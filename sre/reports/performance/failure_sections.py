@@ -52,10 +52,8 @@ def cold_start_section(
         tables=tuple(tables),
         method=(
             "Measured from the spawn of the server's process to an answered inference, by the supervisor; the phases "
-            "add "
-            "up to the whole. What begins with engine is the emulated engine waiting out the profile's cold start, "
-            "times "
-            f"{number(cold_start_scale)}: it says nothing about a GPU.",
+            "add up to the whole. What begins with engine is the emulated engine waiting out the profile's cold start, "
+            f"times {number(cold_start_scale)}: it says nothing about a GPU.",
         ),
         absent=tuple(absent),
     )
@@ -92,13 +90,11 @@ def failover_section(
         tables=tuple(tables),
         method=(
             f"kill -9 of the server with the most requests in flight, one of {replicas} replicas, through the ledger "
-            f"of "
-            "faults. Gap: the longest wait between two tokens of each request that was under way then.",
+            "of faults. Gap: the longest wait between two tokens of each request that was under way then.",
             "Lost tokens: asked for and never received. Computed again: the prompts and tokens of streams that went on "
             "elsewhere. Recovery: from the kill until that replica served again.",
             "The simulator is told how long a restart takes (the measured one where there is one); it models no "
-            "restart "
-            "of an operating system's process.",
+            "restart of an operating system's process.",
             *stretch_words(time_scale),
         ),
     )
@@ -127,14 +123,12 @@ def _columns(found: Failover, origin: Origin) -> tuple[Column, ...]:
 def _words(found: Failover) -> str:
     moved = "an unknown number" if found.moved is None else plural(found.moved, "stream")
     back = (
-        "it did not serve again in time"
-        if found.recovery_s is None
-        else f"it served again after {seconds(found.recovery_s)}"
+        "did not serve again in time" if found.recovery_s is None else f"served again after {seconds(found.recovery_s)}"
     )
     return (
-        f"{plural(found.failed, 'request')} failed of {found.requests}, {plural(found.lost_tokens, 'token')} lost; "
-        f"{moved} went "
-        f"on elsewhere, longest gap {seconds(found.gap.p99)} (before the kill {seconds(found.calm_gap.p95)}); {back}."
+        f"{plural(found.failed, 'request')} failed of {found.requests}, {plural(found.lost_tokens, 'token')} lost; {moved} "
+        f"went on elsewhere, longest gap {seconds(found.gap.p99)} (before the kill {seconds(found.calm_gap.p95)}); the "
+        f"replica {back}."
     )
 
 

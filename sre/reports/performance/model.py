@@ -212,7 +212,6 @@ class RunOptions:
     sections: tuple[str, ...]
     quick: bool = False
     measured: bool = True
-    simulated: bool = True
     seed: int = 1
     profile: str = "h100-llama3-8b-tp1"
     time_scale: float = 4.0

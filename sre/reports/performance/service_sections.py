@@ -238,8 +238,7 @@ def _comparison(rows: Sequence[Row], both: Both, origins: Origins, head: str) ->
     notes = (
         "Simulated over measured: 1 is agreement. The emulated engine has the simulator's step times, so this is what "
         "gateway, processes and the load of the machine add. The gateway's own time limits are not stretched: under "
-        "overload "
-        "the platform gives up earlier.",
+        "overload the platform gives up earlier.",
     )
     return [Table("compared", "Simulator against platform", head, tuple(rows), columns, notes)]
 

@@ -18,14 +18,19 @@ HTML, MARKDOWN, JSON = "performance.html", "performance.md", "performance.json"
 
 def write_performance(report: PerformanceReport, folder: Path) -> Path:
     """Returns the HTML's path. Raises EnvironmentLacks where nothing can be written."""
+    require_folder(folder)
+    page = page_view(report, {section.key: section_charts(section) for section in report.sections})
+    write_text(folder / JSON, json.dumps(report_json(report), indent=1, allow_nan=False) + "\n")
+    write_text(folder / MARKDOWN, markdown_of("performance.md.j2", page))
+    write_text(folder / HTML, html_of("performance.html.j2", page))
+    return folder / HTML
+
+
+def require_folder(folder: Path) -> None:
+    """Make it, so that twenty minutes of measuring are not lost. Raises EnvironmentLacks."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentLacks(
             f"{folder}: no folder can be made there ({error.strerror}): choose another --out"
         ) from error
-    page = page_view(report, {section.key: section_charts(section) for section in report.sections})
-    write_text(folder / JSON, json.dumps(report_json(report), indent=1, allow_nan=False) + "\n")
-    write_text(folder / MARKDOWN, markdown_of("performance.md.j2", page))
-    write_text(folder / HTML, html_of("performance.html.j2", page))
-    return folder / HTML
