@@ -72,7 +72,7 @@ class Batch:
 
     def reach_to(self, steps: int) -> None:
         """Of a plan's steps, only these were to run."""
-        self._reach = max(_SHORTEST_REACH, 2 * steps)
+        self._reach = min(_LONGEST_REACH, max(_SHORTEST_REACH, 2 * steps))
 
     def tokens_since(self, sequence: Sequence) -> int:
         """Tokens that a sequence made beyond its `emitted` by the present step."""
