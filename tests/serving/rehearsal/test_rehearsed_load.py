@@ -1,0 +1,85 @@
+"""The load of a rehearsal is the drill's own: same schedule, same client, same records."""
+
+import pytest
+
+from serving.errors import BadInput
+from serving.fleet.spec import PlatformSpec
+from serving.loadgen.records import RecordWriter
+from serving.rehearsal.model import Pace, VirtualSpec
+from serving.rehearsal.play import TooLong, play
+from tests.serving.rehearsal.rehearsed import EPOCH, sample, schedule
+
+
+def test_every_request_of_the_schedule_is_sent_at_its_time_and_answered(rehearse, tmp_path):
+    planned = schedule()
+    played = rehearse(load=planned).played
+    assert {record.id for record in played.records} == {request.id for request in planned.requests}
+    start = {round(r.scheduled_at - planned.requests[int(r.id[1:])].offset_s, 4) for r in played.records}
+    assert len(start) == 1
+    for record in played.records:
+        assert record.outcome == "ok"
+        assert record.sent_at == pytest.approx(record.scheduled_at, abs=0.001)
+        assert record.output_tokens == record.max_tokens
+        assert record.sent_at < record.first_token_at < record.last_token_at <= record.finished_at
+        assert record.finish_reason == "length"
+        assert len(record.replicas) == 1
+    with RecordWriter(tmp_path) as writer:
+        for record in played.records:
+            writer.write(record)
+
+
+def test_the_pages_are_the_live_ones_and_count_what_the_clients_saw(rehearse):
+    rehearsed = rehearse(scrape_interval_s=1.0)
+    _, gateway = rehearsed.scrapes("gateway")[-1]
+    assert sample(gateway, 'sre_gateway_requests_total{outcome="ok"}') == len(rehearsed.played.records)
+    tokens = sum(record.output_tokens for record in rehearsed.played.records)
+    assert sample(gateway, 'sre_gateway_tokens_total{kind="generation"}') == tokens
+    engines = [rehearsed.scrapes(f"llm-{n}")[-1][1] for n in range(3)]
+    probes = sum(sample(page, "vllm:generation_tokens_total") for page in engines) - tokens
+    assert 0 < probes < 100
+    assert "# TYPE vllm:time_to_first_token_seconds_bucket counter" in engines[0]
+
+
+def test_what_is_held_is_paid(rehearse):
+    played = rehearse().played
+    assert played.replica_s == pytest.approx(3 * (played.ended_at - played.load_began_at))
+
+
+def test_a_tail_cuts_the_load_and_its_requests_are_cancelled(rehearse):
+    cut = rehearse(pace=Pace(warmup_s=3.0, tail_s=0.5))
+    assert 0 < sum(cut.outcomes.values()) < len(schedule().requests)
+    assert cut.outcomes["cancelled"] > 0
+
+
+def test_a_script_that_never_ends_is_an_error(rehearse):
+    async def forever(platform):
+        while True:
+            await platform.sleep(1)
+
+    with pytest.raises(TooLong, match="no end after 60 s"):
+        rehearse(forever, pace=Pace(warmup_s=1.0, longest_s=60.0))
+
+
+def test_what_the_script_raises_is_raised(rehearse):
+    async def broken(platform):
+        raise LookupError("no such step")
+
+    with pytest.raises(LookupError, match="no such step"):
+        rehearse(broken)
+
+
+def test_another_engine_than_the_emulated_one_is_refused():
+    with pytest.raises(BadInput, match="only the emulated engine can be rehearsed"):
+        play(
+            VirtualSpec(PlatformSpec(engine="vllm")),
+            schedule(),
+            None,
+            seed=1,
+            epoch=EPOCH,
+            on_scrape=lambda *_: None,
+        )
+
+
+def test_keys_of_the_gateway_s_configuration_can_be_others(rehearse):
+    rehearsed = rehearse(gateway={"max_inflight": 1})
+    assert rehearsed.outcomes["rejected"] > 0
