@@ -27,7 +27,7 @@ class Line:
         self._patience_ns = round(config.queue_timeout_s * NS)
         self._outage_patience_ns = round(config.no_replica_wait_s * NS)
         self._refuse = refuse
-        self._flights: dict[Ticket, Flight] = {}
+        self._flights: dict[int, Flight] = {}  # by the number of their ticket
         self._by_age: deque[Flight] = deque()
         self._numbers = 0
         self._outage_since_ns: int | None = 0
@@ -43,7 +43,7 @@ class Line:
     @property
     def head(self) -> Flight | None:
         ticket = self._line.head
-        return None if ticket is None else self._flights[ticket]
+        return None if ticket is None else self._flights[ticket.number]
 
     def head_age_ns(self, now_ns: int) -> int:
         """How long the next to be served has waited."""
@@ -62,10 +62,10 @@ class Line:
             flight.ticket = None
             self._refuse(flight, now_ns, "queue_full")
             return
-        self._flights[ticket] = flight
+        self._flights[ticket.number] = flight
         self._by_age.append(flight)
         if loser is not None:
-            worst = self._flights.pop(loser)
+            worst = self._flights.pop(loser.number)
             worst.ticket = None
             self._refuse(worst, now_ns, "shed")
 
@@ -73,7 +73,7 @@ class Line:
         """It has its place."""
         if flight.ticket is not None:
             self._line.leave(flight.ticket)
-            del self._flights[flight.ticket]
+            del self._flights[flight.ticket.number]
             flight.ticket = None
 
     def no_replica_since(self, now_ns: int | None) -> None:

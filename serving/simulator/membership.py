@@ -6,8 +6,9 @@ replica is paid from its start to its end, the wait before a restart is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from math import prod
 
 from serving.simulator.agenda import READY, RETRY, Action, Agenda
@@ -31,6 +32,7 @@ class LifeSoFar:
     name: str
     group: str
     zone: str
+    spot: bool
     start_ns: int
     ready_ns: int = -1
     end_ns: int = -1
@@ -51,6 +53,9 @@ class Membership:
         self.on_grace_over: Callable[[Member, int], None] = _ignore
         self.on_ready: Callable[[Member, int], None] = _ignore
         self._added = [0] * len(scenario.groups)
+        self._launched = [0] * len(scenario.groups)
+        self._free_numbers: list[int] = []
+        self._numbers = 0
         priorities = scenario.workload.priority
         self._has_priorities = len(priorities) > 0 and bool((priorities != priorities[0]).any())
         gateway.on_empty = self.stop
@@ -76,7 +81,11 @@ class Membership:
 
     def launch(self, now_ns: int, *, group_index: int = 0) -> None:
         """One more of a group; it serves after its cold start. In a zone that is lost it waits for that to end."""
-        member = self._join(group_index, self._scenario.groups[group_index])
+        group = self._scenario.groups[group_index]
+        member = self._join(group_index, group)
+        self._launched[group_index] += 1
+        number, share = self._launched[group_index], group.added_spot_share
+        member.spot = group.spot or int(number * share) > int((number - 1) * share)
         if member.zone in self.lost_zones:
             member.process = "backoff"
         else:
@@ -118,12 +127,14 @@ class Membership:
         )
 
     def _free_name(self) -> str:
-        taken = {member.name for member in self.members}
-        return next(name for name in _names() if name not in taken)
+        if self._free_numbers:
+            return f"llm-{heappop(self._free_numbers)}"
+        self._numbers += 1
+        return f"llm-{self._numbers - 1}"
 
     def _lives(self, member: Member, now_ns: int) -> None:
         member.life = len(self.lives)
-        self.lives.append(LifeSoFar(member.name, member.group.name, member.zone, now_ns))
+        self.lives.append(LifeSoFar(member.name, member.group.name, member.zone, member.spot, now_ns))
         self.note(now_ns, "replica_started", member)
 
     def _starts(self, member: Member, now_ns: int) -> None:
@@ -179,6 +190,7 @@ class Membership:
     def forget(self, member: Member) -> None:
         """It is no part of the fleet any more."""
         self.members.remove(member)
+        heappush(self._free_numbers, int(member.name.removeprefix("llm-")))
 
     def ends(self, member: Member, now_ns: int, *, returncode: int = 0) -> None:
         """Its process is gone, and with it this life."""
@@ -235,14 +247,7 @@ def _closed(life: LifeSoFar, end_s: float) -> Life:
     """One that began after the run's end is billed for nothing: a request may have been served by it."""
     ready_s = None if life.ready_ns < 0 else life.ready_ns / NS
     ended_s = end_s if life.end_ns < 0 else min(life.end_ns / NS, end_s)
-    return Life(life.name, life.group, life.zone, min(life.start_ns / NS, end_s), ready_s, ended_s)
-
-
-def _names() -> Iterator[str]:
-    number = 0
-    while True:
-        yield f"llm-{number}"
-        number += 1
+    return Life(life.name, life.group, life.zone, min(life.start_ns / NS, end_s), ready_s, ended_s, life.spot)
 
 
 def _ignore(_member: Member, _now_ns: int) -> None:

@@ -25,6 +25,7 @@ class Life:
     start_s: float
     ready_s: float | None
     end_s: float
+    spot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class ReplicaGroup:
 
     `profile` is the GPU profile's name, `gpu` the price book's name of its GPU, `gpus` how many one replica has (tensor
     x pipeline parallel). `cold_start` are the phases from start to first request, seconds each. `zones` are taken in
-    turn. Spot replicas may be taken away by a `spot_notice`.
+    turn. Spot replicas may be taken away by a `spot_notice`; of those that the autoscaler adds, `added_spot_share` are
+    spot (all of them when the group is).
     """
 
     name: str
@@ -49,6 +50,7 @@ class ReplicaGroup:
     count: int
     zones: tuple[str, ...] = ("a",)
     spot: bool = False
+    added_spot_share: float = 0.0
 
     @property
     def cold_start_s(self) -> float:

@@ -62,6 +62,8 @@ def _of_group(group: ReplicaGroup) -> Iterator[str]:
         yield f"{where}: count is {group.count}: give 0 or more"
     if group.gpus < 1:
         yield f"{where}: gpus is {group.gpus}: give at least 1"
+    if not 0 <= group.added_spot_share <= 1:
+        yield f"{where}: added_spot_share is {group.added_spot_share:g}: give 0 to 1"
     if not group.zones:
         yield f"{where}: it has no zone: name at least one"
     for phase, seconds in group.cold_start:
