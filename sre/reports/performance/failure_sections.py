@@ -126,9 +126,9 @@ def _words(found: Failover) -> str:
         "did not serve again in time" if found.recovery_s is None else f"served again after {seconds(found.recovery_s)}"
     )
     return (
-        f"{plural(found.failed, 'request')} failed of {found.requests}, {plural(found.lost_tokens, 'token')} lost; {moved} "
-        f"went on elsewhere, longest gap {seconds(found.gap.p99)} (before the kill {seconds(found.calm_gap.p95)}); the "
-        f"replica {back}."
+        f"{plural(found.failed, 'request')} failed of {found.requests}, {plural(found.lost_tokens, 'token')} lost; "
+        f"{moved} went on elsewhere, longest gap {seconds(found.gap.p99)} (before the kill "
+        f"{seconds(found.calm_gap.p95)}); the replica {back}."
     )
 
 
