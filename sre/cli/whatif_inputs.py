@@ -93,11 +93,15 @@ def rates_of(path: Path | None, drills: tuple[Drill, ...]) -> tuple[RateBook, tu
 def drills_of(folders: list[Path] | None) -> tuple[Drill, ...]:
     """Of the report folders given, else of ./reports and the workspace's incident store, as far as there are any."""
     from sre.cli.cost.sums import store_at
+    from sre.errors import BadDocument
     from sre.reports.reliability.drills import drills_in, drills_stored
 
     if folders:
         return drills_in(folders)
-    found = drills_in([Path("reports")]) if Path("reports").is_dir() else ()
+    try:
+        found = drills_in([Path("reports")]) if Path("reports").is_dir() else ()
+    except BadDocument as error:
+        raise BadDocument([f"{fault} (--no-drills leaves drills out)" for fault in error.faults]) from error
     store = store_at(None)
     if store is None:
         return found

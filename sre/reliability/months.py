@@ -60,7 +60,7 @@ _Part = tuple[Ints, Ints, Floats, Floats]  # replica, month, start, end
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stretches:
-    """Times on the axis of all months with fewer than all replicas up: `down` of them are not."""
+    """Times on the axis of all months in which `down` replicas were, more than there are spares."""
 
     start: Floats
     end: Floats
@@ -74,7 +74,7 @@ def simulate(fleet: Fleet, world: World, histories: Histories) -> Months:
     units = units_of(fleet, world.book)
     drawn = [(unit, histories.of(unit)) for unit in units]
     parts, rolled = _outages(drawn), _rolled(fleet, world.book, histories)
-    stretches = _stretches([*parts, *rolled], histories)
+    stretches = _stretches([*parts, *rolled], histories, fleet.spares)
     month = np.minimum((stretches.start / hours).astype(np.int64), months - 1)
     begin, end = stretches.start - month * hours, stretches.end - month * hours
     up = fleet.replicas - stretches.down
@@ -90,7 +90,8 @@ def simulate(fleet: Fleet, world: World, histories: Histories) -> Months:
         bad=np.minimum(1.0, sum(lost.values(), np.zeros(months))),
         short_h=_per_month(month, short, months),
         down_h=np.minimum(hours, _per_month(month, np.where(up == 0, end - begin, 0.0), months) + gone),
-        episodes=_episodes(_stretches(parts, histories) if rolled else stretches, fleet, needs, histories) + outages,
+        episodes=_episodes(_stretches(parts, histories, fleet.spares) if rolled else stretches, fleet, needs, histories)
+        + outages,
         failures=_failures(drawn, months),
         spot_away_h=_spot_away(world.book, drawn, months),
         by_cause=_by_cause(world.book, drawn, months),
@@ -112,8 +113,8 @@ def _outages(drawn: Sequence[tuple[Unit, History]]) -> list[_Part]:
     ]
 
 
-def _stretches(parts: Sequence[_Part], histories: Histories) -> _Stretches:
-    """Outages of each replica, merged where they overlap, then counted over the replicas."""
+def _stretches(parts: Sequence[_Part], histories: Histories, spares: int) -> _Stretches:
+    """Outages of each replica, merged where they overlap, then counted over the replicas: where spares are too few."""
     hours, months = histories.hours, histories.months
     if not parts:
         return _Stretches(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
@@ -121,7 +122,7 @@ def _stretches(parts: Sequence[_Part], histories: Histories) -> _Stretches:
     own_axis = (replica * months + month) * hours
     start, end = _merged(own_axis + start, own_axis + end)
     before = np.floor(start / hours / months) * months * hours
-    return _counted(start - before, end - before)
+    return _counted(start - before, end - before, spares)
 
 
 def _rolled(fleet: Fleet, book: RateBook, histories: Histories) -> list[_Part]:
@@ -150,13 +151,13 @@ def _merged(start: Floats, end: Floats) -> tuple[Floats, Floats]:
     return start[first], reached[last]
 
 
-def _counted(start: Floats, end: Floats) -> _Stretches:
-    """How many of the stretches lie over each other, where at least one does."""
+def _counted(start: Floats, end: Floats, spares: int) -> _Stretches:
+    """How many of the stretches lie over each other, where more than the spares do."""
     at = np.concatenate([start, end])
     step = np.concatenate([np.ones(len(start), dtype=np.int64), np.full(len(end), -1, dtype=np.int64)])
     order = np.argsort(at, kind="stable")
     at, down = at[order], np.cumsum(step[order])
-    lasting = (down[:-1] > 0) & (at[1:] - at[:-1] > _INSTANT_H)
+    lasting = (down[:-1] > spares) & (at[1:] - at[:-1] > _INSTANT_H)
     return _Stretches(at[:-1][lasting], at[1:][lasting], down[:-1][lasting])
 
 

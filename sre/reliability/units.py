@@ -46,7 +46,7 @@ def _units(fleet: Fleet, book: RateBook) -> Iterator[Unit]:
     for name, members in fleet.hosts():
         wide = fleet.gpus_per_host * fleet.hosts_per_replica
         yield Unit(name, members, _threats(fleet, book, ("host",), wide))
-    for zone in range(fleet.zones):
+    for zone in range(min(fleet.zones, fleet.replicas)):
         yield Unit(f"zone-{zone}", fleet.in_zone(zone), _threats(fleet, book, ("zone",), gpus))
         spots = fleet.in_zone(zone, spot_only=True)
         if spots:

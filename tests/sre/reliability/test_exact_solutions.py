@@ -71,6 +71,11 @@ def test_all_replicas_of_a_zone_go_together(make) -> None:
     assert close(found.down_h / HOURS, (1 - up) ** 2)
 
 
+def test_a_zone_without_a_replica_costs_nothing(make) -> None:
+    found = simulate(make.fleet(1, 0, zones=3), make.world(make.fault(hits="zone", rate=1 / 500)), histories())
+    assert close(found.bad, 20 / 520)
+
+
 def test_narrow_replicas_on_one_host_fail_with_it_unless_they_are_spread(make) -> None:
     host = make.world(make.fault(hits="host", per="gpu-hour", rate=1 / 4000))
     up = 1 / (1 + 20 * 8 / 4000)
