@@ -84,7 +84,7 @@ def test_ten_thousand_months_of_every_option(capsys):
         a_month, slow = statistics.median(columns), statistics.median(walks)
         print(
             f"\n36 options x {MONTHS:,} months: {a_month * 36 * MONTHS:.1f} CPU s, {1 / a_month:,.0f} months a "
-            f"CPU-second; event by event {1 / slow:,.0f}, {slow / a_month:.0f} times slower; mean bad {ours.mean():.5f}, "
-            f"event by event {statistics.mean(walked):.5f} +/- {1.96 * error:.5f}"
+            f"CPU-second; event by event {1 / slow:,.0f}, {slow / a_month:.0f} times slower; mean bad "
+            f"{ours.mean():.5f}, event by event {statistics.mean(walked):.5f} +/- {1.96 * error:.5f}"
         )
     assert abs(statistics.mean(walked) - ours.mean()) < 4 * (error + ours.std() / math.sqrt(MONTHS))
