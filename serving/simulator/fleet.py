@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from serving.gateway.forecast import Forecast
 from serving.simulator.agenda import FAULT, Agenda
 from serving.simulator.columns import Workload
+from serving.simulator.compiled import play_compiled
 from serving.simulator.effects import Effects
 from serving.simulator.failover import Failover
 from serving.simulator.faults import Faults
@@ -38,6 +39,8 @@ def run_fleet(scenario: Scenario, *, on_progress: OnProgress | None = None) -> F
     Raises BadInput with a line for each thing that is wrong with the scenario.
     """
     require_valid(scenario)
+    if (run := play_compiled(scenario, on_progress)) is not None:
+        return run
     return Fleet(with_surges(scenario)).run(on_progress)
 
 
