@@ -30,14 +30,15 @@ class Starts:
     """Seconds a process of the local platform takes to start, besides the profile's own scaled cold start.
 
     `server_start_s` and `model_load_s` are phases of `replica_ready` in events.jsonl; `gateway_start_s` and
-    `autoscaler_start_s` run from the spawn to the first answer, `load_start_s` from the load generator's to its clock's
-    0. `stop_s` is what a replica takes over SIGTERM.
+    `autoscaler_start_s` run from the spawn to the first answer, `recorder_start_s` to the first scrape, `load_start_s`
+    from the load generator's to its clock's 0. `stop_s` is what a replica takes over SIGTERM.
     """
 
     server_start_s: float = 1.2
     model_load_s: float = 1.1
     gateway_start_s: float = 1.0
     autoscaler_start_s: float = 1.0
+    recorder_start_s: float = 0.5
     stop_s: float = 2.5
     load_start_s: float = 0.7
 

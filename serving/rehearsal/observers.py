@@ -90,9 +90,11 @@ class Recorder(Process):
         *,
         targets: Callable[[], Sequence[ScrapeTarget]],
         pages: Pages,
+        start_s: float,
         interval_s: float,
         on_scrape: OnScrape,
     ) -> None:
+        self._start_s = start_s
         self._targets = targets
         self._pages = pages
         self._interval_s = interval_s
@@ -100,6 +102,7 @@ class Recorder(Process):
         super().__init__(name, pid, clock)
 
     async def _work(self) -> None:
+        await asyncio.sleep(self._start_s)
         started, tick, now = self._clock.monotonic(), 0, self._clock.monotonic
         while True:
             await self._goes_on.wait()

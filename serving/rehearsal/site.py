@@ -163,6 +163,7 @@ class Site:
                 self.clock,
                 targets=lambda: self._targets,
                 pages=self.pages,
+                start_s=self.spec.starts.recorder_start_s,
                 interval_s=self.platform.scrape_interval_s,
                 on_scrape=self._on_scrape,
             )
