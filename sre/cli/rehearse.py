@@ -25,6 +25,9 @@ def rehearse(
         Path | None, typer.Argument(help="An experiment file, for example experiments/replica-crash.yaml.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every experiment of the workspace, as a table.")] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="How each experiment of the workspace is rehearsed, without rehearsing it.")
+    ] = False,
     drill: Annotated[
         Path | None,
         typer.Option("--compare", help="A drill's report folder: its measurement beside the prediction."),
@@ -63,6 +66,9 @@ def rehearse(
     """
     from sre.gameday.model import DrillOptions
 
+    if listing:
+        _list(workspace or Path.cwd(), as_json=as_json)
+        return
     _require_one(experiment, everything=everything, drill=drill, seeds=seeds)
     root = workspace or (workspace_of(experiment) if experiment is not None else Path.cwd())
     options = DrillOptions(
@@ -86,6 +92,20 @@ def rehearse(
         _library(options, jobs=jobs, out=out, as_json=as_json)
     else:
         _one(options, seeds=seeds, jobs=jobs, out=out, as_json=as_json)
+
+
+def _list(workspace: Path, *, as_json: bool) -> None:
+    from sre.console import print_json
+    from sre.gameday.rehearsal.several import covered
+    from sre.incidents.codec import encode
+    from sre.reports.rehearsal.view import coverage_grid
+
+    found = covered(workspace)
+    if as_json:
+        keys = ("id", "experiment", "faults", "refusals")
+        print_json({"ok": True, "experiments": [dict(zip(keys, encode(list(one)), strict=True)) for one in found]})
+    else:
+        _print(coverage_grid(found))
 
 
 def _require_one(experiment: Path | None, *, everything: bool, drill: Path | None, seeds: int) -> None:

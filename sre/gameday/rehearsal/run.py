@@ -199,6 +199,6 @@ def _marked(report: DrillReport, plan: Plan) -> DrillReport:
             "A rehearsal: gateway, engines, autoscaler and supervisor are the platform's own code under a virtual "
             "clock; nothing was broken, and no noise of a shared machine is in it.",
             *how,
-            *report.limits[1:],
+            *report.limits[1:4],
         ),
     )

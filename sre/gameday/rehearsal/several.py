@@ -18,6 +18,7 @@ from sre.errors import BadDocument, SreError
 from sre.gameday.model import DrillOptions
 from sre.gameday.rehearsal.acts.catalogue import coverage_of
 from sre.gameday.rehearsal.calibration import Calibration
+from sre.gameday.rehearsal.document import playable
 from sre.gameday.rehearsal.run import rehearse_drill
 from sre.reports.rehearsal.model import Coverage, Rehearsal
 from sre.reports.rehearsal.view import Entry
@@ -90,6 +91,18 @@ def coverage_in(path: Path) -> tuple[Coverage, ...]:
         return tuple(coverage_of(fault) for fault in load_drill(path).faults)
     except SreError:
         return ()
+
+
+def covered(workspace: Path) -> list[tuple[str, str, tuple[Coverage, ...], tuple[str, ...]]]:
+    """Id, name, faults and refusals of each experiment, without rehearsing any."""
+    found = []
+    for path in experiments_in(workspace):
+        try:
+            refusals = tuple(one.rpartition("not rehearsed: ")[2] for one in playable(path).refusals)
+        except SreError as error:
+            refusals = (str(error),)
+        found.append((id_in(path), path.name, coverage_in(path), refusals))
+    return found
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:

@@ -24,6 +24,7 @@ DEFINITIONS = (
     "changes nothing that is served.",
     "What a shared machine adds, noise of cores and disks, is not in it.",
 )
+JUDGED = "* The comparison is judged by these: recovery, and the burns of the SLOs that the drill is about."
 _SHOWN = ("time_to_detect", "time_to_alert", "time_to_recover", "failed", "moved", "blast", "wasted", "cost.incident")
 _HEADLINES = ("failed", "time_to_detect", "time_to_recover")
 _LIBRARY_HEAD = (
@@ -112,11 +113,26 @@ def comparison_grid(found: Comparison) -> Grid:
     """A row a figure; those the comparison is judged by carry a mark."""
     head = ("figure", ">predicted", ">measured", ">off by", "within 20 %", "")
     rows = [_compared(row, found) for row in found.rows]
-    return grid("comparison", "Figure by figure", head, rows, notes=(RULE,))
+    return grid("comparison", "Figure by figure", head, rows, notes=(JUDGED, RULE))
 
 
 def library_grid(entries: Sequence[Entry]) -> Grid:
     return grid("library", "Experiments", _LIBRARY_HEAD, [_entry(entry) for entry in entries])
+
+
+def coverage_grid(found: Sequence[tuple[str, str, Sequence[Coverage], Sequence[str]]]) -> Grid:
+    """For each experiment (id, name, its faults, why it is refused) how it is rehearsed, without rehearsing it."""
+    rows = [
+        (
+            Cell(id_),
+            Cell(name),
+            Cell(", ".join(one.fault for one in faults) or NOT_AVAILABLE),
+            Cell("not rehearsed" if refusals else ", ".join(dict.fromkeys(one.fidelity for one in faults))),
+            Cell("; ".join(refusals or dict.fromkeys(one.note for one in faults if one.note))),
+        )
+        for id_, name, faults, refusals in found
+    ]
+    return grid("coverage", "What is rehearsed", ("id", "experiment", "fault", "rehearsed", "what is left out"), rows)
 
 
 def how_grid(coverage: Sequence[Coverage]) -> Grid:

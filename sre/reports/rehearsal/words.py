@@ -62,6 +62,12 @@ def assumed(rehearsal: Rehearsal) -> tuple[str, ...]:
     """A line for each figure of the machine, with where it is from."""
     return tuple(
         f"{one.name} {seconds(one.value_s)}: "
-        + (f"median of {one.n} in {one.source}" if one.n else f"shipped, {one.source}")
+        + (f"median of {one.n} in {_drills(one.source)}" if one.n else f"shipped, {one.source}")
         for one in rehearsal.assumptions
     )
+
+
+def _drills(source: str) -> str:
+    """Their names where they are few, else how many and the newest."""
+    names = source.split(", ")
+    return source if len(names) < 3 else f"{len(names)} drills, the newest {max(names)}"

@@ -55,7 +55,8 @@ class RecorderAct(Act):
 class MetricsStale(RecorderAct):
     """SIGSTOP of the recorder. Prometheus is not rehearsed: nothing is read from it then either."""
 
-    note = "there is no Prometheus in a rehearsal: a fault of it changes nothing there"
+    fidelity = "approximate"
+    note = "samples are missing for as long as the recorder would be silent; there is no Prometheus in a rehearsal"
 
     def is_recorder(self) -> bool:
         return bool(self.param("target") == "recorder")
