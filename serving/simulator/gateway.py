@@ -168,6 +168,8 @@ class Gateway:
             if token.is_last:
                 self.records.longest_gap_ns[token.id] = token.longest_gap_ns
                 self._last_token(flight, member, now_ns)
+                if token.recomputed_tokens:
+                    self.records.wasted_tokens[token.id] += token.recomputed_tokens
                 finished = True
         if finished:
             self.serve_line(now_ns)
