@@ -28,7 +28,7 @@ from sre.gameday.measure.sizes import (
     settle_s,
     sizes_of,
 )
-from sre.gameday.measure.vllm import VLLM_RPS, VLLM_START_S, VLLM_WHAT, vllm_run
+from sre.gameday.measure.vllm import VLLM_RPS, VLLM_START_S, VLLM_WHAT, vllm_phases, vllm_run
 from sre.platforms.local.autoscale import CompareOptions, compare_policies
 from sre.platforms.local.closed_loop import simulated_level
 from sre.platforms.local.parallelism import cuts, parallel_run
@@ -36,7 +36,7 @@ from sre.platforms.local.simulated_service import simulated_failover, simulated_
 from sre.platforms.local.work import cold_start_of, error_bar, work_class, work_classes
 from sre.platforms.performance import Fleet, FleetRun, Offer
 from sre.reports.performance.capacity_sections import autoscaling_section, knee_section, parallelism_section
-from sre.reports.performance.failure_sections import cold_start_section, failover_section
+from sre.reports.performance.failure_sections import Phases, cold_start_section, failover_section
 from sre.reports.performance.model import Measured, RunOptions, Section, Simulated
 from sre.reports.performance.service_sections import (
     Both,
@@ -52,8 +52,8 @@ _RESTART_S = 3.5
 """A restart of a local replica where none was measured (docs/benchmarks.md: platform up with one replica)."""
 _NO_GPUS = "measured: parallel GPUs are not emulated by processes, and this report knows no platform that has them"
 _NO_HOUR = (
-    "measured: a policy needs its cold starts and windows in real time, hours a policy; the same autoscaler code runs "
-    "in both, see docs/simulator.md"
+    "measured: in real time a policy needs hours; `sre up --autoscale-clock` quickens its windows, but neither the "
+    "load nor a cold start, so a figure from there would be of neither clock. The autoscaler's code is the same in both"
 )
 
 
@@ -200,12 +200,13 @@ def cold_start(asked: Asked) -> Section:
     measured: Mapping[str, float] = {}
     if asked.options.measured:
         measured = measured_cold_start(asked.bench, asked.fleet(1), cold_start_scale=COLD_START_SCALE)
+    vllm: Mapping[str, float] = vllm_phases(asked.bench) if asked.no_vllm is None else {}
+    absent = () if asked.no_vllm is None else (f"real vLLM: {asked.no_vllm.removeprefix('vLLM: ')}",)
     return cold_start_section(
-        measured,
-        cold_start_of(asked.options.profile),
-        asked.origins("a Triton replica of the local platform"),
+        Phases(measured, vllm, cold_start_of(asked.options.profile)),
+        asked.origins("a Triton replica of the local platform", with_vllm=asked.no_vllm is None),
         cold_start_scale=COLD_START_SCALE,
-        absent=("a GPU's own start: what waits there are the phases of the profile, see the other table",),
+        absent=absent,
     )
 
 
@@ -263,5 +264,6 @@ def expected_s(key: str, options: RunOptions, *, with_vllm: bool = False) -> flo
         "cold_start": 2 * _PLATFORM_S,
     }.get(key, 0.0)
     simulated_s = {"parallelism": 25.0, "autoscaling": sizes.policy_s / 15}.get(key, 5.0)
-    load_s += (VLLM_START_S + sizes.requests / VLLM_RPS) * (with_vllm and key == "classes")
+    vllm_s = {"classes": VLLM_START_S + sizes.requests / VLLM_RPS, "cold_start": VLLM_START_S}
+    load_s += vllm_s.get(key, 0.0) * with_vllm
     return load_s * options.measured + simulated_s

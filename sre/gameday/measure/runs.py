@@ -103,10 +103,10 @@ def _level(
 def measured_cold_start(bench: Bench, fleet: Fleet, *, cold_start_scale: float) -> Mapping[str, float]:
     """Seconds by phase, the median over the replicas that start; the engine's own phases are the profile's, scaled."""
     with bench.fleet(fleet, cold_start_scale=cold_start_scale) as running:
-        return _phases(running)
+        return phases_of(running)
 
 
-def _phases(running: RunningPlatform) -> Mapping[str, float]:
+def phases_of(running: RunningPlatform) -> Mapping[str, float]:
     """In the order in which they come: the engine's own are told in no order."""
     seen: dict[str, list[float]] = {}
     for event in read_jsonl(running.platform.state_dir / EVENTS_FILE):

@@ -5,8 +5,11 @@ It says that the platform carries the real engine, and what gateway and Triton a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sre.gameday.measure.bench import Bench
-from sre.platforms.local import platform_spec
+from sre.gameday.measure.runs import phases_of
+from sre.platforms.local import PlatformSpec, platform_spec
 from sre.platforms.local.work import open_offer, work_class
 from sre.platforms.performance import Fleet, FleetRun, service_of
 
@@ -23,11 +26,20 @@ def vllm_run(bench: Bench, *, requests: int, seed: int) -> FleetRun:
     """The class with its lengths cut to what the tiny model takes, in real time."""
     fleet = Fleet("vllm", 1)
     offer = open_offer(VLLM_CLASS, rate_rps=VLLM_RPS, requests=requests, seed=seed)
-    spec = platform_spec(bench.state_dir, replicas=1, engine="vllm", port=0, prometheus="off")
-    with bench.on(spec) as running:
+    with bench.on(_spec(bench)) as running:
         bench.pacing.step("load: vllm")
         answers = bench.offer(running, offer, "vllm", max_prompt_tokens=VLLM_PROMPT, max_output_tokens=VLLM_ANSWER)
     asked = work_class(VLLM_CLASS)
     service = service_of(answers, ttft_s=asked.ttft_s, inter_token_s=asked.inter_token_s)
     bench.pacing.note(f"vllm: {service.measured} measured, {service.good} good, {service.failed} failed")
     return FleetRun(fleet, service)
+
+
+def vllm_phases(bench: Bench) -> Mapping[str, float]:
+    """Seconds by phase of the start of one replica with the real engine."""
+    with bench.on(_spec(bench)) as running:
+        return phases_of(running)
+
+
+def _spec(bench: Bench) -> PlatformSpec:
+    return platform_spec(bench.state_dir, replicas=1, engine="vllm", port=0, prometheus="off")

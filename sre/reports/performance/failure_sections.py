@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sre.platforms.performance import Failover
 from sre.reports.formats import number, plural, seconds
@@ -13,50 +14,50 @@ from sre.reports.performance.service_sections import Origins, stretch_words
 _ENGINE = "engine_"
 
 
-def cold_start_section(
-    measured: Mapping[str, float],
-    stated: Mapping[str, float],
-    origins: Origins,
-    *,
-    cold_start_scale: float,
-    absent: Sequence[str],
-) -> Section:
-    """What a replica does before its first token: our own phases measured, the GPU engine's as the profile has them."""
-    tables, findings = [], []
-    if origins.measured is not None and measured:
-        tables.append(_phases("measured", "Phases of a start, measured", measured, origins.measured))
-        own_s = sum(taken for phase, taken in measured.items() if not phase.startswith(_ENGINE))
-        findings.append(
-            Finding(
-                f"Server, model process and first inference take {seconds(own_s)} of "
-                f"{seconds(sum(measured.values()))}; the "
-                f"rest waits as the profile says, times {number(cold_start_scale)}.",
-                origins.measured,
-            )
-        )
-    if origins.simulated is not None and stated:
-        tables.append(_phases("simulated", "Phases of the GPU engine, by the profile", stated, origins.simulated))
-        longest = max(stated, key=lambda phase: stated[phase])
-        findings.append(
-            Finding(
-                f"On the GPU {seconds(sum(stated.values()))} in all, most of it {longest.replace('_', ' ')} "
-                f"({seconds(stated[longest])}).",
-                origins.simulated,
-            )
-        )
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Seconds by phase of a start: of a replica with the emulated engine, of one with real vLLM, and of the GPU engine
+    as the profile has them; empty where there are none.
+    """
+
+    measured: Mapping[str, float]
+    vllm: Mapping[str, float]
+    stated: Mapping[str, float]
+
+
+def cold_start_section(phases: Phases, origins: Origins, *, cold_start_scale: float, absent: Sequence[str]) -> Section:
+    """What a replica does before its first token."""
+    sides = (
+        ("measured", "Phases of a start, measured", origins.measured, phases.measured),
+        ("vllm", "Phases of a start with real vLLM, measured", origins.vllm, phases.vllm),
+        ("simulated", "Phases of the GPU engine, by the profile", origins.simulated, phases.stated),
+    )
+    known = [(key, title, origin, found) for key, title, origin, found in sides if origin is not None and found]
     return Section(
         key="cold_start",
         title="Cold start by phase",
         question="How long until a new replica serves, and what is it waiting for?",
-        findings=tuple(findings),
-        tables=tuple(tables),
+        findings=tuple(Finding(_start_words(key, found, cold_start_scale), origin) for key, _, origin, found in known),
+        tables=tuple(_phases(key, title, found, origin) for key, title, origin, found in known),
         method=(
             "Measured from the spawn of the server's process to an answered inference, by the supervisor; the phases "
-            "add up to the whole. What begins with engine is the emulated engine waiting out the profile's cold start, "
-            f"times {number(cold_start_scale)}: it says nothing about a GPU.",
+            "add up to the whole. With the emulated engine, what begins with engine is the profile's cold start waited "
+            f"out, times {number(cold_start_scale)}: it says nothing about a GPU.",
         ),
         absent=tuple(absent),
     )
+
+
+def _start_words(key: str, found: Mapping[str, float], scale: float) -> str:
+    total_s, longest = sum(found.values()), max(found, key=lambda phase: found[phase])
+    if key == "measured":
+        own_s = sum(taken for phase, taken in found.items() if not phase.startswith(_ENGINE))
+        return (
+            f"Server, model process and first inference take {seconds(own_s)} of {seconds(total_s)}; the rest waits as "
+            f"the profile says, times {number(scale)}."
+        )
+    what = "With real vLLM" if key == "vllm" else "On the GPU"
+    return f"{what} {seconds(total_s)} in all, most of it {longest.replace('_', ' ')} ({seconds(found[longest])})."
 
 
 def _phases(key: str, title: str, phases: Mapping[str, float], origin: Origin) -> Table:

@@ -13,7 +13,7 @@ import pytest
 from serving.loadgen.model import RequestRecord
 from sre.gameday.measure.bench import answers_in
 from sre.gameday.measure.machine import machine_facts
-from sre.gameday.measure.runs import _phases
+from sre.gameday.measure.runs import phases_of
 from sre.gameday.running import RunningPlatform
 
 RECORD = RequestRecord("r1", 9.9, 10.0, 10.2, 11.2, 11.3, 40, 12, 11, 0.4, "ok", 200, None, "length", ("llm-0",))
@@ -23,7 +23,7 @@ def ready(replica: str, **phases: float) -> dict[str, Any]:
     return {"at": 1.0, "event": "replica_ready", "replica": replica, "detail": {"phases": phases}}
 
 
-def test_phases_are_medians_over_replicas_in_the_order_in_which_they_come(tmp_path: Path) -> None:
+def testphases_of_are_medians_over_replicas_in_the_order_in_which_they_come(tmp_path: Path) -> None:
     events = [
         {"at": 0.0, "event": "replica_started", "replica": "llm-0", "detail": {}},
         ready(
@@ -38,7 +38,7 @@ def test_phases_are_medians_over_replicas_in_the_order_in_which_they_come(tmp_pa
     ]
     (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     running = cast(RunningPlatform, SimpleNamespace(platform=SimpleNamespace(state_dir=tmp_path)))
-    assert list(_phases(running).items()) == [
+    assert list(phases_of(running).items()) == [
         ("server_start", 2.0),
         ("model_load", 0.5),
         ("engine_load_weights", 0.8),
