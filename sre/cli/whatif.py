@@ -86,6 +86,7 @@ def whatif(
     from sre.reliability.months import World
     from sre.reliability.options import Economics
     from sre.reliability.whatif import Question, answer
+    from sre.reports.formats import plural
 
     if no_drills and drills:
         raise typer.BadParameter("--drills and --no-drills contradict each other: give one")
@@ -119,7 +120,7 @@ def whatif(
     economics = finance_of(finance, "USD")
     costs = inputs.prices_for(hardware.gpu, book, economics, price=price, spot=spot_price, book=prices)
     progress = Progress()
-    progress.step(f"{len(question.fleets())} options x {months:,} months")
+    progress.step(f"{plural(len(question.fleets()), 'option')} x {months:,} months")
     try:
         from sre.reports.reliability.write import whatif_json, write_whatif
 
