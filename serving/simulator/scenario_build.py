@@ -33,13 +33,11 @@ class Built:
     notes: tuple[str, ...]
 
 
-def build_scenario(
-    document: ScenarioDocument, *, folder: Path, skip_bad_rows: bool = False, keep_samples: bool = True
-) -> Built:
+def build_scenario(document: ScenarioDocument, *, folder: Path, keep_samples: bool = True) -> Built:
     """`folder` is what the document's paths are relative to. Raises BadInput: one line, or one for each bad fault."""
     profiles = tuple(_profile(group, folder) for group in document.groups)
     groups = tuple(_group(section, profile) for section, profile in zip(document.groups, profiles, strict=True))
-    offered = _workload(document, folder, block_tokens=groups[0].scheduler.block_size_tokens, skip=skip_bad_rows)
+    offered = _workload(document, folder, block_tokens=groups[0].scheduler.block_size_tokens)
     scenario = Scenario(
         title=document.title,
         groups=groups,
@@ -123,7 +121,7 @@ class _Offered:
     skipped: int = 0
 
 
-def _workload(document: ScenarioDocument, folder: Path, *, block_tokens: int, skip: bool) -> _Offered:
+def _workload(document: ScenarioDocument, folder: Path, *, block_tokens: int) -> _Offered:
     section, seed = document.workload, document.seed
     if section.trace is not None:
         traffic = trace_traffic(
@@ -131,7 +129,7 @@ def _workload(document: ScenarioDocument, folder: Path, *, block_tokens: int, sk
             rate_rps=section.rate_rps,
             duration_s=document.duration_s,
             seed=seed,
-            skip_bad_rows=skip,
+            skip_bad_rows=section.skip_bad_rows,
         )
         rows = traffic.rows[: section.requests]
         return _Offered(columns(traffic.title, rows, block_tokens), traffic.duration_s, traffic.skipped)

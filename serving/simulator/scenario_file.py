@@ -93,7 +93,7 @@ class ClassSection(_Strict):
 
 class WorkloadSection(_Strict):
     """One of `trace` (a file), `generated` and `classes`. `rate_rps` is the mean rate in all; None: the trace's own, or
-    the classes' own. `requests` stops after so many.
+    the classes' own. `requests` stops after so many. `skip_bad_rows` leaves out a trace's bad rows.
     """
 
     trace: Text | None = None
@@ -102,6 +102,7 @@ class WorkloadSection(_Strict):
     rate_rps: Positive | None = None
     cv: Cv | None = None
     requests: Annotated[int, Field(ge=1)] | None = None
+    skip_bad_rows: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -46,9 +46,7 @@ def simulate(
 
     with faults_one_by_one():
         document = document_of(request)
-        built = build_scenario(
-            document, folder=Path(), skip_bad_rows=request.skip_bad_rows, keep_samples=request.keep_samples
-        )
+        built = build_scenario(document, folder=Path(), keep_samples=request.keep_samples)
         on_progress(f"{built.scenario.workload.title}: {len(built.scenario.workload):,} requests")
         return answer(run_fleet(built.scenario, on_progress=on_share), built, document)
 

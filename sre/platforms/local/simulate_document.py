@@ -131,12 +131,17 @@ def _workload(data: dict[str, Any], request: SimulationRequest) -> dict[str, Any
         raise BadInput("a trace and a generated workload are two sources: give one")
     if request.workload is not None and request.workload not in GENERATED:
         raise BadInput(f"workload {request.workload!r} is unknown: use one of {', '.join(GENERATED)}, or a trace")
-    kept = {key: data[key] for key in ("requests",) if key in data}
+    kept: dict[str, Any] = {key: data[key] for key in ("requests", "skip_bad_rows") if key in data}
     if request.trace is not None:
         data = {"trace": str(request.trace.resolve()), **kept}
     elif request.workload is not None:
         data = {"generated": request.workload, **kept}
-    changes = _given(rate_rps=request.rate_rps, cv=request.burstiness_cv, requests=request.requests)
+    changes = _given(
+        rate_rps=request.rate_rps,
+        cv=request.burstiness_cv,
+        requests=request.requests,
+        skip_bad_rows=request.skip_bad_rows or None,
+    )
     if data.get("classes") and request.rate_rps is not None:
         total = sum(one["rate_rps"] for one in data["classes"])
         scaled = [{**one, "rate_rps": one["rate_rps"] * changes["rate_rps"] / total} for one in data["classes"]]

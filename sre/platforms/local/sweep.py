@@ -103,10 +103,7 @@ def _base(request: SweepRequest) -> tuple[Built, str]:
         try:
             with faults_one_by_one():
                 document = document_of(changed(request.base, settings))
-                built = build_scenario(
-                    document, folder=Path(), skip_bad_rows=request.base.skip_bad_rows, keep_samples=False
-                )
-                return built, text_of(document)
+                return build_scenario(document, folder=Path(), keep_samples=False), text_of(document)
         except SreError as error:
             problems.append(error)
     raise problems[0]
@@ -178,5 +175,4 @@ def _spec(request: SweepRequest, document: str) -> dict[str, Any]:
         "target": request.target,
         "scenario": hashlib.sha256(document.encode()).hexdigest(),
         "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()],
-        "skip_bad_rows": asked.skip_bad_rows,
     }

@@ -47,7 +47,7 @@ def _summary(request: SimulationRequest, task: Task) -> SimulationSummary:
         document = document_of(request)
         if task.fidelity < 1:
             document = shortened(document.model_copy(update={"duration_s": task.duration_s}), task.fidelity)
-        built = build_scenario(document, folder=Path(), skip_bad_rows=request.skip_bad_rows, keep_samples=False)
+        built = build_scenario(document, folder=Path(), keep_samples=False)
         result = run_fleet(built.scenario)
         scenario = result.scenario
         judged = Judged(columns_of(result), ttft_s=scenario.ttft_threshold_s, tpot_s=scenario.tpot_threshold_s)
