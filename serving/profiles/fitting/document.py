@@ -173,16 +173,16 @@ def step_time_lines(model: StepTimeModel) -> list[str]:
         f"  decode_ms: {_table(model.decode_ms)}",
         f"  prefill_ms: {_table(model.prefill_ms)}",
         *mixed,
-        f"  kv_ms_per_1k_tokens: {model.kv_ms_per_1k_tokens:g}",
+        f"  kv_ms_per_1k_tokens: {model.kv_ms_per_1k_tokens!r}",
         f"  kv_included_tokens: {model.kv_included_tokens}",
-        f"  prefill_ms_per_1m_pairs: {model.prefill_ms_per_1m_pairs:g}",
-        f"  host_overhead_ms: {model.host_overhead_ms:g}",
-        f"  request_overhead_ms: {model.request_overhead_ms:g}",
+        f"  prefill_ms_per_1m_pairs: {model.prefill_ms_per_1m_pairs!r}",
+        f"  host_overhead_ms: {model.host_overhead_ms!r}",
+        f"  request_overhead_ms: {model.request_overhead_ms!r}",
     ]
 
 
 def _table(curve: Curve) -> str:
-    return "{" + ", ".join(f"{x:.0f}: {y:g}" for x, y in curve.knots) + "}"
+    return "{" + ", ".join(f"{x:.0f}: {y!r}" for x, y in curve.knots) + "}"
 
 
 def cold_start_lines(shape: ModelShape | None) -> list[str]:

@@ -126,7 +126,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise BadInput(f"{path}: not readable ({reason}): the engine's settings must lie beside the log") from error
     if not isinstance(data, Mapping):
         raise BadInput(f"{path}: is {type(data).__name__}: the engine's settings are one JSON object")

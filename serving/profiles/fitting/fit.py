@@ -17,7 +17,7 @@ from serving.batching import StepTimeModel
 from serving.errors import BadInput
 from serving.profiles.fitting.objective import FittedRun, Replayer, ReplayTimes, residuals
 from serving.profiles.fitting.parameters import FIRST_STEPS, Parameters, start_from
-from serving.profiles.fitting.parts import Part
+from serving.profiles.fitting.parts import MOST_FITTED, Part
 from serving.profiles.fitting.request_log import RequestLog, Run
 from serving.profiles.fitting.score import Comparison, compare, worst
 from serving.profiles.fitting.search import descend, minimise
@@ -26,7 +26,6 @@ __all__ = ["Fit", "FitSettings", "ReplayTimes", "Replayer", "TestedRun", "fit"]
 
 _BASE_GRID = (0.35, 0.5, 0.7, 0.85, 1.0)
 _TOKEN_GRID = (0.1, 0.2, 0.4, 0.7, 1.0)
-_MOST_REPLAYED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +121,10 @@ def _require_one_engine(runs: Sequence[Run]) -> None:
 
 
 def _problem(run: Run, part: Part, replayer: Replayer) -> FittedRun:
-    """A long log is fitted on its beginning: 2,000 requests are replayed hundreds of times."""
+    """A long log is replayed as far as the fitted part goes, and half as far again: who comes later changes little."""
     log, mask = run.log, part.mask(len(run.log))
-    if part.name == "first" and len(log) > _MOST_REPLAYED:
-        log, mask = (
-            _head(log, _MOST_REPLAYED),
-            mask[:_MOST_REPLAYED] & (np.arange(_MOST_REPLAYED) < _MOST_REPLAYED // 2),
-        )
-    return FittedRun(log, run.facts.scheduler, mask, replayer)
+    needed = min(len(log), max(2 * MOST_FITTED, (int(np.flatnonzero(mask)[-1]) + 1) * 3 // 2))
+    return FittedRun(_head(log, needed), run.facts.scheduler, mask[:needed], replayer)
 
 
 def _head(log: RequestLog, count: int) -> RequestLog:

@@ -9,25 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 PartName = Literal["first", "last", "odd"]
-PARTS: tuple[PartName, ...] = ("first", "last", "odd")
+PARTS: tuple[PartName, ...] = ("odd", "first", "last")
+MOST_FITTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`first` or `last` `share` of the requests by arrival, or every second one (`odd`, which has no share)."""
+    """`first` or `last` `share` of the requests by arrival, or every second one (`odd`, which has no share).
 
-    name: PartName = "first"
+    Of a long log no more than 1,000 are fitted, `odd` ones among the first 2,000: each is replayed hundreds of times.
+    """
+
+    name: PartName = "odd"
     share: float = 0.5
 
     def mask(self, requests: int) -> NDArray[np.bool_]:
         """True for each request that is fitted; at least one is and one is not."""
         index = np.arange(requests)
         if self.name == "odd":
-            return np.asarray(index % 2 == 1)
-        count = min(requests - 1, max(1, round(requests * self.share)))
+            return np.asarray((index % 2 == 1) & (index < 2 * MOST_FITTED))
+        count = min(requests - 1, MOST_FITTED, max(1, round(requests * self.share)))
         return np.asarray(index < count if self.name == "first" else index >= requests - count)
 
     def in_words(self, requests: int) -> str:
         fitted = int(self.mask(requests).sum())
-        which = "every second one" if self.name == "odd" else f"the {self.name} {fitted}"
-        return f"{which} of {requests} requests by arrival"
+        if self.name != "odd":
+            return f"the {self.name} {fitted:,} of {requests:,} requests by arrival"
+        among = f"the first {2 * MOST_FITTED:,} of " if requests > 2 * MOST_FITTED else ""
+        return f"every second one of {among}{requests:,} requests by arrival"
