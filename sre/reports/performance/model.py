@@ -179,8 +179,8 @@ class Sufficiency:
 
     @property
     def words(self) -> str:
-        asked = f"{WARM_UP_REQUESTS} warm-up and {MEASURED_REQUESTS} measured requests"
-        found = f"{self.warm_up} warm-up and {self.measured} measured requests"
+        asked = f"{WARM_UP_REQUESTS} warm-up and {MEASURED_REQUESTS} counted requests"
+        found = f"{self.warm_up} warm-up and {self.measured} counted requests"
         return f"{found} at the least" if self.is_enough else f"not sufficient: {found}, asked for are {asked}"
 
 

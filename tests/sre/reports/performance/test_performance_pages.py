@@ -48,7 +48,7 @@ def test_lines_of_a_chart_are_of_one_origin_each_and_drawn_apart(make: Make, tmp
 
 def test_too_few_requests_are_said_at_the_head_and_at_the_section(make: Make, tmp_path: Path) -> None:
     html, markdown, text = pages(make(n=120), tmp_path)
-    assert "not sufficient: 50 warm-up and 120 measured requests" in html
+    assert "not sufficient: 50 warm-up and 120 counted requests" in html
     assert "not sufficient" in markdown
     assert json.loads(text)["insufficient"] == ["classes"]
     enough, _, _ = pages(make(), tmp_path)

@@ -65,6 +65,14 @@ def test_a_figure_that_is_gone_fails_and_a_new_one_does_not(make: Make, tmp_path
     assert verdict(grown, "knee/simulated/c16/tokens_per_s") == "new"
 
 
+def test_what_only_another_machine_can_measure_is_not_compared(make: Make, tmp_path: Path) -> None:
+    here = make(machine="64 x another")
+    here = replace(here, sections=here.sections[:1])
+    found = verify(recorded(make(), tmp_path), here)
+    assert verdict(found, "knee/measured/c16/tokens_per_s") == "not compared"
+    assert verdict(found, "knee/simulated/c16/tokens_per_s") == "missing"
+
+
 def test_nothing_to_compare_is_no_success(make: Make, tmp_path: Path) -> None:
     empty = replace(recorded(make(), tmp_path), figures={})
     assert not verify(empty, make()).ok
