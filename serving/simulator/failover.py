@@ -33,7 +33,7 @@ class Failover:
         self._idle_ns = round(rules.idle_timeout_s * NS)
         self._deadline_ns = round(rules.deadline_s * NS)
         self._now_ns = 0
-        self._tallies = gateway.tallies
+        self._tallies = gateway.accounts.tallies
         self.suspects = Suspects(
             deaths=rules.failover.poison_deaths,
             quarantine_s=rules.failover.quarantine_s,
@@ -42,7 +42,8 @@ class Failover:
         )
         self._stranded: dict[int, tuple[Flight, int]] = {}
         self._on_trial: set[int] = set()
-        gateway.on_up, gateway.on_first, gateway.on_placed = self._came_up, self._first_here, self._placed
+        gateway.on_up, gateway.on_first_again = self._came_up, self._first_again
+        gateway.on_placed_again = self._placed
 
     # a replica is lost
 
@@ -116,7 +117,7 @@ class Failover:
 
     def ends_ns(self, flight: Flight) -> int:
         """When all attempts until its first token must have led to one."""
-        return self._gateway.records.placed_ns[flight.id] + self._deadline_ns
+        return self._gateway.accounts.records.placed_ns[flight.id] + self._deadline_ns
 
     # where it goes
 
@@ -191,7 +192,7 @@ class Failover:
     def _give_up(self, flight: Flight, now_ns: int, result: str = "refused") -> None:
         if flight.has_token:
             self._tallies.count("sre_gateway_replays_total", result)
-        self._gateway.end(flight, TRUNCATED if flight.has_token else ERROR, now_ns)
+        self._gateway.accounts.end(flight, TRUNCATED if flight.has_token else ERROR, now_ns)
 
     # what is told by the gateway
 
@@ -199,20 +200,11 @@ class Failover:
         if self.suspects.suspected(_fingerprint(flight.id)):
             self._on_trial.add(flight.id)
 
-    def _first_here(self, flight: Flight, _member: Member, now_ns: int) -> None:
-        """A request with a past got its first token of this replica: the gap is over, the work before it was wasted."""
+    def _first_again(self, flight: Flight, now_ns: int) -> None:
+        """It kills nobody."""
         self._now_ns = now_ns
         self._on_trial.discard(flight.id)
         self.suspects.answered(_fingerprint(flight.id))
-        past = flight.past
-        if past is not None and past.emitted:
-            past.gap_ns = max(past.gap_ns, now_ns - past.last_ns)
-            past.wasted += flight.prompt + past.emitted
-            self._tallies.count("sre_gateway_replays_total", "ok")
-            self._tallies.count("sre_gateway_replayed_tokens_total", "prompt", flight.prompt)
-            self._tallies.count("sre_gateway_replayed_tokens_total", "generation", past.emitted)
-            if self._gateway.on_gap is not None:
-                self._gateway.on_gap(now_ns - past.last_ns)
 
     def _count_quarantined(self) -> None:
         self._tallies.count("sre_gateway_poison_total", "quarantined")

@@ -155,7 +155,7 @@ class Faults:
 
     def _begun(self, fault: FleetFault, number: int, now_ns: int, members: Sequence[Member] | None) -> _Undo:
         """Write the beginning; returns what writes the end. A fault that finds nobody ends at once."""
-        hit = fault.target if members is None else ",".join(member.name for member in members)
+        hit = "" if members is None else ",".join(member.name for member in members)
         detail: dict[str, str | int | float] = {"fault_id": f"f-{number}", "fault": fault.kind, "target": hit}
         self._membership.note(now_ns, "fault_begin", detail={**detail, "value": value_of(fault)})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from serving.gateway.forecast import Forecast
+from serving.simulator.accounts import Accounts
 from serving.simulator.agenda import FAULT, Agenda
 from serving.simulator.columns import Workload
 from serving.simulator.compiled import play_compiled
@@ -52,7 +53,8 @@ class Fleet:
         self.agenda = Agenda()
         self.records = Records(len(scenario.workload))
         is_observed = scenario.policy is not None or scenario.keep_samples
-        self.gateway = Gateway(scenario, self.records, self.agenda, Forecast(0.0) if is_observed else None)
+        accounts = Accounts(self.records, Forecast(0.0) if is_observed else None)
+        self.gateway = Gateway(scenario, accounts, self.agenda)
         self.membership = Membership(scenario, self.gateway, self.agenda)
         self.scraper = Scraper(
             self.membership,
@@ -60,6 +62,7 @@ class Fleet:
             self.agenda,
             period_s=scenario.scrape_interval_s,
             end_s=scenario.duration_s,
+            is_read=scenario.policy is not None,
         )
         self.scaling = Scaling(scenario, self.membership, self.gateway, self.scraper, self.agenda)
         failover = self._prepare_moves(scenario)
@@ -133,7 +136,7 @@ class Fleet:
     def _result(self) -> FleetResult:
         membership, scaling = self.membership, self.scaling
         lives, outcomes = membership.close(), self.records.outcomes()
-        sampler, tallies = self.sampler, self.gateway.tallies
+        sampler, tallies = self.sampler, self.gateway.accounts.tallies
         return FleetResult(
             scenario=self.scenario,
             outcomes=outcomes,

@@ -9,27 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from serving.gateway.budget import RetryBudget
-from serving.gateway.forecast import Forecast
+from serving.simulator.accounts import Accounts
 from serving.simulator.agenda import JOIN, Agenda
-from serving.simulator.engine import Stretch, Token
 from serving.simulator.flight import Flight
 from serving.simulator.line import Line, Refusal
 from serving.simulator.member import Member
 from serving.simulator.model import NS
-from serving.simulator.records import ERROR, INVALID, OK, REJECTED, TRUNCATED, Records
+from serving.simulator.records import ERROR, INVALID, REJECTED, TRUNCATED
 from serving.simulator.routing import Router
 from serving.simulator.scenario import Scenario
-from serving.simulator.tallies import Tallies
 
 
 class Gateway:
-    """`forecast` is None when nobody asks for it. `on_empty` hears of a draining replica that finished its work,
-    `on_poison` of a request that kills the replica it came to. Times are ns.
+    """`on_up` hears of a replica that takes work again, `on_empty` of a draining one that finished its own, `on_poison`
+    of a request that kills the replica it came to; `on_placed_again` and `on_first_again` of requests that lost a
+    replica: they have another, and its first token. Times are ns.
     """
 
-    def __init__(self, scenario: Scenario, records: Records, agenda: Agenda, forecast: Forecast | None) -> None:
+    def __init__(self, scenario: Scenario, accounts: Accounts, agenda: Agenda) -> None:
         rules = scenario.gateway
-        self.records, self.forecast = records, forecast
+        self.accounts = accounts
         self.router = Router(rules, len(scenario.groups))
         self.line = Line(rules.admission, self._refused)
         failover = rules.failover
@@ -38,14 +37,11 @@ class Gateway:
         )
         self.max_queue = self.waiting_inside = 0
         self.poison: bytearray | None = None
+        self.on_up: Callable[[Member, int], None] = _ignore
         self.on_empty: Callable[[Member, int], None] = _ignore
         self.on_poison: Callable[[Member, int], None] = _ignore
-        self.on_stretch: Callable[[Member, Stretch, int], None] | None = None
-        self.on_gap: Callable[[int], None] | None = None
-        self.tallies = Tallies()
-        self.on_up: Callable[[Member, int], None] = _ignore
-        self.on_placed: Callable[[Flight], None] | None = None
-        self.on_first: Callable[[Flight, Member, int], None] | None = None
+        self.on_placed_again: Callable[[Flight], None] = _ignore
+        self.on_first_again: Callable[[Flight, int], None] = _ignore
         self._agenda = agenda
         self._longest_tokens = max(group.longest_tokens for group in scenario.groups)
         self._prefixes = scenario.workload.prefix
@@ -69,7 +65,7 @@ class Gateway:
     def enter(self, flight: Flight, now_ns: int) -> None:
         """A place at once, one in the line, or none."""
         if flight.cost > self._longest_tokens:
-            self.end(flight, INVALID, now_ns)
+            self.accounts.end(flight, INVALID, now_ns)
             return
         if self.line.outranks_all(flight.priority):
             member = self.router.choice(flight.cost, flight.prefix)
@@ -92,29 +88,24 @@ class Gateway:
             self._admit(flight, member, now_ns)
 
     def _admit(self, flight: Flight, member: Member, now_ns: int) -> None:
-        self.records.placed_ns[flight.id] = now_ns
-        now = now_ns / NS
-        self.budget.request(now)
-        if self.forecast is not None:
-            self.forecast.begin(flight.id, now)
+        self.accounts.admitted(flight, now_ns)
+        self.budget.request(now_ns / NS)
         self.place(flight, member, now_ns)
 
     def place(self, flight: Flight, member: Member, now_ns: int) -> None:
         """Give it to the replica, with what its client has already."""
-        records, id_ = self.records, flight.id
-        records.attempts[id_] += 1
-        records.replica[id_] = member.life
+        self.accounts.tried(flight, member)
         if flight.cost > member.longest_tokens:
             # its engine refuses it: the gateway knows the size of a cache, and not the longest sequence
-            self.end(flight, TRUNCATED if flight.has_token else INVALID, now_ns)
+            self.accounts.end(flight, TRUNCATED if flight.has_token else INVALID, now_ns)
             return
         flight.member, flight.opened_ns, flight.first_here_ns = member, now_ns, -1
-        member.flights[id_] = flight
+        member.flights[flight.id] = flight
         member.outstanding_tokens += flight.cost
         self.router.taken(member, flight.prefix)
         self.router.update(member)
-        if flight.past is not None and self.on_placed is not None:
-            self.on_placed(flight)
+        if flight.past is not None:
+            self.on_placed_again(flight)
         if member.overhead_ns:
             flight.is_inside = False
             self._agenda.at(
@@ -159,30 +150,20 @@ class Gateway:
         if core.next_ns != now_ns:
             return  # cut short meanwhile
         finished, tokens = False, core.complete()
-        if self.forecast is not None:
-            self._tell_of_stretch(member, tokens, now_ns)
+        self.accounts.stretched(member, tokens, now_ns)
         for token in tokens:
             flight = member.flights[token.id]
             if token.is_first:
                 self._first_token(flight, member, now_ns)
             if token.is_last:
-                self.records.longest_gap_ns[token.id] = token.longest_gap_ns
-                self._last_token(flight, member, now_ns)
-                if token.recomputed_tokens:
-                    self.records.wasted_tokens[token.id] += token.recomputed_tokens
+                self.release(flight, member)
+                self.accounts.last_token(flight, token, now_ns)
                 finished = True
         if finished:
             self.serve_line(now_ns)
         self.follow(member, now_ns)
         if finished and not member.flights and not member.staying:
             self.on_empty(member, now_ns)
-
-    def _tell_of_stretch(self, member: Member, tokens: Sequence[Token], now_ns: int) -> None:
-        stretch, firsts = member.core.stretch(), sum(token.is_first for token in tokens)
-        if self.forecast is not None:
-            self.forecast.rate.add(stretch.decodes * stretch.steps + firsts, now_ns / NS)
-        if self.on_stretch is not None:
-            self.on_stretch(member, stretch, firsts)
 
     def _first_token(self, flight: Flight, member: Member, now_ns: int) -> None:
         health = member.health
@@ -191,25 +172,11 @@ class Gateway:
         if health.suspect or health.state == "half_open":
             health.served(now_ns / NS)
             self.router.update(member)
-        if flight.past is not None and self.on_first is not None:
-            self.on_first(flight, member, now_ns)
-        if flight.has_token:
-            return
-        flight.has_token = True
-        self.records.first_ns[flight.id] = now_ns
-        if self.forecast is not None:
-            self.forecast.first_tokens.arrived(flight.id, now_ns / NS)
-
-    def _last_token(self, flight: Flight, member: Member, now_ns: int) -> None:
-        self.release(flight, member)
-        records, id_ = self.records, flight.id
         if flight.past is not None:
-            past = flight.past
-            past.emitted, past.last_ns = flight.output, now_ns
-            past.gap_ns = max(past.gap_ns, records.longest_gap_ns[id_])
-        records.last_ns[id_] = now_ns
-        records.emitted[id_] = flight.output
-        self.end(flight, OK, now_ns)
+            self.on_first_again(flight, now_ns)
+            self.accounts.resumed(flight, now_ns)
+        if not flight.has_token:
+            self.accounts.first_token(flight, now_ns)
 
     def release(self, flight: Flight, member: Member) -> None:
         """It gives its place back."""
@@ -218,25 +185,10 @@ class Gateway:
         flight.member = None
         self.router.update(member)
 
-    def end(self, flight: Flight, outcome: int, now_ns: int) -> None:
-        """It is over."""
-        records, id_ = self.records, flight.id
-        records.outcome[id_] = outcome
-        records.ended_ns[id_] = now_ns
-        if flight.past is not None:
-            past = flight.past
-            records.emitted[id_], records.last_ns[id_] = past.emitted, past.last_ns
-            records.longest_gap_ns[id_] = past.gap_ns
-            records.wasted_tokens[id_] = past.wasted + (0 if outcome == OK else past.emitted)
-        if self.forecast is not None and records.placed_ns[id_] >= 0:
-            if flight.has_token:
-                self.forecast.rate.add(flight.prompt, now_ns / NS)
-            self.forecast.end(id_, now_ns / NS)
-
     def _refused(self, flight: Flight, now_ns: int, why: Refusal) -> None:
         if why != "no_replica":
-            self.tallies.count("sre_gateway_rejections_total", why)
-        self.end(flight, ERROR if why == "no_replica" else REJECTED, now_ns)
+            self.accounts.tallies.count("sre_gateway_rejections_total", why)
+        self.accounts.end(flight, ERROR if why == "no_replica" else REJECTED, now_ns)
 
     # replicas
 
@@ -269,9 +221,10 @@ class Gateway:
 
     def predicted_ttft_s(self, now_ns: int) -> float:
         """What a request that comes now has to expect."""
-        if self.forecast is None:
+        forecast = self.accounts.forecast
+        if forecast is None:
             return 0.0
-        return self.forecast.ttft_s(
+        return forecast.ttft_s(
             now_ns / NS,
             queued_tokens=self.line.tokens,
             head_age_s=self.line.head_age_ns(now_ns) / NS,
@@ -279,5 +232,5 @@ class Gateway:
         )
 
 
-def _ignore(_member: Member, _now_ns: int) -> None:
+def _ignore(*_: object) -> None:
     return

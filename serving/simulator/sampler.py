@@ -72,7 +72,8 @@ class Sampler:
         self.gateway = Rows()
         self.rotation: dict[str, Rows] = {}
         self.replicas: dict[str, Rows] = {}
-        scraper.on_scrape, gateway.on_stretch, gateway.on_gap = self._scraped, self._stretched, self.gap
+        scraper.on_scrape = self._scraped
+        gateway.accounts.on_stretch, gateway.accounts.on_gap = self._stretched, self.gap
 
     def _stretched(self, member: Member, stretch: Stretch, firsts: int) -> None:
         count = stretch.decodes * stretch.steps
@@ -109,7 +110,7 @@ class Sampler:
             gateway.predicted_ttft_s(now_ns),
             gateway.budget.balance(now_ns / NS),
         )
-        tallies = map(float, gateway.tallies.counts.values())
+        tallies = map(float, gateway.accounts.tallies.counts.values())
         return (*gauges, float(self._tokens), self._gaps_s, *map(float, self._gaps), *tallies)
 
 

@@ -20,17 +20,24 @@ _SILENT = "TimeoutError"
 
 
 class Scraper:
-    """`seen` is the last scrape. `blind_to` says of a replica, or of the gateway (None), that it does not answer.
-
-    `on_scrape` hears of each, for whoever keeps samples.
+    """`seen` is the last scrape, made only when an autoscaler reads it (`is_read`). `blind_to` says of a replica, or of
+    the gateway (None), that it does not answer. `on_scrape` hears of each, for whoever keeps samples.
     """
 
     def __init__(
-        self, membership: Membership, gateway: Gateway, agenda: Agenda, *, period_s: float, end_s: float
+        self,
+        membership: Membership,
+        gateway: Gateway,
+        agenda: Agenda,
+        *,
+        period_s: float,
+        end_s: float,
+        is_read: bool,
     ) -> None:
         self._membership, self._gateway, self._agenda = membership, gateway, agenda
         self._period_ns, self._end_ns = round(period_s * NS), round(end_s * NS)
         self.seen = Snapshot(())
+        self._is_read = is_read
         self.blind_to: Callable[[Member | None], bool] = _to_nobody
         self.on_scrape: Callable[[int], None] | None = None
 
@@ -39,7 +46,8 @@ class Scraper:
 
     def _scrape(self, now_ns: int) -> None:
         self._gateway.line.expire(now_ns)
-        self.seen = self.snapshot(now_ns)
+        if self._is_read:
+            self.seen = self.snapshot(now_ns)
         if self.on_scrape is not None:
             self.on_scrape(now_ns)
         if (following := now_ns + self._period_ns) < self._end_ns:

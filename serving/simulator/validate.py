@@ -13,7 +13,7 @@ from serving.autoscale.model import Policy
 from serving.autoscale.promql import parse_simple
 from serving.errors import BadInput
 from serving.simulator.columns import Workload
-from serving.simulator.scenario import ReplicaGroup, Scenario
+from serving.simulator.scenario import GatewayRules, ReplicaGroup, Scenario
 from serving.simulator.validate_faults import faults_of_faults
 
 
@@ -21,6 +21,7 @@ def validate(scenario: Scenario) -> list[str]:
     """All that is wrong with it, a line each; empty when it can be played."""
     return [
         *_of_itself(scenario),
+        *_of_gateway(scenario.gateway),
         *(fault for group in scenario.groups for fault in _of_group(group)),
         *_of_workload(scenario.workload, scenario),
         *faults_of_faults(scenario),
@@ -54,6 +55,15 @@ def _of_itself(scenario: Scenario) -> Iterator[str]:
     names = [group.name for group in scenario.groups]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"group {name} is there twice: give each its own name"
+
+
+def _of_gateway(rules: GatewayRules) -> Iterator[str]:
+    for name in ("first_token_timeout_s", "deadline_s", "idle_timeout_s"):
+        value = getattr(rules, name)
+        if not (math.isfinite(value) and value > 0):
+            yield f"gateway: {name} is {value:g}: give a number above 0"
+    if rules.failover.hedge_after_s is not None:
+        yield "gateway: failover.hedge_after_s is set: second attempts for late tokens are not simulated, leave it out"
 
 
 def _of_group(group: ReplicaGroup) -> Iterator[str]:
@@ -94,6 +104,10 @@ def _of_workload(workload: Workload, scenario: Scenario) -> Iterator[str]:
         yield f"workload: klass goes beyond the {len(workload.classes)} classes: name each class"
     if workload.prefix is not None:
         yield from _of_prefixes(workload, scenario)
+    longest = max((group.longest_tokens for group in scenario.groups), default=0)
+    shortest = int((workload.prompt_tokens.astype(np.int64) + workload.output_tokens).min())
+    if scenario.groups and shortest > longest:
+        yield f"no request fits: the shortest has {shortest:,} tokens, a replica takes {longest:,} at most"
 
 
 def _of_prefixes(workload: Workload, scenario: Scenario) -> Iterator[str]:

@@ -19,7 +19,7 @@ from serving.simulator.membership import Membership
 from serving.simulator.model import NS
 from serving.simulator.outage import Outage
 from serving.simulator.pace import Steps, learn, usual_step_s
-from serving.simulator.scenario import Scenario
+from serving.simulator.scenario import FaultKind, Scenario
 
 _BEAT_NS = 100_000_000
 _ROTATION_NS = 500_000_000  # `serving.fleet.rotation`
@@ -49,6 +49,8 @@ class Watch:
         self._followed: dict[Member, None] = {}
         self._faulty: dict[Member, int] = {}
         self._hung: set[Member] = set()
+        self._stuck: dict[Member, int] = {}
+        self._soon_silent_ns = round(rules.health.stall_min_s * NS / 2)
         self._probing_since: dict[Member, int] = {}
         self._steps: dict[Member, Steps] = {}
         self._none_before_ns = 0
@@ -63,27 +65,28 @@ class Watch:
             self._is_looking = True
             self._agenda.at((now_ns // _BEAT_NS + 1) * _BEAT_NS, LOOK, self._look)
 
-    def befalls(self, member: Member, now_ns: int, *, hangs: bool = False) -> None:
+    def befalls(self, member: Member, now_ns: int, *, kind: FaultKind) -> None:
         """A fault holds on it."""
         self._faulty[member] = self._faulty.get(member, 0) + 1
-        if hangs:
+        if kind == "hang":
             self._hung.add(member)
+        if kind in ("hang", "kv_loss"):
+            self._stuck[member] = self._stuck.get(member, 0) + 1
         self.follow(member, now_ns)
         learn(member, self._steps[member], now_ns)
 
-    def is_over(self, member: Member, *, hangs: bool = False) -> None:
-        """The fault holds no more; also when the process it held on is gone."""
-        left = self._faulty.get(member, 0) - 1
-        if left > 0:
-            self._faulty[member] = left
-        else:
-            self._faulty.pop(member, None)
-        if hangs:
+    def is_over(self, member: Member, *, kind: FaultKind, still_hangs: bool) -> None:
+        """The fault holds no more on a process that lives."""
+        _one_less(self._faulty, member)
+        if kind in ("hang", "kv_loss"):
+            _one_less(self._stuck, member)
+        if not still_hangs:
             self._hung.discard(member)
 
     def forget(self, member: Member) -> None:
         """Its process is gone, and what held on it."""
         self._faulty.pop(member, None)
+        self._stuck.pop(member, None)
         self._hung.discard(member)
         self._probing_since.pop(member, None)
         member.health.probe_ended()
@@ -94,7 +97,7 @@ class Watch:
         for member in list(self._followed):
             if member not in self._membership.members:
                 del self._followed[member]
-            elif member.process in ("ready", "draining"):
+            elif member.process in ("ready", "draining") and self._may_be_silent(member):
                 learn(member, self._steps[member], now_ns)
                 self._time_out(member, now_ns)
                 self._judge(member, now_ns)
@@ -109,6 +112,14 @@ class Watch:
         self._is_looking = bool(self._followed)
         if self._is_looking:
             self._agenda.at(now_ns + _BEAT_NS, LOOK, self._look)
+
+    def _may_be_silent(self, member: Member) -> bool:
+        """One that is merely slow gives its tokens step by step: no need to look at each of them."""
+        health = member.health
+        if member in self._stuck or self._health.slow_factor or health.suspect or not health.serving:
+            return True
+        stretch = member.core.stretch()
+        return stretch.end_ns - stretch.start_ns >= self._soon_silent_ns * max(1, stretch.steps)
 
     def _is_well(self, member: Member) -> bool:
         health = member.health
@@ -224,3 +235,9 @@ class Watch:
             cold_start_ns = round(member.group.cold_start_s * NS)
             self._none_before_ns = now_ns + _START_LIMIT_NS + cold_start_ns + round(self._unhealthy_s * NS)
             self._outage.crash([member], now_ns)
+
+
+def _one_less(counts: dict[Member, int], member: Member) -> None:
+    counts[member] = counts.get(member, 0) - 1
+    if counts[member] <= 0:
+        del counts[member]

@@ -332,7 +332,7 @@ def faults(draw: st.DrawFn) -> FleetFault:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(
     st.lists(faults(), min_size=1, max_size=4),
     st.integers(0, 1000),
