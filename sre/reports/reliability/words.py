@@ -42,6 +42,19 @@ def meaning_of(found: Answer) -> str:
     )
 
 
+def without_spot(found: Answer) -> str:
+    """What the recommendation costs more without spot machines; "" where it has none, or nothing to compare with."""
+    own = [one for one in found.options if not one.fleet.spot_replicas]
+    if not found.is_kept or not found.chosen.fleet.spot_replicas or not own:
+        return ""
+    kept = [one for one in own if one.keeps(found.question.risk)]
+    if not kept:
+        return "Without spot machines no option keeps the accepted risk."
+    best = min(kept, key=lambda one: one.money.total)
+    more = whole(best.money.total - found.chosen.money.total, found.currency)
+    return f"Without spot machines: {best.fleet.name}, exceeded in {chance(best)} of months, for {more} a month more."
+
+
 def doubts_of(found: Answer) -> tuple[str, ...]:
     """What a reader must know before acting on it."""
     doubts = []
@@ -51,6 +64,8 @@ def doubts_of(found: Answer) -> tuple[str, ...]:
             f"Its interval reaches beyond {percent(risk, 1)}: with this many months the simulation cannot tell which "
             "side it is on. Give more --months."
         )
+    plain = without_spot(found)
+    doubts += [plain] if plain else []
     if found.economics.finance.is_illustrative:
         doubts.append(f"{found.economics.finance.path} holds illustrative assumptions, not your figures.")
     missing = [part.name for part in option.money.parts if part.amount is None]

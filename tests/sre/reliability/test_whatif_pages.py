@@ -22,7 +22,7 @@ from sre.reliability.whatif import Question, answer
 from sre.reports.page import page_html, page_markdown
 from sre.reports.reliability.charts import reliability_charts
 from sre.reports.reliability.view import reliability_page
-from sre.reports.reliability.words import doubts_of, rests_on, step_words
+from sre.reports.reliability.words import doubts_of, rests_on, step_words, without_spot
 from sre.reports.reliability.write import whatif_json, write_whatif
 
 from .conftest import fault, fleet, recovery, world
@@ -93,6 +93,15 @@ def test_illustrative_economics_and_uncounted_rates_are_named_first(found) -> No
     doubts = " ".join(doubts_of(found))
     assert "illustrative" in doubts
     assert "Rates that nobody counted: crash of the engine" in doubts
+
+
+def test_a_recommendation_of_spot_machines_says_what_doing_without_costs(found) -> None:
+    told = without_spot(found)
+    own = [one for one in found.options if not one.fleet.spot_replicas and one.exceeded.value <= 0.05]
+    if found.chosen.fleet.spot_replicas and own:
+        assert min(own, key=lambda one: one.money.total).fleet.name in told
+    else:
+        assert told == "" or "no option keeps" in told
 
 
 def test_inputs_that_would_turn_the_answer_are_named(found) -> None:
