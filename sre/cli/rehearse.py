@@ -150,7 +150,7 @@ def _compare(options: DrillOptions, drill: Path, *, as_planned: bool, out: Path 
     from sre.reports.rehearsal.view import comparison_page
     from sre.reports.rehearsal.write import comparison_json
 
-    named = options.experiment.is_file()
+    named = options.experiment != options.workspace / "experiments"
     experiment = options.experiment if named else experiment_of(drill, options.workspace)
     progress = Progress()
     progress.step(f"rehearse {experiment.name} as {drill.name} was played")

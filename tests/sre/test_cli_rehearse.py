@@ -102,6 +102,14 @@ def test_the_library_names_what_is_not_rehearsed(library):
     assert "not rehearsed" in found["cpu-pressure.yaml"]["why_not"]
 
 
+def test_what_is_rehearsed_is_listed_without_rehearsing_it(workspace):
+    result = run(workspace, "--list", "--json")
+    found = {one["experiment"]: one for one in json.loads(result.stdout)["experiments"]}
+    assert found["replica-crash.yaml"]["faults"][0]["fidelity"] == "exact"
+    assert "play the drill" in found["cpu-pressure.yaml"]["refusals"][0]
+    assert "exact" in run(workspace, "--list").output
+
+
 def test_what_cannot_be_rehearsed_is_refused_before_anything_is_played(workspace):
     result = run(workspace, workspace / "experiments" / "cpu-pressure.yaml")
     assert isinstance(result.exception, SreError)

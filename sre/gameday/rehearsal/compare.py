@@ -13,6 +13,7 @@ from sre.errors import BadDocument, SreError
 from sre.gameday.evaluate import Replays, replays
 from sre.gameday.model import DrillFolder, DrillOptions
 from sre.gameday.rehearsal.calibration import Calibration
+from sre.gameday.rehearsal.document import playable
 from sre.gameday.rehearsal.run import rehearse_drill
 from sre.gameday.rehearsal.timetable import Timetable, measured
 from sre.gameday.run import BASELINE_S
@@ -44,7 +45,9 @@ def compare(
     _require_same(drill, experiment, folder)
     options = _options(drill, experiment, workspace, trace=trace, prices=prices)
     files = DrillFolder(folder)
-    journal = {} if as_planned or not files.journal.exists() else read_object(files.journal)
+    journal = read_object(files.journal) if files.journal.exists() else {}
+    planned = as_planned or not journal
+    method = playable(experiment).experiment.get("method")
 
     def times(virtual_load_began_at: float) -> Timetable:
         return measured(journal, load_began_at=drill.started_at, virtual_load_began_at=virtual_load_began_at)
@@ -54,7 +57,7 @@ def compare(
         calibration=calibration,
         now=drill.started_at,
         epoch=float(int(drill.started_at)),
-        times=times,
+        times=None if planned else times,
         tail_s=_tail_s(drill),
     )
     again = _replays(files, drill)
@@ -65,7 +68,8 @@ def compare(
             rehearsal.quantities(),
             quantities(drill, moved_streams=again.streams, recomputed_tokens=again.tokens),
         ),
-        as_planned=as_planned or not journal,
+        as_planned=planned,
+        has_changed=bool(journal) and (journal.get("experiment") or {}).get("method") != method,
     )
 
 

@@ -51,13 +51,14 @@ class Compared:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A drill that was played beside its rehearsal. `as_planned`: the steps began when the file says, not when the
-    drill's did.
+    drill's did. `has_changed`: the experiment's method is another one than when the drill was played.
     """
 
     drill: DrillReport
     rehearsal: Rehearsal
     rows: tuple[Compared, ...]
     as_planned: bool
+    has_changed: bool = False
 
     @property
     def aimed(self) -> tuple[Compared, ...]:

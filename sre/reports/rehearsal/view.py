@@ -24,6 +24,7 @@ DEFINITIONS = (
     "changes nothing that is served.",
     "What a shared machine adds, noise of cores and disks, is not in it.",
 )
+_CHANGED = "The experiment's method has changed since this drill was played: the two are not of the same plan."
 JUDGED = "* The comparison is judged by these: recovery, and the burns of the SLOs that the drill is about."
 _SHOWN = ("time_to_detect", "time_to_alert", "time_to_recover", "failed", "moved", "blast", "wasted", "cost.incident")
 _HEADLINES = ("failed", "time_to_detect", "time_to_recover")
@@ -80,7 +81,7 @@ def comparison_page(found: Comparison) -> Page:
         verdict="outside tolerance" if off else "within tolerance",
         meaning=f"{len(found.aimed) - len(off)} of {len(found.aimed)} figures of burn and recovery are within 20 %, "
         f"{within} of {len(found.rows)} of all.",
-        reasons=reasons,
+        reasons=(*reasons, *((_CHANGED,) if found.has_changed else ())),
         figures=(),
         charts=comparison_charts(found),
         grids=(comparison_grid(found), how_grid(found.rehearsal.coverage), _assumptions(found.rehearsal)),

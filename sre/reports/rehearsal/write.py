@@ -71,6 +71,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
         "drill": found.drill.id,
         "experiment": found.drill.experiment,
         "as_planned": found.as_planned,
+        "experiment_has_changed": found.has_changed,
         "tolerance": TOLERANCE,
         "ok": found.ok,
         "figures": rows,

@@ -33,6 +33,7 @@ class FakePlatform:
     told_faults: dict = field(default_factory=dict)
     offers: list = field(default_factory=list)
     tasks: list = field(default_factory=list)
+    noted: list = field(default_factory=list)
 
     def __post_init__(self):
         for number, name in enumerate(self.names):
@@ -51,7 +52,7 @@ class FakePlatform:
         return len(self.views)
 
     def events(self):
-        return ()
+        return tuple(self.noted)
 
     def records(self):
         return ()
@@ -92,6 +93,7 @@ class FakePlatform:
             self._serve(name)
 
     def _serve(self, name):
+        self.noted.append({"at": self.now(), "event": "replica_started", "replica": name})
         old = self.views[name]
         self.views[name] = replace(
             old, state="ready", serving=True, rotation="up", ready_at=self.now(), restarts=old.restarts + 1

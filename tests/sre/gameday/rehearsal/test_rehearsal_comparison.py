@@ -115,6 +115,12 @@ def test_a_comparison_fails_by_the_aimed_figures_only(drill):
     assert not Comparison(drill, a_rehearsal(drill), (compared(1.0, 9.0),), as_planned=True).ok
 
 
+def test_a_changed_experiment_is_told(drill):
+    found = Comparison(drill, a_rehearsal(drill), (compared(1.0, 1.0),), as_planned=False, has_changed=True)
+    assert "changed since this drill" in comparison_page(found).reasons[0]
+    assert comparison_json(found)["experiment_has_changed"]
+
+
 def test_the_machine_is_learnt_from_drills_and_says_from_which():
     found = {one.name: one for one in calibrate(EXAMPLE.parent).figures}
     assert found["server start"].source == "example"

@@ -161,6 +161,11 @@ def test_a_mitigation_of_a_runbook_is_carried_out(bench, words):
         ("falsify_metrics", {}, "metrics"),
         ("preempt_replica", {"notice_s": 1.0}, "drain"),
         ("skew_clock", {}, "set_faults"),
+        ("slow_cold_start", {"extra_s": 5.0}, "crash"),
+        ("roll_out_bad_model", {"slow_factor": 3.0}, "drain"),
+        ("stop_metrics", {}, None),
+        ("fill_disk", {}, None),
+        ("press_memory", {"memory_mb": 64}, None),
     ],
 )
 def test_an_action_pulls_its_lever(bench, words, func, arguments, lever):
@@ -170,7 +175,7 @@ def test_an_action_pulls_its_lever(bench, words, func, arguments, lever):
         words.experiment(words.action(func, lease_s=60, **arguments), words.action("heal_faults", timeout_s=30))
     )
     assert journal["run"][0]["status"] == "succeeded", journal["run"][0].get("exception")
-    assert bench.platform.pulled(lever)
+    assert lever is None or bench.platform.pulled(lever)
 
 
 def _silent(platform):
