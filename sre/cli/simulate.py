@@ -86,7 +86,6 @@ def simulate(
     from sre.gameday.simulated import judge_simulation
     from sre.platforms.local.simulate import simulate as run
     from sre.reports.simulation.json_file import report_json
-    from sre.reports.simulation.write import require_room, write_report
 
     asked = request_of(
         scenario=scenario,
@@ -116,13 +115,13 @@ def simulate(
     request = with_experiment(asked, experiment)
     slos = slos_of(slo)
     if out is not None:
-        require_room(out)
+        _require_room(out)
     progress = Progress()
     progress.step("simulation")
     try:
         simulation = run(request, on_progress=progress.note, on_share=lambda share: progress.detail(f"{share:.0%}"))
         report = judge_simulation(simulation, slos=slos, book=book_of(simulation.price_book))
-        files = write_report(report, out) if out is not None else ()
+        files = _written(report, out) if out is not None else ()
     except BaseException:
         progress.fail()
         raise
@@ -135,9 +134,20 @@ def simulate(
         typer.echo(f"wrote {path}")
 
 
+def _require_room(folder: Path) -> None:
+    from sre.reports.simulation.write import require_room
+
+    require_room(folder)
+
+
+def _written(report: SimulationReport, folder: Path) -> tuple[Path, ...]:
+    from sre.reports.simulation.write import write_report
+
+    return write_report(report, folder)
+
+
 def _print(report: SimulationReport) -> None:
-    from sre.reports.simulation.page import verdict_of
-    from sre.reports.simulation.tables import tables
+    from sre.reports.simulation.tables import tables, verdict_of
 
     _, verdict, meaning = verdict_of(report)
     typer.secho(f"SIMULATED: {verdict}: {meaning}", bold=True)

@@ -57,6 +57,13 @@ SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave out a 
 Prices = Annotated[Path | None, typer.Option("--prices", help="Your own price book.")]
 
 
+_WIDEST = 160
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+
+
 def request_of(**options: Any) -> SimulationRequest:
     """The options, by the request's own names, as a request. Raises SreError, one line, for a number that cannot be."""
     from sre.errors import SreError
@@ -138,7 +145,7 @@ def print_table(table: Table) -> None:
         typer.echo(table.empty)
         return
     labels = [column.label for column in table.columns]
-    rows = [labels, *(list(row.cells) for row in table.rows)]
+    rows = [labels, *([_cut(cell) for cell in row.cells] for row in table.rows)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(labels))]
     for row in rows:
         cells = [

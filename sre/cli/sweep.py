@@ -96,7 +96,7 @@ def sweep(
     from sre.console import Progress, print_json
     from sre.platforms.local.sweep import sweep as run
     from sre.reports.simulation.pareto import judge_sweep, price_in
-    from sre.reports.simulation.sweep_page import sweep_json, write_sweep
+    from sre.reports.simulation.sweep_tables import sweep_json
 
     base = request_of(
         profile=profile,
@@ -125,7 +125,7 @@ def sweep(
     progress.step("sweep")
     try:
         report = judge_sweep(run(request, price=lambda s: price_in(book, s), on_progress=progress.note), book)
-        files = write_sweep(report, out) if out is not None else ()
+        files = _written(report, out) if out is not None else ()
     except BaseException:
         progress.fail()
         raise
@@ -192,8 +192,14 @@ def _stated_book(base: SimulationRequest) -> Path | None:
     return None if base.scenario is None else price_book_of(base.scenario)
 
 
+def _written(report: SweepReport, folder: Path) -> tuple[Path, ...]:
+    from sre.reports.simulation.sweep_page import write_sweep
+
+    return write_sweep(report, folder)
+
+
 def _print(report: SweepReport) -> None:
-    from sre.reports.simulation.sweep_page import missing_table, points_table, verdict_of
+    from sre.reports.simulation.sweep_tables import missing_table, points_table, verdict_of
 
     typer.secho(f"SIMULATED: {verdict_of(report)}", bold=True)
     print_table(points_table(report))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from serving.simulator.scenario_build import Built
 
 RUNGS = (0.25, 0.5, 1.0)
+_SAID = 100
 Price = Callable[[SimulationSummary], float | None]
 """Cost of a million good tokens; None where there is no price, or no good token."""
 
@@ -157,7 +158,7 @@ def _rank(point: SweepPoint, target: float, price: Price) -> tuple[int, float]:
 
 def _said(point: SweepPoint) -> str:
     if point.summary is None:
-        return f"{point.name}: {point.reason}"
+        return f"{point.name}: {point.reason if len(point.reason) <= _SAID else point.reason[:_SAID] + '...'}"
     share = point.summary.attainment
     part = "" if point.fidelity == 1 else f" (first {point.fidelity:.0%})"
     return f"{point.name}{part}: {'n/a' if share is None else f'{share:.2%}'} good"

@@ -120,6 +120,8 @@ def _parallel(profile: str | None, name: str, gpus: int) -> str:
     """The profile of the same model and GPU at another parallelism, by the names the shipped ones have."""
     if profile is None:
         raise SreError(f"{name}={gpus}: give --profile, or vary it: the parallelism is part of a profile's name")
+    if (name, gpus) == ("pp", 1):
+        return re.sub(r"-pp\d+(?=-|$)", "", profile)
     changed_name, count = re.subn(rf"-{name}\d+(?=-|$)", f"-{name}{gpus}", profile)
     if count:
         return changed_name

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 from sre.reports.facts import Figure
 from sre.reports.formats import NOT_AVAILABLE, count, money, percent, plural, seconds
 from sre.reports.page import Cell, Grid, Page, grid, page_html
 from sre.reports.simulation.charts import charts
 from sre.reports.simulation.model import SimulationReport
-from sre.reports.simulation.tables import tables
+from sre.reports.simulation.tables import tables, verdict_of
 from sre.reports.table import Table
 
 DEFINITIONS = (
@@ -49,18 +48,6 @@ def page(report: SimulationReport) -> Page:
         charts_before="slos",
         charts_title="Over time",
     )
-
-
-def verdict_of(report: SimulationReport) -> tuple[Literal["good", "bad", "unsure"], str, str]:
-    """Tone, a word, a sentence."""
-    missed = [result.slo.name for result in report.results if result.met is False]
-    known = [result for result in report.results if result.met is not None]
-    share = percent(report.simulation.summary.attainment)
-    if missed:
-        return "bad", "objective missed", f"{', '.join(missed)} would not have been met; {share} of requests good."
-    if known:
-        return "good", "objectives met", f"all {len(known)} with data would have been met; {share} of requests good."
-    return "unsure", "not judged", f"no objective was evaluated; {share} of requests good."
 
 
 def figures(report: SimulationReport) -> Iterator[Figure]:

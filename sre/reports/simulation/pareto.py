@@ -2,7 +2,7 @@
 
 The front is over cost of a million good tokens (less is better) and share of good requests (more is better), among
 the configurations that were played over the whole time. A configuration is dominated when another is at least as good
-in both and better in one; of equal ones the first stays.
+in both and better in one; of equal ones the one with the earlier first tokens stays.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def price_in(book: Sequence[Price], summary: SimulationSummary) -> float | None:
 def judge_sweep(sweep: Sweep, book: Sequence[Price]) -> SweepReport:
     """Money, front and failures."""
     found = [_judged(point, sweep.target, book) for point in sweep.points]
-    front = front_of([(one.cost, one.attainment) if _comparable(one) else (None, None) for one in found])
+    front = front_of([(one.cost if _comparable(one) else None, one.attainment, _first_token(one)) for one in found])
     points = tuple(JudgedPoint(one.point, one.bill, one.reason, number in front) for number, one in enumerate(found))
     able = [one for one in points if not one.reason and one.cost is not None]
-    cheapest = min(able, key=lambda one: (one.cost, -(one.attainment or 0.0)), default=None)
+    cheapest = min(able, key=lambda one: (one.cost, -(one.attainment or 0.0), _first_token(one)), default=None)
     currency = next((one.bill.currency for one in points if one.bill is not None), "USD")
     return SweepReport(sweep, points, cheapest, currency)
 
@@ -105,18 +105,28 @@ def _judged(point: SweepPoint, target: float, book: Sequence[Price]) -> JudgedPo
     return JudgedPoint(point, bill, "", on_front=False)
 
 
+def _first_token(one: JudgedPoint) -> float:
+    """The 99th percentile: what decides between equals."""
+    found = None if one.summary is None else one.summary.overall.ttft.p99
+    return float("inf") if found is None else found
+
+
 def _comparable(one: JudgedPoint) -> bool:
     return one.point.fidelity == 1 and one.cost is not None and one.attainment is not None
 
 
-def front_of(points: Sequence[tuple[Decimal | None, float | None]]) -> frozenset[int]:
-    """Indices of (cost, share) pairs that no other dominates; pairs with None are no candidates."""
+def front_of(points: Sequence[tuple[Decimal | None, float | None, float]]) -> frozenset[int]:
+    """Indices of (cost, share, tie) that no other dominates; those with None are no candidates. Of those that are equal
+    in cost and share the one with the least `tie` stays, then the first.
+    """
     known = [
-        (cost, -share, number) for number, (cost, share) in enumerate(points) if cost is not None and share is not None
+        (cost, -share, tie, number)
+        for number, (cost, share, tie) in enumerate(points)
+        if cost is not None and share is not None
     ]
     front = set()
     best = float("inf")
-    for _, missed, number in sorted(known):
+    for _, missed, _, number in sorted(known):
         if missed < best:
             front.add(number)
             best = missed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Literal
 
 from sre.platforms.simulation import ClassService
 from sre.reports.formats import NOT_AVAILABLE, count, money, multiple, percent, plural, seconds, target
@@ -25,6 +26,18 @@ _CLASS_HEAD = (
 _SLO_HEAD = ("objective", ">target", ">good", ">total", ">error ratio", ">of budget", ">peak burn", "alerts")
 _FAULT_HEAD = ("fault", "target", ">from", ">to", ">failed", ">degraded", ">detected", ">paged", ">recovered", ">reset")
 _COST_HEAD = ("cost", ">amount", ">share", "what it is")
+
+
+def verdict_of(report: SimulationReport) -> tuple[Literal["good", "bad", "unsure"], str, str]:
+    """Tone, a word, a sentence."""
+    missed = [result.slo.name for result in report.results if result.met is False]
+    known = [result for result in report.results if result.met is not None]
+    share = percent(report.simulation.summary.attainment)
+    if missed:
+        return "bad", "objective missed", f"{', '.join(missed)} would not have been met; {share} of requests good."
+    if known:
+        return "good", "objectives met", f"all {len(known)} with data would have been met; {share} of requests good."
+    return "unsure", "not judged", f"no objective was evaluated; {share} of requests good."
 
 
 def service_table(report: SimulationReport) -> Table:

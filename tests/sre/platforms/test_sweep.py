@@ -190,6 +190,7 @@ def test_parallelism_is_the_profiles_name() -> None:
     assert changed(base, (("tp", "8"),)).profile == "h100-llama3-70b-tp8-fp8"
     assert changed(base, (("profile", "a-tp1"), ("tp", "4"))).profile == "a-tp4"
     assert changed(base, (("pp", "2"),)).profile == "h100-llama3-70b-tp2-pp2-fp8"
+    assert changed(replace(base, profile="h100-x-tp2-pp4"), (("pp", "1"),)).profile == "h100-x-tp2"
     with pytest.raises(SreError, match="names no tensor parallelism"):
         changed(replace(BASE, profile="rtx"), (("tp", "2"),))
 

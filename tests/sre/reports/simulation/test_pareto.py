@@ -16,7 +16,8 @@ from sre.errors import BadDocument
 from sre.platforms.simulation import Knob, Simulation, Sweep, SweepPoint
 from sre.reports.simulation.pareto import SweepReport, front_of, judge_sweep, price_in
 from sre.reports.simulation.sweep_file import is_sweep_file, knob_of, read_sweep
-from sre.reports.simulation.sweep_page import missing_table, page, points_table, sweep_json, verdict_of, write_sweep
+from sre.reports.simulation.sweep_page import page, write_sweep
+from sre.reports.simulation.sweep_tables import missing_table, points_table, sweep_json, verdict_of
 
 PAIRS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=12)
 
@@ -30,7 +31,7 @@ def test_nobody_on_the_front_is_dominated_and_everybody_else_is_dominated_or_a_t
     pairs: list[tuple[int, int]],
 ) -> None:
     points = [(Decimal(cost), share / 9) for cost, share in pairs]
-    front = front_of(points)
+    front = front_of([(*pair, 0.0) for pair in points])
 
     for number, point in enumerate(points):
         beaten = any(dominates(other, point) for other in points)
@@ -40,7 +41,11 @@ def test_nobody_on_the_front_is_dominated_and_everybody_else_is_dominated_or_a_t
 
 
 def test_points_without_cost_or_goodness_are_no_candidates() -> None:
-    assert front_of([(None, 1.0), (Decimal(1), None), (Decimal(2), 0.5)]) == {2}
+    assert front_of([(None, 1.0, 0.0), (Decimal(1), None, 0.0), (Decimal(2), 0.5, 0.0)]) == {2}
+
+
+def test_of_equals_the_one_with_earlier_first_tokens_stays() -> None:
+    assert front_of([(Decimal(1), 0.9, 0.5), (Decimal(1), 0.9, 0.2), (Decimal(1), 0.9, 0.2)]) == {1}
 
 
 def point(simulation: Simulation, replicas: int, share: float, *, fidelity: float = 1.0) -> SweepPoint:
