@@ -1,5 +1,5 @@
 """A fleet without faults, compiled: ten million requests in seconds. Needs numba (the extra `fast`)."""
 
-from serving.simulator.kernel.play import Played, can_play, play
+from serving.simulator.kernel.play import Played, can_play, is_compiled, play
 
-__all__ = ["Played", "can_play", "play"]
+__all__ = ["Played", "can_play", "is_compiled", "play"]

@@ -1,8 +1,7 @@
 """How the core is compiled, and when it is compiled anew.
 
 Compiled code is kept on disk by numba, which looks for changes only in the file of the function that is called from
-Python. So that function has the digest of all sources of this package in it: another digest is another function. The
-digest is a closure's value, since these are part of numba's key.
+Python. So that function has the digest of all sources of this package in its name, by which the code is filed.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from numba import njit
 
@@ -30,16 +29,24 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
-    """For calls from Python. Kept on disk: beside the sources, or where numba's own settings say."""
-    made: Callable[P, R] = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False)(
-        function
-    )
+    """For calls from Python. Kept on disk: beside the sources or, when these cannot be written, in the user's cache."""
+    function.__qualname__ = f"{function.__name__}_{_sources_digest()}"
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+    try:
+        made: Callable[P, R] = njit(cache=True, **options)(function)
+    except RuntimeError:  # nowhere to keep it
+        made = njit(**options)(function)
     return made
 
 
-def sources_digest() -> int:
-    """One number for all sources of this package."""
+def is_kept(entry_: Any) -> bool:
+    """Whether an entry's code is on disk, as these sources make it."""
+    kept_at = entry_.stats.cache_path
+    return kept_at is not None and any(Path(kept_at).glob(f"*{_sources_digest()}*.nbi"))
+
+
+def _sources_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    return int.from_bytes(digest.digest()[:7], "big")
+    return digest.hexdigest()[:16]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from serving.simulator.kernel.compiling import entry, sources_digest
+from serving.simulator.kernel.compiling import entry, is_kept
 from serving.simulator.kernel.gateway import arrive, expire, until
 from serving.simulator.kernel.layout import FOREVER, Columns, Memory
 
@@ -22,11 +22,8 @@ def player() -> Player:
 
     After the last request of all, everything ends.
     """
-    digest = sources_digest()
 
-    @entry
     def play_arrivals(memory: Memory, columns: Columns, first: int, last: int) -> None:
-        memory.run[0].digest = digest
         for id_ in range(first, last + 1):
             now_ns = int(columns.at_ns[id_]) if id_ < len(columns.at_ns) else FOREVER
             until(memory, columns, now_ns)
@@ -35,4 +32,9 @@ def player() -> Player:
         if last == len(columns.at_ns):
             expire(memory, columns, FOREVER)
 
-    return play_arrivals
+    return entry(play_arrivals)
+
+
+def is_compiled() -> bool:
+    """Whether the code is on disk, so that `player` need not compile it."""
+    return is_kept(player())

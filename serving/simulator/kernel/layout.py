@@ -116,7 +116,6 @@ RUN = np.dtype(
         ("look_ns", "i8"),
         ("look_period_ns", "i8"),
         ("end_ns", "i8"),
-        ("digest", "i8"),  # of the sources that played it
     ]
 )
 

@@ -56,15 +56,24 @@ def can_play(scenario: Scenario) -> str | None:
     return None
 
 
-def play(scenario: Scenario, *, on_progress: Callable[[float], None] | None = None) -> Played:
-    """Play a scenario that `can_play` finds nothing against. `on_progress` is told the share of arrivals behind it."""
+def is_compiled() -> bool:
+    """Whether the core need not be compiled first, which takes some 20 s, once. Loads numba."""
+    from serving.simulator.kernel import core
+
+    return core.is_compiled()
+
+
+def play(scenario: Scenario, *, on_progress: Callable[[float], None] | None = None, at_once: int = _CHUNK) -> Played:
+    """Play a scenario that `can_play` finds nothing against. `on_progress` is told the share of arrivals
+    behind it, after each `at_once` of them.
+    """
 
     from serving.simulator.kernel.core import player  # numba is heavy, and optional
 
     play_arrivals = player()
     memory, columns, count = _memory(scenario), _columns(scenario), len(scenario.workload)
-    for first in range(0, max(count, 1), _CHUNK):
-        last = min(first + _CHUNK, count)
+    for first in range(0, max(count, 1), at_once):
+        last = min(first + at_once, count)
         play_arrivals(memory, columns, first, last)
         if on_progress is not None and count:
             on_progress(last / count)
