@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from serving.simulator.kernel import can_play, play
+from serving.simulator.kernel import can_play, is_compiled, play
 from serving.simulator.model import NS
 from serving.simulator.result import FleetEvent, FleetResult, Life, Moment
 from serving.simulator.scenario import Scenario
 
-_WORTH_IT = 200_000
-"""Requests from which on the compiled core saves more than it takes to compile and load."""
+_WORTH_LOADING, _WORTH_COMPILING = 5_000, 200_000
+"""Requests from which on the compiled core saves more than it takes to load, and to compile the first time."""
 
 
 def play_compiled(scenario: Scenario, on_progress: Callable[[float], None] | None) -> FleetResult | None:
     """The run; None when it is the event loop's to play."""
-    if len(scenario.workload) < _WORTH_IT or can_play(scenario) is not None:
+    requests = len(scenario.workload)
+    if requests < _WORTH_LOADING or can_play(scenario) is not None:
+        return None
+    if requests < _WORTH_COMPILING and not is_compiled():
         return None
     return compiled(scenario, on_progress)
 
