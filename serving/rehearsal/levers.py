@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
 from serving.engine.faults import Faults
 from serving.errors import BadInput
 from serving.fleet.membership import Membership
-from serving.fleet.model import Route
-from serving.fleet.routes import GATEWAY
 from serving.gateway.model import Job
 from serving.loadgen.model import RequestRecord
 from serving.loadgen.sse import error_message
 from serving.rehearsal.exchange import VirtualSession
-from serving.rehearsal.line import NO_RULES, Proxy
 from serving.rehearsal.model import (
     Condition,
     Event,
@@ -31,15 +26,10 @@ from serving.rehearsal.model import (
     Part,
     ReplicaView,
 )
-from serving.rehearsal.observers import AutoscalerProcess, Idle, Recorder
-from serving.rehearsal.pages import Read, frozen, nothing, scaled
 from serving.rehearsal.server import Server
-from serving.rehearsal.site import RECORDER, Site
+from serving.rehearsal.site import AUTOSCALER, Site
 from serving.rehearsal.storms import Storm
-
-AUTOSCALER = "autoscaler"
-_FOREVER_S = 86_400.0 * 365
-_ROUTED_S, _RUNNING_S, _LOOK_S = 2.0, 1.0, 0.1
+from serving.rehearsal.ways import Ways
 
 
 class Levers:
@@ -48,10 +38,7 @@ class Levers:
     def __init__(self, site: Site, records: Callable[[], Sequence[RequestRecord]]) -> None:
         self._site = site
         self._records = records
-        self._proxies: dict[str, tuple[str, Proxy]] = {}
-        self._arming: dict[str, asyncio.Task[None]] = {}
-        self._crash_loops: set[str] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._ways = Ways(site, self._inflight)
         self._storms: list[Storm] = []
 
     # what is seen
@@ -100,7 +87,7 @@ class Levers:
         return gateway is not None and gateway.is_ready
 
     def page(self, target: str) -> str | None:
-        return self._site.pages.read(self._page_url(target))
+        return self._site.pages.read(self._ways.page_url(target))
 
     async def infer(self, name: str, prompt: str, *, max_tokens: int = 8, timeout_s: float = 2.0) -> Inference:
         sampling = {"max_tokens": max_tokens, "ignore_eos": True, "priority": -1}  # ahead of users' work, as live
@@ -162,13 +149,13 @@ class Levers:
             self._site.control.gateway.kill_session()
 
     def stop_autoscaler(self) -> None:
-        self._observer(AUTOSCALER).freeze()
+        self._site.observer(AUTOSCALER).freeze()
 
     def start_autoscaler(self) -> None:
-        self._observer(AUTOSCALER).thaw()
+        self._site.observer(AUTOSCALER).thaw()
 
     def kill_autoscaler(self) -> None:
-        self._observer(AUTOSCALER).kill_session()
+        self._site.observer(AUTOSCALER).kill_session()
 
     # engines and their network
 
@@ -183,80 +170,12 @@ class Levers:
             server.stub.look_for_faults()
 
     def network(self, name: str, rules: NetworkRules | None) -> None:
-        known = self._proxies.pop(name, None)
-        if (arming := self._arming.pop(name, None)) is not None:
-            arming.cancel()
-        if known is not None and rules is None:
-            known[1].arm(NO_RULES)  # what still runs through it may end in peace
-            self._arming[name] = self._spawn(self._unroute(name, known[0]))
-        elif known is not None and rules is not None:
-            self._proxies[name] = known
-            known[1].arm(rules)
-        elif rules is not None:
-            address = f"127.0.0.1:{self._site.pick(1)[0]}"
-            proxy = self._site.replicas.put_proxy(address, name)
-            self._proxies[name] = (address, proxy)
-            self._arming[name] = self._spawn(self._route(name, address, proxy, rules))
-
-    async def _route(self, name: str, address: str, proxy: Proxy, rules: NetworkRules) -> None:
-        """Lead the gateway through the proxy; its rules hold once work goes through it, or soon."""
-        await self._put_route(name, Route(address, self.now() + _FOREVER_S, grpc_address=address))
-        await self._until(lambda: proxy.accepted > 0, _ROUTED_S)
-        await self._until(lambda: self._inflight().get(name, 0) > 0, _RUNNING_S)
-        proxy.arm(rules)
-
-    async def _unroute(self, name: str, owner: str) -> None:
-        if self._site.routes is not None:
-            await self._site.routes.drop(name, owner=owner)
-
-    async def _put_route(self, name: str, route: Route) -> None:
-        if self._site.routes is None:
-            raise RuntimeError("the platform is not wired")
-        await self._site.routes.put(name, route)
-
-    async def _until(self, holds: Callable[[], bool], within_s: float) -> None:
-        deadline = self.now() + within_s
-        while not holds() and self.now() < deadline:
-            await asyncio.sleep(_LOOK_S)
+        self._ways.network(name, rules)
 
     # observers
 
     def metrics(self, target: str, mode: PageMode, *, factor: float = 1.0, prefix: str = "") -> None:
-        if target == RECORDER:
-            self._record(mode)
-            return
-        own, owner = self._page_url(target, routed=False), f"metrics of {target}"
-        if mode == "true":
-            self._spawn(self._unroute(target, owner))
-            return
-        true = partial(self._site.pages.read, own)
-        way = f"http://127.0.0.1:{self._site.pick(1)[0]}/metrics"
-        false: dict[PageMode, Read] = {
-            "down": nothing,
-            "frozen": frozen(true),
-            "scaled": scaled(true, factor, prefix),
-        }
-        self._site.pages.put(way, false[mode])
-        self._spawn(self._put_route(target, Route(owner, self.now() + _FOREVER_S, metrics_url=way)))
-
-    def _record(self, mode: PageMode) -> None:
-        """Of the recorder itself: stopped, or ended as often as it is started."""
-        if mode == "scaled":
-            raise BadInput("rehearsal: a recorder has no page that could be scaled: name a target")
-        self._crash_loops.discard(RECORDER)
-        process = self._observer(RECORDER)
-        if mode == "true":
-            process.thaw()
-        elif mode == "frozen":
-            process.freeze()
-        else:
-            self._crash_loops.add(RECORDER)
-            self._spawn(self._keep_down(RECORDER))
-
-    async def _keep_down(self, name: str) -> None:
-        while name in self._crash_loops:
-            self._observer(name).kill_session()
-            await asyncio.sleep(_LOOK_S)
+        self._ways.metrics(target, mode, factor=factor, prefix=prefix)
 
     # load and size
 
@@ -276,8 +195,7 @@ class Levers:
 
     def end(self) -> None:
         """Nothing of a lever goes on."""
-        for task in self._tasks:
-            task.cancel()
+        self._ways.end()
         for storm in self._storms:
             storm.stop()
 
@@ -299,31 +217,7 @@ class Levers:
             raise BadInput(f"replica {name!r} has no process now: wait until it has")
         return server
 
-    def _observer(self, name: str) -> Idle | Recorder | AutoscalerProcess:
-        process = self._site.process(name)
-        if process is None:
-            raise BadInput(f"rehearsal: the platform has no {name}")
-        return process
-
     def _members(self) -> Membership:
         if self._site.members is None:
             raise RuntimeError("the platform is not wired")
         return self._site.members
-
-    def _page_url(self, target: str, *, routed: bool = True) -> str:
-        """Where the target's page is read; by those that follow routes, or its own address."""
-        state = self._site.state
-        if target == GATEWAY:
-            own, route = f"{state.gateway.url}/metrics", state.gateway.route
-        elif target == AUTOSCALER and state.autoscaler is not None:
-            own, route = f"{state.autoscaler.url}/metrics", None
-        else:
-            info = self._site.replicas.seat(target).info
-            own, route = info.metrics_url, info.route
-        way = route.metrics_url if route is not None and routed else None
-        return way or own
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.append(task)
-        return task

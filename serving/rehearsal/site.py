@@ -38,7 +38,7 @@ from serving.rehearsal.wire import Wire
 _FILES = StateFiles(Path("rehearsal"))
 _FIRST_PID, _FIRST_PORT = 1000, 20_000
 _CONTROL = ControlAddress(1, "0" * 32)
-RECORDER = "recorder"
+RECORDER, AUTOSCALER = "recorder", "autoscaler"
 
 
 class Site:
@@ -100,9 +100,11 @@ class Site:
             write_targets=self._retarget,
         )
 
-    def process(self, name: str) -> Idle | Recorder | AutoscalerProcess | None:
-        """The recorder or the autoscaler, as far as it was started."""
-        return self._processes.get(name)
+    def observer(self, name: str) -> Idle | Recorder | AutoscalerProcess:
+        """The recorder or the autoscaler. Raises BadInput when the platform has none."""
+        if name not in self._processes:
+            raise BadInput(f"rehearsal: the platform has no {name}")
+        return self._processes[name]
 
     def reach(self) -> Gateway:
         """The gateway, as a client finds it. Raises OSError while nobody listens."""
@@ -154,7 +156,7 @@ class Site:
     async def _spawn(self, name: str, argv: Sequence[str]) -> Process:
         process: Idle | Recorder | AutoscalerProcess
         pid = next(self._pids)
-        if name == "autoscaler":
+        if name == AUTOSCALER:
             process = self._autoscaler(pid)
         elif name == RECORDER:
             process = Recorder(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.errors import BadInput
+from serving.errors import BadInput, ServingError
 from serving.rehearsal.model import NetworkRules, Offer
 from tests.serving.rehearsal.rehearsed import busiest, sample, schedule
 
@@ -51,6 +51,20 @@ def test_a_reset_connection_is_lost_at_once_with_all_its_streams(rehearse):
 def test_a_connection_that_is_reset_after_so_many_bytes_comes_and_goes(rehearse):
     reset = rehearse(through(NetworkRules(reset_after_bytes=8 * 1024)))
     assert len(reset.log("replica_down")) > 1
+
+
+def test_only_a_ready_replica_without_another_way_gets_a_proxy(rehearse):
+    async def script(platform):
+        platform.network("llm-0", NetworkRules(delay_s=0.1))
+        await platform.sleep(0.5)
+        with pytest.raises(ServingError, match="has another way to it already"):
+            platform.metrics("llm-0", "down")
+        platform.crash("llm-1")
+        await platform.sleep(0.1)
+        with pytest.raises(ServingError, match="only one that is ready"):
+            platform.network("llm-1", NetworkRules(cut=True))
+
+    rehearse(script)
 
 
 def test_scaling_out_starts_replicas_and_scaling_in_drains_the_youngest(rehearse):
