@@ -87,13 +87,16 @@ class Asked:
         return Origins(measured, simulated, vllm)
 
     def both(self, runs: Mapping[str, tuple[Fleet, Offer]]) -> Both:
-        """Each run on the platform, where that is asked for, then each in the simulator."""
+        """Each run in the simulator, then each on the platform, where that is asked for: what is wrong with an offer or
+        a profile is known in seconds that way.
+        """
+        simulated = self.simulated(runs)
         measured = tuple(
             measured_run(self.bench, fleet, offer, name)
             for name, (fleet, offer) in runs.items()
             if self.options.measured
         )
-        return Both(measured, self.simulated(runs))
+        return Both(measured, simulated)
 
     def simulated(self, runs: Mapping[str, tuple[Fleet, Offer]]) -> tuple[FleetRun, ...]:
         self.bench.pacing.step("simulate")
@@ -155,12 +158,11 @@ def batching(asked: Asked) -> Section:
         }
 
     few = runs(sizes.batching_measured, sizes.batching_requests)
-    measured = asked.both(few).measured if asked.options.measured else ()
     simulated = asked.simulated(runs(sizes.batching_grid, sizes.requests))
-    twins = asked.simulated(few) if measured else ()
+    twins = asked.both(few) if asked.options.measured else Both()
     return batching_section(
-        Both(measured, simulated),
-        twins,
+        Both(twins.measured, simulated),
+        twins.simulated,
         asked.origins("Triton and gateway, one replica"),
         work=work_class(BATCHING_CLASS),
         time_scale=asked.options.time_scale,
