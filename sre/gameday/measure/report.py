@@ -40,7 +40,11 @@ def build_report(options: RunOptions, around: Surroundings, *, command: str) -> 
     if options.measured:
         pacing.note(f"{machine}; {load_words()}")
     asked = Asked(options, Bench(around.state_dir, pacing), machine, no_vllm, around.price_of)
-    sections = tuple(_sections(parts, asked, pacing))
+    try:
+        sections = tuple(_sections(parts, asked, pacing))
+    except BaseException:
+        pacing.fail()
+        raise
     return PerformanceReport(
         options=options,
         command=command,
