@@ -10,19 +10,20 @@ neither on the number of processes nor on an interruption in between.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sre.errors import SreError
 from sre.platforms.local.errors import faults_one_by_one
-from sre.platforms.local.sweep_executors import executor_of
+from sre.platforms.local.sweep_executors import Executor, executor_of
 from sre.platforms.local.sweep_knobs import MOST_POINTS, Settings, changed, drawn, grid, require_knobs, size
 from sre.platforms.local.sweep_point import Task
 from sre.platforms.local.sweep_store import PointStore
-from sre.platforms.simulation import SimulationSummary, Sweep, SweepPoint, SweepRequest
+from sre.platforms.simulation import SimulationRequest, SimulationSummary, Sweep, SweepPoint, SweepRequest
 
 if TYPE_CHECKING:
     from serving.simulator.scenario_build import Built
@@ -41,29 +42,14 @@ def sweep(request: SweepRequest, *, price: Price, on_progress: Callable[[str], N
     _require_size(request)
     executor = executor_of(request.executor, request.jobs)
     base, document = _base(request)
-    store = PointStore(request.folder, _spec(request, document))
-    resumed = len(store.found)
-    if resumed:
-        on_progress(f"{resumed} finished points taken from {request.folder}")
     seed = base.scenario.seed
-
-    def played(wanted: Sequence[Settings], fidelity: float) -> list[SweepPoint]:
-        tasks = [Task(request.base, settings, base.scenario.duration_s, fidelity) for settings in wanted]
-        missing = [task for task in tasks if (task.settings, task.fidelity) not in store.found]
-        done = len(tasks) - len(missing)
-
-        def told(point: SweepPoint) -> None:
-            nonlocal done
-            done += 1
-            store.add(point)
-            on_progress(f"{done} of {len(tasks)}: {_said(point)}")
-
-        if missing:
-            executor.run(missing, told)
-        return [store.found[(task.settings, task.fidelity)] for task in tasks]
-
-    points = _searched(request, played, price, seed)
-    store.finish(points)
+    with PointStore(request.folder, _spec(request, document)) as store:
+        resumed = len(store.found)
+        if resumed:
+            on_progress(f"{resumed} finished points taken from {request.folder}")
+        player = _Player(request.base, base.scenario.duration_s, store, executor, on_progress)
+        points = _searched(request, player.play, price, seed)
+        store.finish()
     return Sweep(
         title=base.scenario.title,
         workload=base.scenario.workload.title,
@@ -79,6 +65,32 @@ def sweep(request: SweepRequest, *, price: Price, on_progress: Callable[[str], N
         profiles=tuple((profile.name, " ".join(profile.source.split())) for profile in base.profiles),
         notes=base.notes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Player:
+    """Plays what the store does not have, and keeps it there."""
+
+    base: SimulationRequest
+    duration_s: float
+    store: PointStore
+    executor: Executor
+    on_progress: Callable[[str], None]
+
+    def play(self, wanted: Sequence[Settings], fidelity: float) -> list[SweepPoint]:
+        """The points of these settings, in their order."""
+        tasks = [Task(self.base, settings, self.duration_s, fidelity) for settings in wanted]
+        found = self.store.found
+        missing = [task for task in tasks if (task.settings, task.fidelity) not in found]
+        done = itertools.count(len(tasks) - len(missing) + 1)
+
+        def told(point: SweepPoint) -> None:
+            self.store.add(point)
+            self.on_progress(f"{next(done)} of {len(tasks)}: {_said(point)}")
+
+        if missing:
+            self.executor.run(missing, told)
+        return [found[(task.settings, task.fidelity)] for task in tasks]
 
 
 def _require_size(request: SweepRequest) -> None:

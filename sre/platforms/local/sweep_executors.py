@@ -8,6 +8,7 @@ only: those that were not done are played again, one at a time.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -65,7 +66,8 @@ class Processes:
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """A pool that an interruption does not wait for."""
-    pool = ProcessPoolExecutor(max(1, jobs), mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(max(1, jobs), mp_context=spawn, initializer=_leave_interrupts)
     try:
         yield pool
     except BaseException:
@@ -74,6 +76,11 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches the whole group of processes: the one that was started by a person answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Ray:

@@ -1,14 +1,16 @@
 """The finished points of a sweep on disk, so that an interrupted one goes on where it was.
 
 `sweep.json` says which sweep a folder belongs to, `points.jsonl` has a line a finished point, in the order in which
-they were finished; a line that was cut by a kill is left out. Another sweep's folder is refused.
+they were finished; a line that was cut by a kill is left out. A folder of another sweep, or in use, is refused.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,10 +31,22 @@ class PointStore:
     """`folder` None: nothing is kept."""
 
     def __init__(self, folder: Path | None, spec: dict[str, Any]) -> None:
-        self._folder = folder
+        self._folder, self._spec = folder, json.dumps(spec, indent=1, sort_keys=True) + "\n"
+        self._held: IO[str] | None = None
         self.found: dict[Key, SweepPoint] = {}
-        if folder is not None:
-            self._open(folder, json.dumps(spec, indent=1, sort_keys=True) + "\n")
+
+    def __enter__(self) -> Self:
+        """Raises SreError for a folder that cannot be this sweep's, EnvironmentLacks for one that cannot be used."""
+        try:
+            if self._folder is not None:
+                self._open(self._folder, self._spec)
+        except SreError:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
 
     def add(self, point: SweepPoint) -> None:
         """Keep it. Raises EnvironmentLacks when the folder cannot be written."""
@@ -45,13 +59,18 @@ class PointStore:
         except OSError as error:
             raise EnvironmentLacks(f"{self._folder}: cannot be written ({error.strerror}): free space") from error
 
-    def finish(self, points: tuple[SweepPoint, ...]) -> None:
-        """The whole file anew, in the sweep's own order: the same whatever was finished first."""
-        if self._folder is not None:
-            path = self._folder / POINTS
-            part = path.with_suffix(".part")
+    def finish(self) -> None:
+        """The whole file anew, sorted: the same whatever was finished first. Raises EnvironmentLacks."""
+        if self._folder is None:
+            return
+        points = sorted(self.found.values(), key=lambda point: (point.fidelity, point.settings))
+        path = self._folder / POINTS
+        part = path.with_suffix(".part")
+        try:
             part.write_bytes(b"".join(_ADAPTER.dump_json(point) + b"\n" for point in points))
             part.replace(path)
+        except OSError as error:
+            raise EnvironmentLacks(f"{self._folder}: cannot be written ({error.strerror}): free space") from error
 
     def _open(self, folder: Path, spec: str) -> None:
         try:
@@ -60,13 +79,30 @@ class PointStore:
             if known.exists():
                 if known.read_text("utf-8") != spec:
                     raise SreError(f"{folder}: holds another sweep: choose another --out, or ask for the same again")
+                self._hold(known)
                 self._read(folder / POINTS)
-            elif any(folder.iterdir()):
+                return
+            if any(folder.iterdir()):
                 raise SreError(f"{folder}: is not empty and no sweep: choose another --out")
-            else:
-                known.write_text(spec, "utf-8")
+            known.write_text(spec, "utf-8")
+            self._hold(known)
         except OSError as error:
             raise EnvironmentLacks(f"{folder}: cannot be used ({error.strerror}): choose another --out") from error
+
+    def _hold(self, known: Path) -> None:
+        """Nobody else writes here meanwhile; the kernel lets go when this process ends."""
+        self._held = known.open("r", encoding="utf-8")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._held.close()
+            raise SreError(
+                f"{known.parent}: a sweep is being played there: wait for it, or choose another --out"
+            ) from error
+
+    def _close(self) -> None:
+        if self._held is not None:
+            self._held.close()
 
     def _read(self, path: Path) -> None:
         if not path.exists():

@@ -33,6 +33,7 @@ def front_chart(report: SweepReport) -> Chart | None:
     if high > 8 * low:
         axes.set_xscale("log")
         axes.set_xlim(low / 1.25, high * 1.9)
+        axes.xaxis.set_major_locator(FixedLocator(_steps(low / 1.25, high * 1.9)))
     else:
         axes.set_xlim(max(0.0, low - 0.08 * high), high * 1.22)
     ticks = [floor, *(tick for tick in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0) if tick > floor * 2)]
@@ -56,6 +57,15 @@ def front_chart(report: SweepReport) -> Chart | None:
     )
 
 
+def _steps(low: float, high: float) -> list[float]:
+    """Ticks of a log axis that people count in, about eight at most."""
+    for leads in ((1, 2, 5), (1, 3), (1,)):
+        inside = [tick for e in range(-6, 9) for lead in leads if low <= (tick := lead * 10.0**e) <= high]
+        if len(inside) <= 8:
+            return inside
+    return inside
+
+
 def _points(axes: Axes, report: SweepReport, shown: list[JudgedPoint], floor: float) -> None:
     def place(one: JudgedPoint) -> tuple[float, float]:
         return float(one.cost or 0), max(1 - (one.attainment or 0.0), floor)
@@ -65,7 +75,9 @@ def _points(axes: Axes, report: SweepReport, shown: list[JudgedPoint], floor: fl
             axes.plot(*place(one), marker="o", markersize=4.5, color=GREY, alpha=0.6, linestyle="none")
     front = list(report.front)
     axes.plot(*zip(*map(place, front), strict=True), color=GREEN, linewidth=1.0, drawstyle="steps-post", zorder=3)
-    taken: list[Bbox] = []
+    scale = axes.figure.dpi / 72
+    dots = [axes.transData.transform(place(one)) for one in shown]
+    taken = [Bbox.from_bounds(x - 4 * scale, y - 4 * scale, 8 * scale, 8 * scale) for x, y in dots]
     for one in front:
         met = not one.reason
         best = one is report.cheapest

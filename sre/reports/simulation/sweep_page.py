@@ -54,7 +54,11 @@ def page(report: SweepReport) -> Page:
         meaning=f"{verdict_of(report)}.",
         reasons=sweep.notes,
         figures=(
-            Figure("configurations", count(len(report.points)), f"{count(failures)} of them could not be played"),
+            Figure(
+                "configurations",
+                count(len(report.points)),
+                f"{count(failures)} could not be played" if failures else "all were played",
+            ),
             Figure("meet the target", count(sum(not one.reason for one in report.points)), target(sweep.target)),
             Figure("on the front", count(len(report.front)), "nobody beats them in cost and in goodness"),
         ),

@@ -16,7 +16,7 @@ from sre.platforms.local.sweep import sweep
 from sre.platforms.local.sweep_executors import Processes, executor_of
 from sre.platforms.local.sweep_knobs import KNOBS, changed, drawn, grid, require_knobs, size
 from sre.platforms.local.sweep_point import Task, play
-from sre.platforms.local.sweep_store import POINTS, SPEC
+from sre.platforms.local.sweep_store import POINTS, SPEC, PointStore
 from sre.platforms.simulation import Knob, SimulationRequest, SimulationSummary, Sweep, SweepPoint, SweepRequest
 
 BASE = SimulationRequest(profile="h100-llama3-8b-tp1", workload="chat", rate_rps=5, duration_s=20)
@@ -117,6 +117,16 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / SPEC).exists()
 
 
+def test_two_sweeps_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    one, other = PointStore(tmp_path, {"a": 1}), PointStore(tmp_path, {"a": 1})
+    with one:
+        with pytest.raises(SreError, match="is being played there"):
+            other.__enter__()
+        assert one.found == {}
+    with other:
+        assert other.found == {}
+
+
 def test_a_damaged_point_is_told_with_its_line(tmp_path: Path) -> None:
     request = SweepRequest(BASE, KNOBS_OF_TWO[:1], folder=tmp_path)
     swept(request)
@@ -133,7 +143,18 @@ def test_halving_plays_the_better_ones_to_the_end() -> None:
     whole = [point for point in found.points if point.fidelity == 1]
     assert len(found.points) == found.grid_size == 8
     assert len(whole) == 2
+    assert len({point.fidelity for point in found.points}) == 3
     assert all(dict(point.settings)["max_num_seqs"] == "64" for point in whole)
+
+
+def test_a_finished_search_is_not_played_again(tmp_path: Path) -> None:
+    knobs = (Knob("replicas", ("1", "2", "3", "4")),)
+    request = SweepRequest(BASE, knobs, search="halving", trials=4, folder=tmp_path)
+    found = swept(request)
+    said: list[str] = []
+
+    assert swept(request, said.append).points == found.points
+    assert not any(" of " in line and "good" in line for line in said)
 
 
 def test_a_random_search_is_the_same_again() -> None:
