@@ -28,6 +28,7 @@ UNHEALTHY_AFTER_S = 1.0  # what Triton waits for a model process before it calls
 DRAIN_LIMIT_S = 4.0  # what a replica may take over SIGTERM with work in hand
 _KILLED, _ABORTED = -9, -6
 _LOOK_S = 0.1
+_INSTANCE = "llm_0_0"
 
 Item = Piece | Exception
 
@@ -161,7 +162,7 @@ class Server:
             self.send(call, failure_of(f"INVALID_ARG: {error}"))
 
     def _refuse(self, call: Call) -> None:
-        self.send(call, failure_of(f"Stub process '{self.name}' is not healthy."))
+        self.send(call, failure_of(f"Stub process '{_INSTANCE}' is not healthy."))
 
     def send(self, call: Call, item: Item) -> None:
         """A response leaves, as soon as the server runs."""
