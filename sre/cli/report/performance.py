@@ -46,7 +46,10 @@ def performance(
     seed: Annotated[int | None, typer.Option("--seed", help="Of every load. Default 1.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="GPU profile of engine and simulator.")] = None,
     time_scale: Annotated[
-        float | None, typer.Option("--time-scale", help="Stretch the emulated engine: 4 suits two cores.")
+        float | None,
+        typer.Option(
+            "--time-scale", help="Stretch the emulated engine. Default: 4, which suits two cores; 1 with --simulated."
+        ),
     ] = None,
     prices: Annotated[Path | None, typer.Option("--prices", help="Your own price book.")] = None,
     state_dir: Annotated[

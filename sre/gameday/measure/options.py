@@ -14,22 +14,30 @@ from sre.platforms.local.work import error_bar
 from sre.reports.performance.json_file import Recorded
 from sre.reports.performance.model import RunOptions
 
+REAL_TIME = 1.0
+
 
 def sections_table() -> tuple[tuple[str, str], ...]:
     return tuple((key, part.title) for key, part in PARTS.items())
 
 
 def asked_for(given: Mapping[str, Any], *, simulated: bool) -> RunOptions:
-    """`given` may have `only` (keys by comma), `quick`, `seed`, `profile`, `time_scale`; None is not given.
+    """`given` may have `only` (keys by comma), `quick`, `seed`, `profile`, `time_scale`; None is not given. Where no
+    platform has to carry it, real time is the default.
 
     Raises SreError (exit 2) for an unknown section or profile, and a scale the platform does not take.
     """
     options = {key: value for key, value in given.items() if value is not None and key != "only"}
+    options = _default_scale(simulated=simulated) | options
     found = RunOptions(sections=_sections(given.get("only")), measured=not simulated, **options)
     if not (math.isfinite(found.time_scale) and 0.01 <= found.time_scale <= 20):
         raise SreError(f"--time-scale is {found.time_scale:g}: use 0.01 to 20 (1 is real time)")
     error_bar(found.profile)
     return found
+
+
+def _default_scale(*, simulated: bool) -> dict[str, Any]:
+    return {"time_scale": REAL_TIME} if simulated else {}
 
 
 def _sections(only: str | None) -> tuple[str, ...]:
@@ -57,7 +65,7 @@ def again(before: Recorded, *, simulated: bool, where: Path) -> Recorded:
 
 def command_of(options: RunOptions) -> str:
     """The command that asks for it."""
-    plain = RunOptions(sections=tuple(PARTS))
+    plain = RunOptions(sections=tuple(PARTS), **_default_scale(simulated=not options.measured))
     words = ["sre report performance"]
     if options.sections != plain.sections:
         words.append(f"--only {','.join(options.sections)}")

@@ -53,6 +53,14 @@ def test_the_command_of_a_report_asks_for_it(given: dict[str, Any], command: str
     assert command_of(asked_for(given, simulated=False)) == command
 
 
+def test_real_time_is_the_default_where_no_platform_has_to_carry_it() -> None:
+    simulated = asked_for({"only": "knee"}, simulated=True)
+    assert simulated.time_scale == 1.0
+    assert command_of(simulated) == "sre report performance --only knee --simulated"
+    stretched = asked_for({"only": "knee", "time_scale": 4.0}, simulated=True)
+    assert command_of(stretched) == "sre report performance --only knee --simulated --time-scale 4.0"
+
+
 def recorded(*origins: str, sections: tuple[str, ...] = ("knee",)) -> Recorded:
     figures = {f"knee/{origin}/c1/x": RecordedFigure("ratio", 1.0, origin, "") for origin in origins}  # type: ignore[arg-type]
     return Recorded(RunOptions(sections=sections), "here", figures)
