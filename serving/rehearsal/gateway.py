@@ -57,6 +57,12 @@ class Gateway:
 
     async def _live(self, start_s: float) -> None:
         await asyncio.sleep(start_s)
+        try:
+            await self._serve()
+        except Exception as error:  # noqa: BLE001  live it would be the end of the process: whatever it is, it is told
+            self._failed(error)
+
+    async def _serve(self) -> None:
         config, clocks = self._config, Clocks(self._clock.monotonic, self._clock.unix)
         core = Core(config, self._connect, clocks=clocks)
         self._handler = GenerationHandler(
@@ -65,11 +71,7 @@ class Gateway:
         self.core = core
         core.watch()
         core.started(config.port)
-        try:
-            await core.wait(asyncio.Event())
-        except Exception as error:
-            self._failed(error)
-            raise
+        await core.wait(asyncio.Event())
 
     def _new_id(self) -> str:
         return f"{next(self._ids):032x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -135,7 +136,7 @@ class Site:
     def _gateway_config(self, holds: Capacity) -> GatewayConfig:
         written = parse_config(gateway_config(self.state, control=_CONTROL, capacity=holds), path="gateway.json")
         merged = {**written.model_dump(exclude_unset=True), **self.spec.gateway}
-        return GatewayConfig.model_validate(merged)
+        return parse_config(json.dumps(merged), path="gateway of the rehearsal")
 
     def _gateway(self, config: GatewayConfig) -> Gateway:
         return Gateway(

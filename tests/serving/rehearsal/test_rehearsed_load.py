@@ -2,10 +2,10 @@
 
 import pytest
 
-from serving.errors import BadInput
+from serving.errors import BadInput, EnvironmentLacks, ServingError
 from serving.fleet.spec import PlatformSpec
 from serving.loadgen.records import RecordWriter
-from serving.rehearsal.model import Pace, VirtualSpec
+from serving.rehearsal.model import Pace, Starts, VirtualSpec
 from serving.rehearsal.play import TooLong, play
 from tests.serving.rehearsal.rehearsed import EPOCH, sample, schedule
 
@@ -83,3 +83,23 @@ def test_another_engine_than_the_emulated_one_is_refused():
 def test_keys_of_the_gateway_s_configuration_can_be_others(rehearse):
     rehearsed = rehearse(gateway={"max_inflight": 1})
     assert rehearsed.outcomes["rejected"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"gateway": {"nonsense": 1}}, "gateway of the rehearsal: nonsense"),
+        ({"tenants": "/nowhere/tenants.yaml"}, "cannot be read"),
+        ({"profile": "no-such-profile"}, "is unknown"),
+        ({"autoscale": "/nowhere/policy.yaml"}, "cannot read the policy"),
+    ],
+)
+def test_a_platform_that_cannot_be_is_one_line(rehearse, options, complaint):
+    with pytest.raises(ServingError, match=complaint):
+        rehearse(**options)
+
+
+def test_replicas_that_start_too_slowly_are_no_platform():
+    spec = VirtualSpec(PlatformSpec(replicas=1), starts=Starts(model_load_s=200.0))
+    with pytest.raises(EnvironmentLacks, match="platform not ready after 90 s"):
+        play(spec, schedule(), None, seed=1, epoch=EPOCH, on_scrape=lambda *_: None)
