@@ -65,7 +65,7 @@ def whatif(
         str | None, typer.Option("--price", help="GPU-hour: the name of a price or an amount. Default: today's.")
     ] = None,
     spot_price: Annotated[str | None, typer.Option("--spot-price", help="The same, of a spot machine.")] = None,
-    months: Annotated[int, typer.Option("--months", min=100, max=1_000_000, help="Months to simulate.")] = 10_000,
+    months: Annotated[int, typer.Option("--months", min=100, max=300_000, help="Months to simulate.")] = 10_000,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="Length of a month.")] = 30,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result to the last digit.")] = 1,
     sensitivity: Annotated[

@@ -19,6 +19,7 @@ from sre.reliability.units import Threat, Unit
 
 Ints = NDArray[np.int64]
 _MOST_OUTAGES = 30_000_000
+_BLOCK = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +36,11 @@ class History:
 
 
 class Histories:
-    """Histories of units, each drawn once: options share them."""
+    """Histories of units over one block of months, each drawn once: options share them."""
 
-    def __init__(self, *, seed: int, months: int, hours: float) -> None:
+    def __init__(self, *, seed: int, months: int, hours: float, block: int = 0) -> None:
         self.seed = seed
+        self.block = block
         self.months = months
         self.hours = hours
         self._drawn: dict[tuple[str, tuple[Threat, ...]], History] = {}
@@ -47,17 +49,29 @@ class Histories:
         """Drawn from a stream that depends on the seed and the unit's name alone."""
         place = (unit.key, unit.threats)
         if place not in self._drawn:
-            rng = np.random.default_rng([self.seed, crc32(unit.key.encode())])
+            rng = np.random.default_rng([self.seed, self.block, crc32(unit.key.encode())])
             self._drawn[place] = draw(unit.threats, rng, months=self.months, hours=self.hours)
         return self._drawn[place]
 
+    def fork(self) -> Histories:
+        """One that knows the units drawn so far; what it draws itself is forgotten with it."""
+        forked = Histories(seed=self.seed, months=self.months, hours=self.hours, block=self.block)
+        forked._drawn = dict(self._drawn)
+        return forked
+
     def moments(self, name: str, a_month: float) -> tuple[Ints, Floats]:
         """Months and hours of planned events: so many a month on average, at uniform times."""
-        rng = np.random.default_rng([self.seed, crc32(name.encode())])
+        rng = np.random.default_rng([self.seed, self.block, crc32(name.encode())])
         whole = int(a_month * self.hours / 720.0)
         counts = whole + (rng.random(self.months) < a_month * self.hours / 720.0 - whole)
         months = np.repeat(np.arange(self.months, dtype=np.int64), counts)
         return months, rng.uniform(0.0, self.hours, len(months))
+
+
+def blocks_of(*, seed: int, months: int, hours: float) -> tuple[Histories, ...]:
+    """All months, in blocks that fit into memory whatever fails how often."""
+    sizes = [min(_BLOCK, months - begun) for begun in range(0, months, _BLOCK)]
+    return tuple(Histories(seed=seed, months=size, hours=hours, block=n) for n, size in enumerate(sizes))
 
 
 def draw(threats: Sequence[Threat], rng: np.random.Generator, *, months: int, hours: float) -> History:

@@ -99,6 +99,24 @@ def simulate(fleet: Fleet, world: World, histories: Histories) -> Months:
     )
 
 
+def simulate_all(fleet: Fleet, world: World, blocks: Sequence[Histories]) -> Months:
+    """The months of every block, one after the other."""
+    parts = [simulate(fleet, world, block) for block in blocks]
+    weights = np.array([block.months for block in blocks]) / sum(block.months for block in blocks)
+    names = [name for name, _ in parts[0].lost_by]
+    shares = np.array([[share for _, share in part.lost_by] for part in parts])
+    return Months(
+        bad=np.concatenate([part.bad for part in parts]),
+        short_h=np.concatenate([part.short_h for part in parts]),
+        down_h=np.concatenate([part.down_h for part in parts]),
+        episodes=np.concatenate([part.episodes for part in parts]),
+        failures=np.concatenate([part.failures for part in parts]),
+        spot_away_h=np.concatenate([part.spot_away_h for part in parts]),
+        by_cause=weights @ np.array([part.by_cause for part in parts]),
+        lost_by=tuple(zip(names, (float(share) for share in weights @ shares), strict=True)),
+    )
+
+
 def _per_month(month: Ints, amount: Floats, months: int) -> Floats:
     summed: Floats = np.bincount(month, weights=amount, minlength=months).astype(np.float64)
     return summed

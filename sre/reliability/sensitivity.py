@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sre.reliability.fleet import Fleet
 from sre.reliability.history import Histories
-from sre.reliability.months import World, simulate
+from sre.reliability.months import World, simulate_all
 from sre.reliability.rates import FaultClass, RateBook
 from sre.reliability.units import units_of
 
@@ -47,19 +47,23 @@ class _Lever:
 
 
 def swings(
-    fleet: Fleet, world: World, histories: Histories, budget: float, on_swing: Callable[[str], None] = lambda _: None
+    fleet: Fleet,
+    world: World,
+    blocks: Sequence[Histories],
+    budget: float,
+    on_swing: Callable[[str], None] = lambda _: None,
 ) -> tuple[Swing, ...]:
     """The widest first. What cannot strike this fleet is left out."""
     found = []
     for lever in _levers(fleet, world.book):
         on_swing(lever.name)
-        ends = [_outcome(fleet, replace(world, book=book), histories, budget) for book in lever.books]
+        ends = [_outcome(fleet, replace(world, book=book), blocks, budget) for book in lever.books]
         found.append(Swing(lever.name, *lever.ends, *ends))
     return tuple(sorted(found, key=lambda swing: (-swing.width, swing.name)))
 
 
-def _outcome(fleet: Fleet, world: World, histories: Histories, budget: float) -> Outcome:
-    months = simulate(fleet, world, histories)
+def _outcome(fleet: Fleet, world: World, blocks: Sequence[Histories], budget: float) -> Outcome:
+    months = simulate_all(fleet, world, [block.fork() for block in blocks])
     return Outcome(float(months.bad.mean()), float((months.bad > budget).mean()))
 
 

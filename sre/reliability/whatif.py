@@ -14,13 +14,13 @@ from itertools import pairwise, product
 from sre.errors import SreError
 from sre.reliability.estimates import Settling, settling
 from sre.reliability.fleet import Fleet
-from sre.reliability.history import Histories
+from sre.reliability.history import blocks_of
 from sre.reliability.measured import Taken
-from sre.reliability.months import Months, World, simulate
+from sre.reliability.months import Months, World, simulate_all
 from sre.reliability.options import Economics, Option, option_of
 from sre.reliability.sensitivity import Swing, swings
 
-_MOST_REPLICA_MONTHS = 10_000_000
+_MOST_REPLICA_MONTHS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +114,15 @@ def answer(
 ) -> Answer:
     """Simulates every option. Same question and inputs: the same answer to the last digit."""
     _require_few(question)
-    histories = Histories(seed=question.seed, months=question.months, hours=question.hours)
+    blocks = blocks_of(seed=question.seed, months=question.months, hours=question.hours)
     options = []
     for fleet in question.fleets():
         on_progress(fleet.name)
-        options.append(option_of(fleet, simulate(fleet, world, histories), economics))
+        options.append(option_of(fleet, simulate_all(fleet, world, blocks), economics))
     kept = [one for one in options if one.keeps(question.risk)]
     chosen = min(kept, key=_cheapest) if kept else min(options, key=_safest)
-    months = simulate(chosen.fleet, world, histories)
-    moved = swings(chosen.fleet, world, histories, economics.budget, on_progress) if question.has_sensitivity else ()
+    months = simulate_all(chosen.fleet, world, blocks)
+    moved = swings(chosen.fleet, world, blocks, economics.budget, on_progress) if question.has_sensitivity else ()
     found = Answer(
         *(question, world, economics, tuple(taken), tuple(options), chosen, bool(kept)),
         steps=(),

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sre.reliability.durations import Duration
-from sre.reliability.history import Histories, draw
-from sre.reliability.months import simulate
+from sre.reliability.history import Histories, blocks_of, draw
+from sre.reliability.months import simulate, simulate_all
 from sre.reliability.units import Threat
 
 MONTHS, HOURS = 10_000, 720.0
@@ -142,3 +142,15 @@ def test_a_rollout_takes_the_replicas_out_one_after_the_other(make) -> None:
     assert found.episodes.sum() == 0  # planned: nobody is called
     assert simulate(make.fleet(4, 1, cold_start_h=0.1), worlds, histories()).bad.max() == 0
     assert simulate(make.fleet(4, 0, cold_start_h=0.1), make.world(rollouts=4, surge=True), histories()).bad.max() == 0
+
+
+def test_more_months_come_in_blocks_after_the_first_ones(make) -> None:
+    worlds, one = make.world(make.fault(rate=1 / 200)), make.fleet(2, 0)
+    blocks = blocks_of(seed=7, months=25_000, hours=HOURS)
+    assert [block.months for block in blocks] == [10_000, 10_000, 5_000]
+    found = simulate_all(one, worlds, blocks)
+    first = simulate(one, worlds, histories(seed=7, months=10_000))
+    assert (found.bad[:10_000] == first.bad).all()
+    assert not (found.bad[10_000:20_000] == first.bad).all()
+    assert close(found.bad, 20 / 220)
+    assert found.by_cause[0] == pytest.approx(found.failures.mean())
