@@ -35,7 +35,7 @@ class Built:
 
 def build_scenario(document: ScenarioDocument, *, folder: Path, keep_samples: bool = True) -> Built:
     """`folder` is what the document's paths are relative to. Raises BadInput: one line, or one for each bad fault."""
-    profiles = tuple(_profile(group, folder) for group in document.groups)
+    profiles = tuple(profile_of(group.profile, folder) for group in document.groups)
     groups = tuple(_group(section, profile) for section, profile in zip(document.groups, profiles, strict=True))
     offered = _workload(document, folder, block_tokens=groups[0].scheduler.block_size_tokens)
     scenario = Scenario(
@@ -59,9 +59,9 @@ def build_scenario(document: ScenarioDocument, *, folder: Path, keep_samples: bo
     return Built(scenario, profiles, offered.skipped, _notes(scenario, offered))
 
 
-def _profile(group: GroupSection, folder: Path) -> Profile:
-    """A shipped one by name, or a file."""
-    return read_profile(folder / group.profile) if is_file_name(group.profile) else load(group.profile)
+def profile_of(name: str, folder: Path) -> Profile:
+    """A shipped one by name, or a file. Raises BadInput."""
+    return read_profile(folder / name) if is_file_name(name) else load(name)
 
 
 def is_file_name(profile: str) -> bool:

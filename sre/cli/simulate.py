@@ -114,6 +114,7 @@ def simulate(
     )
     request = with_experiment(asked, experiment)
     slos = slos_of(slo)
+    book_of(prices)  # a bad one is told before anything is simulated
     if out is not None:
         _require_room(out)
     progress = Progress()

@@ -108,7 +108,7 @@ def with_experiment(request: SimulationRequest, path: Path | None) -> Simulation
     from sre.platforms.local.simulate import replica_facts
     from sre.reports.simulation.experiment import plan_of
 
-    plan = plan_of(path, profile=request.profile, facts=replica_facts)
+    plan = plan_of(path, profile=request.profile, facts=replica_facts, replicas=request.replicas)
     own = plan.request
     if request.scenario is not None:
         return replace(request, faults=(*own.faults, *request.faults), zones=request.zones or own.zones)

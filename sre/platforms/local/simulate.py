@@ -60,10 +60,10 @@ def summarise(request: SimulationRequest) -> SimulationSummary:
 
 def replica_facts(profile: str) -> ReplicaFacts:
     """What faults of one replica of this profile are reckoned from. Raises SreError for an unknown one."""
-    from serving.profiles import load
+    from serving.simulator.scenario_build import profile_of
 
     with faults_one_by_one():
-        found = load(profile)
+        found = profile_of(profile, Path())
     return ReplicaFacts(found.scheduler.kv_blocks, sum(found.cold_start_s.values()))
 
 

@@ -174,6 +174,8 @@ def portable(document: ScenarioDocument) -> Portable:
 
     def beside(name: str, path: str) -> str:
         if (name, Path(path)) not in files:
+            if any(name == other for other, _ in files):
+                raise BadInput(f"{path}: another file of the scenario is called {name} too: rename one")
             files.append((name, Path(path)))
         return name
 
@@ -185,7 +187,7 @@ def portable(document: ScenarioDocument) -> Portable:
         if (path := getattr(document, key)) is not None:
             changes[key] = beside(_NAMES[key], path)
     changes["groups"] = [
-        group.model_copy(update={"profile": beside(Path(group.profile).name, group.profile)})
+        group.model_copy(update={"profile": beside(f"profiles/{Path(group.profile).name}", group.profile)})
         if is_file_name(group.profile)
         else group
         for group in document.groups

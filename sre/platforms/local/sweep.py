@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from sre.platforms.simulation import SimulationRequest, SimulationSummary, Sweep
 
 if TYPE_CHECKING:
     from serving.simulator.scenario_build import Built
+    from serving.simulator.scenario_file import ScenarioDocument
 
 RUNGS = (0.25, 0.5, 1.0)
 _SAID = 100
@@ -103,12 +104,11 @@ def _require_size(request: SweepRequest) -> None:
         )
 
 
-def _base(request: SweepRequest) -> tuple[Built, str]:
+def _base(request: SweepRequest) -> tuple[Built, ScenarioDocument]:
     """The scenario that is varied, built with the first settings that can be: its trace and options are checked once,
     here, in place of once a point.
     """
     from serving.simulator.scenario_build import build_scenario
-    from serving.simulator.scenario_file import text_of
     from sre.platforms.local.simulate_document import document_of
 
     problems: list[SreError] = []
@@ -116,7 +116,7 @@ def _base(request: SweepRequest) -> tuple[Built, str]:
         try:
             with faults_one_by_one():
                 document = document_of(changed(request.base, settings))
-                return build_scenario(document, folder=Path(), keep_samples=False), text_of(document)
+                return build_scenario(document, folder=Path(), keep_samples=False), document
         except SreError as error:
             problems.append(error)
     raise problems[0]
@@ -176,16 +176,22 @@ def _said(point: SweepPoint) -> str:
     return f"{point.name}{part}: {'n/a' if share is None else f'{share:.2%}'} good"
 
 
-def _spec(request: SweepRequest, document: str) -> dict[str, Any]:
-    """What makes two sweeps the same one: not the number of processes, not the folder."""
-    asked = replace(request.base, keep_samples=False)
-    files = [path for path in (asked.scenario, asked.trace, asked.policy) if path is not None]
+def _spec(request: SweepRequest, document: ScenarioDocument) -> dict[str, Any]:
+    """What makes two sweeps the same one, files by their content: not the number of processes, not the folder."""
+    from importlib.metadata import version
+
+    from sre.platforms.local.simulate_document import portable
+
+    written = portable(document)
+    values = [Path(value) for knob in request.knobs if knob.name in ("policy", "profile") for value in knob.values]
+    files = [*(path for _, path in written.files), *(path for path in values if path.is_file())]
     return {
         "schema": 1,
+        "version": version("llm-gameday"),
         "knobs": [[knob.name, list(knob.values)] for knob in request.knobs],
         "search": request.search,
         "trials": request.trials,
         "target": request.target,
-        "scenario": hashlib.sha256(document.encode()).hexdigest(),
-        "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()],
+        "scenario": hashlib.sha256(written.text.encode()).hexdigest(),
+        "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
     }

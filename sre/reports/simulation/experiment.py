@@ -55,13 +55,15 @@ class ExperimentPlan:
     slos: tuple[str, ...]
 
 
-def plan_of(path: Path, *, profile: str | None, facts: Callable[[str], ReplicaFacts]) -> ExperimentPlan:
-    """`profile` in place of the experiment's own; `facts` tells of a profile's replica. Raises BadDocument, also when
-    the fleet model does not know one of its faults.
+def plan_of(
+    path: Path, *, profile: str | None, facts: Callable[[str], ReplicaFacts], replicas: int | None = None
+) -> ExperimentPlan:
+    """`profile` and `replicas` in place of the experiment's own; `facts` tells of a profile's replica. Raises
+    BadDocument, also when the fleet model does not know one of its faults.
     """
     drill = load_drill(path)
     chosen = profile or drill.platform.profile or DEFAULT_PROFILE
-    replicas = drill.platform.replicas or DEFAULT_REPLICAS
+    replicas = replicas or drill.platform.replicas or DEFAULT_REPLICAS
     told, problems = _faults(path, drill, facts(chosen))
     if problems:
         raise BadDocument(problems)

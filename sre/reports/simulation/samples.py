@@ -49,15 +49,22 @@ def sample_lines(simulation: Simulation) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """One metrics page: its `up` over time, and its series by number, each by time."""
+    """One metrics page: its `up` over time, and its series. `places` is how far each of them has been written."""
 
     labels: tuple[tuple[str, str], ...]
     scrapes: tuple[tuple[float, bool], ...]
     series: tuple[SimulatedSeries, ...]
-    values: tuple[dict[float, float], ...]
+    places: list[int]
 
     def samples(self, at_s: float) -> dict[int, float]:
-        return {number: values[at_s] for number, values in enumerate(self.values) if at_s in values}
+        """By number of the series; asked for in order of time."""
+        found = {}
+        for number, one in enumerate(self.series):
+            place = self.places[number]
+            if place < len(one.at_s) and one.at_s[place] == at_s:
+                found[number] = float(one.values[place])
+                self.places[number] = place + 1
+        return found
 
 
 def _targets(series: Sequence[SimulatedSeries]) -> list[_Target]:
@@ -71,7 +78,7 @@ def _targets(series: Sequence[SimulatedSeries]) -> list[_Target]:
             labels=tuple(sorted(up.labels)),
             scrapes=tuple(zip(up.at_s.tolist(), (up.values > 0).tolist(), strict=True)),
             series=tuple(of[_instance(up)]),
-            values=tuple(dict(zip(one.at_s.tolist(), one.values.tolist(), strict=True)) for one in of[_instance(up)]),
+            places=[0] * len(of[_instance(up)]),
         )
         for up in series
         if up.name == _UP

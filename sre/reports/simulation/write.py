@@ -39,8 +39,9 @@ def write_report(report: SimulationReport, folder: Path) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, source in simulation.files:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / name)
-        (folder / "requests.jsonl").write_text("".join(request_lines(simulation.requests)), "utf-8")
+        _write_lines(folder / "requests.jsonl", request_lines(simulation.requests))
         if simulation.series:
             _write_lines(folder / "samples.jsonl", sample_lines(simulation))
     except OSError as error:

@@ -38,6 +38,12 @@ def test_the_replicas_of_a_zone_are_put_into_one() -> None:
     assert request.faults == (FaultRequest("zone_loss", 13.0, 8.0, "lost"),)
 
 
+def test_a_zone_is_as_large_in_a_larger_fleet() -> None:
+    found = plan_of(EXPERIMENTS / "zone-loss.yaml", profile=None, facts=lambda _: FACTS, replicas=7)
+
+    assert found.request.zones == ("lost",) * 2 + ("kept",) * 5
+
+
 def test_strengths_are_reckoned_from_the_replica() -> None:
     (kv,) = plan("kv-exhaustion").request.faults
     slow_start, crash = plan("cold-start").request.faults
