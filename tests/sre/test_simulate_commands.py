@@ -33,12 +33,17 @@ def test_bad_rows_are_left_out_and_counted_when_asked(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,10,5\nrubbish\n2023-11-16 18:00:09,10,5\n"
     )
-    asked = ("simulate", "--profile", "h100-llama3-8b-tp1", "--trace", "t.csv", "--json")
+    asked = ("simulate", "--profile", "h100-llama3-8b-tp1", "--trace", "t.csv", "--skip-bad-rows", "--out", "one")
 
-    skipped = sre(*asked, "--skip-bad-rows", cwd=tmp_path)
+    done = sre(*asked, "--json", cwd=tmp_path)
+    again = sre("simulate", "one/scenario.yaml", "--out", "other", cwd=tmp_path)
 
-    assert skipped.returncode == 0, skipped.stderr
-    assert json.loads(skipped.stdout)["skipped_rows"] == 1
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["skipped_rows"] == 1
+    assert (tmp_path / "one" / "traces" / "t.csv").exists()
+    assert again.returncode == 0, again.stderr
+    for name in ("result.json", "manifest.json"):
+        assert (tmp_path / "other" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
 
 def test_wrong_use_is_one_line_and_exit_2(tmp_path: Path) -> None:

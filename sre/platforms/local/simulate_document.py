@@ -1,7 +1,8 @@
 """What is asked of a simulation as one scenario document, and that document with its files beside it.
 
 Options change the scenario's first group. A document that goes into a report's folder names its files by what they are
-called there (`trace.csv`, `policy.yaml`), so that the folder alone gives the run again.
+called there (`traces/azure.csv`, `policy.yaml`), so that the folder alone gives the run again. A trace and a profile
+keep their names, which reports show.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def portable(document: ScenarioDocument) -> Portable:
 
     changes: dict[str, Any] = {}
     if document.workload.trace is not None:
-        name = f"trace{Path(document.workload.trace).suffix}"
+        name = f"traces/{Path(document.workload.trace).name}"
         changes["workload"] = document.workload.model_copy(update={"trace": beside(name, document.workload.trace)})
     for key in ("policy", "price_book"):
         if (path := getattr(document, key)) is not None:
