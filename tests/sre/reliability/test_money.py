@@ -88,7 +88,7 @@ def test_credits_of_a_month_are_those_of_the_contract(availability) -> None:
     )
     credits = ServiceCredits(Input("fee", Decimal(1), "USD", "assumed", "a test"), steps, "a test")
     found = credit_percent(credits, np.array([availability]))[0]
-    assert Decimal(int(found)) == percent_of(credits, Decimal(availability))
+    assert Decimal(int(found)) == percent_of(credits, Decimal(str(availability)))
 
 
 def test_failures_cost_credits_lost_requests_and_peoples_time(make) -> None:
