@@ -85,8 +85,8 @@ def classes_section(
     ]
     tables += _comparison(rows, both, origins, "class")
     findings = [
-        Finding(f"{work.name}: {_attained(run.service)}.", origin)
-        for _, origin, runs in both.parts(origins)
+        Finding(f"{work.name}{', real vLLM' * (name == 'vllm')}: {_attained(run.service)}.", origin)
+        for name, origin, runs in both.parts(origins)
         for work, run in zip(works, runs, strict=False)
     ]
     return Section(
