@@ -95,7 +95,10 @@ def _find_log(path: Path) -> Path:
 
 
 def _find_meta(log_path: Path) -> Path:
-    return log_path.with_name(f"{log_path.name.removesuffix(_ENDING)}meta.json")
+    """The settings of the same beginning; failing that, the only ones in the folder."""
+    named = log_path.with_name(f"{log_path.name.removesuffix(_ENDING)}meta.json")
+    others = [] if named.is_file() else sorted(log_path.parent.glob("*meta.json"))
+    return others[0] if len(others) == 1 else named
 
 
 def _read_rows(path: Path) -> tuple[list[tuple[float, ...]], list[str]]:

@@ -73,6 +73,11 @@ def test_a_folder_or_the_name_without_its_ending_is_enough(tmp_path: Path) -> No
     assert len(read_run(tmp_path).log) == len(read_run(tmp_path / "x").log) == 30
 
 
+def test_the_only_settings_in_the_folder_will_do(tmp_path: Path) -> None:
+    (written(tmp_path).parent / "x_meta.json").rename(tmp_path / "meta.json")
+    assert read_run(tmp_path).facts.path == tmp_path / "meta.json"
+
+
 def test_settings_come_from_the_resolved_configuration_first(tmp_path: Path) -> None:
     resolved = {
         "scheduler_config": {"max_num_batched_tokens": 4096, "max_num_seqs": 128},
