@@ -28,6 +28,7 @@ COUNTING = (
 )
 
 
+_VLLM_TIME = ("Real vLLM runs in real time, with the thresholds as the class has them.",)
 _VLLM_ROWS = (Row("chat", "chat, cut short"),)
 
 
@@ -95,7 +96,7 @@ def classes_section(
         question="Does each class of work get its first token and the next ones in time?",
         findings=tuple(findings),
         tables=tuple(tables),
-        method=(*COUNTING, *limits, *stretch_words(time_scale)),
+        method=(*COUNTING, *limits, *stretch_words(time_scale), *_VLLM_TIME * bool(both.vllm)),
         absent=tuple(absent),
         sufficiency=_sufficiency(both.measured or both.simulated),
     )
