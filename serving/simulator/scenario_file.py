@@ -6,6 +6,7 @@ Paths in a file are relative to it. The sections of `gateway` are those of the p
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -18,7 +19,7 @@ from serving.simulator.scenario_yaml import Place, read_located
 from serving.simulator.workloads import CLASS_NAMES
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Replicas = Annotated[int, Field(ge=1, le=100_000)]
@@ -171,6 +172,18 @@ def shipped_scenarios() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SHIPPED_DIR.glob("*.yaml"))}
 
 
+_PLAIN = MappingProxyType(
+    {
+        "missing": "is missing: write it",
+        "model_type": "is no mapping: write keys and values",
+        "model_attributes_type": "is no mapping: write keys and values",
+        "dict_type": "is no mapping: write keys and values",
+        "list_type": "is no list: write one entry a line, each with a dash",
+        "string_pattern_mismatch": "holds other characters than it may: write letters, digits, dots, dashes",
+    }
+)
+
+
 def load_scenario(path: Path) -> ScenarioDocument:
     """The scenario in `path`. Raises BadInput, a line for each fault: file:line: field: what."""
     try:
@@ -209,8 +222,8 @@ def _told(one: Any) -> str:
     where = ".".join(str(part) for part in one["loc"] if not str(part).startswith("function-"))
     if one["type"] == "extra_forbidden":
         return f"{where}: is not a known key here: remove it, or mend its name"
-    if one["type"] == "missing":
-        return f"{where}: is missing: write it"
+    if (told := _PLAIN.get(one["type"])) is not None:
+        return f"{where or 'document'}: {told}"
     what = str(one["msg"]).removeprefix("Value error, ").replace("Input should be", "should be")
     shown = "" if isinstance(one["input"], dict | list) else f"is {one['input']!r}: "
     return f"{where}: {shown}{what}" if where else what

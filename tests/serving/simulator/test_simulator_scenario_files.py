@@ -60,6 +60,9 @@ def test_every_fault_of_a_file_is_told_at_once_with_its_line() -> None:
         ("- 1\n", "s.yaml:1"),
         ("seed: 2020-99-99\n", "s.yaml:1"),
         ("? [1, 2]\n: 3\n", "a key is no text"),
+        ("12\n", "is no mapping"),
+        (f'groups: [{{profile: {PROFILE}}}]\nworkload: {{trace: "a\\0b"}}\n', "other characters than it may"),
+        ("a: " + "[" * 5000, "nested too deep"),
     ],
 )
 def test_what_is_no_document_is_refused_in_a_line(text: str, said: str) -> None:
