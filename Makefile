@@ -4,6 +4,7 @@ VENV := .venv
 ROUTER_VENV := .venv-router
 VLLM_VENV := .venv-vllm
 FOCUS_VENV := .venv-focus
+DYNAMO_VENV := .venv-dynamo
 FOCUS_PYTHON ?= python3.12
 VLLM_PYTHON ?= python3.11
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
-setup-bench: $(ROUTER_VENV)/.ready
+setup-bench: $(ROUTER_VENV)/.ready $(DYNAMO_VENV)/.ready
 setup-vllm: $(VLLM_VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -34,6 +35,13 @@ $(ROUTER_VENV)/.ready:
 	@echo "setting up $(ROUTER_VENV) (about 20 s, 130 MB, once)"
 	@test -x $(ROUTER_VENV)/bin/python || $(PYTHON) -m venv $(ROUTER_VENV)
 	@$(ROUTER_VENV)/bin/python -m pip --disable-pip-version-check install --quiet vllm-router==0.1.17
+	@touch $@
+
+# The peer our simulator is measured against, in an environment of its own.
+$(DYNAMO_VENV)/.ready:
+	@echo "setting up $(DYNAMO_VENV) (about a minute, 620 MB, once)"
+	@test -x $(DYNAMO_VENV)/bin/python || $(PYTHON) -m venv $(DYNAMO_VENV)
+	@$(DYNAMO_VENV)/bin/python -m pip --disable-pip-version-check install --quiet ai-dynamo==1.4.2
 	@touch $@
 
 # vLLM for the CPU, in an environment of its own (docs/vllm.md). The packages removed do not load beside torch's CPU build.
@@ -91,4 +99,4 @@ down:
 	@$(BIN)/sre down
 
 clean: 
-	@rm -rf $(VENV) $(ROUTER_VENV) $(VLLM_VENV) $(FOCUS_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(ROUTER_VENV) $(DYNAMO_VENV) $(VLLM_VENV) $(FOCUS_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
