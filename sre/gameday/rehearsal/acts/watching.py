@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from sre.chaos.faults.model import Lease, Plan
 from sre.gameday.rehearsal.acts.model import Act
 from sre.gameday.rehearsal.stage import WouldFail
@@ -9,7 +12,9 @@ from sre.gameday.rehearsal.stage import WouldFail
 LATE_SCRAPES = 2.0
 SILENT_INTERVALS = 2.5
 GATEWAY = "gateway"
-SEEN_S = 8.0
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.5, 5.0
+"""As `serving.fleet` starts an observer again."""
+KILLED_AFTER_S = 0.1
 
 
 class RecorderAct(Act):
@@ -68,8 +73,22 @@ class MetricsStale(RecorderAct):
 class MetricsDown(MetricsStale):
     """The recorder crash-loops, or scrapes of one page are reset."""
 
+    down_since = 0.0
+
     def back_s(self) -> float:
-        return self.scene.paces.recorder_start_s
+        """The supervisor's pause under way goes on to its end, however soon the killing is over."""
+        down_s = self.scene.now() - self.down_since
+        starts = list(itertools.takewhile(lambda at: at <= down_s, crash_loop_starts()))
+        next_s = next(at for at in crash_loop_starts() if at > down_s)
+        for at in starts:
+            self._note("observer_restarted", self.down_since + at)
+            self._note("observer_exited", self.down_since + at + KILLED_AFTER_S)
+        self._note("observer_restarted", self.down_since + next_s)
+        return next_s - down_s + self.scene.paces.recorder_start_s
+
+    def _note(self, event: str, at: float) -> None:
+        part = str(self.param("target"))
+        self.scene.noted.append({"at": at, "event": event, "replica": None, "pid": None, "detail": {"process": part}})
 
     def is_page(self) -> bool:
         return bool(self.param("target") == "exporter")
@@ -81,8 +100,10 @@ class MetricsDown(MetricsStale):
         if self.is_page():
             await self.platform.sleep(self.scene.paces.helper_start_s)
             self.platform.metrics(_page(self), "down")
-        else:
-            await super().apply(lease)
+            return
+        self.down_since = self.scene.now()
+        self._note("observer_exited", self.down_since)
+        await super().apply(lease)
 
     async def prove(self, lease: Lease) -> str:
         if not self.is_page():
@@ -95,6 +116,17 @@ class MetricsDown(MetricsStale):
             self.platform.metrics(_page(self), "true")
         else:
             await super().undo(lease)
+
+
+def crash_loop_starts() -> Iterator[float]:
+    """When an observer that is killed at once is started again, seconds after the first kill: by the supervisor's
+    back-off.
+    """
+    at, pause_s = 0.0, FIRST_PAUSE_S
+    while True:
+        at += pause_s
+        yield at
+        at, pause_s = at + KILLED_AFTER_S, min(2 * pause_s, MOST_PAUSE_S)
 
 
 class MetricsLying(RecorderAct):

@@ -216,3 +216,11 @@ def test_metrics_that_stop_leave_a_hole_in_the_samples(bench, words):
     hole = [at for at in up.times.tolist() if fault.begin < at < fault.undone]
     assert hole == []
     assert max(up.times) > fault.undone
+
+
+def test_an_observer_that_is_killed_again_and_again_waits_as_long_as_its_supervisor_does():
+    from itertools import islice
+
+    from sre.gameday.rehearsal.acts.watching import crash_loop_starts
+
+    assert [round(at, 1) for at in islice(crash_loop_starts(), 5)] == [0.5, 1.6, 3.7, 7.8, 12.9]
