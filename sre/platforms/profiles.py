@@ -76,12 +76,15 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class FittedLog:
-    """One log under the fitted profile, on the part that was fitted and on the one that was not."""
+    """One log under the fitted profile, on the part that was fitted and on the one that was not.
+
+    `rate_rps` None: all requests came at once.
+    """
 
     title: str
     requests: int
     skipped_lines: int
-    rate_rps: float
+    rate_rps: float | None
     part: str
     preemptions: int
     fitted: tuple[Compared, ...]

@@ -92,7 +92,8 @@ def _fit_of_log(log: FittedLog) -> list[str]:
     head = ("part", "measure", "statistic", ">measured", ">simulated", ">error")
     rows = [_compared_row("fitted", one) for one in log.fitted] + [_compared_row("tested", one) for one in log.tested]
     skipped = f", {log.skipped_lines} bad lines left out" if log.skipped_lines else ""
-    title = f"{log.title}: {log.requests} requests at {log.rate_rps:.2g} a second{skipped}"
+    rate = f"at {log.rate_rps:.2g} a second" if log.rate_rps is not None else "all at once"
+    title = f"{log.title}: {log.requests} requests {rate}{skipped}"
     return [f"{title}; fitted: {log.part}; {log.preemptions} preemptions simulated", *_aligned(head, rows)]
 
 

@@ -7,7 +7,7 @@ the engine's settings. How a log is replayed is the caller's: this package knows
 from serving.profiles.fitting.document import gpu_named, profile_document
 from serving.profiles.fitting.fit import Fit, FitSettings, Replayer, ReplayTimes, TestedRun, fit
 from serving.profiles.fitting.parts import PARTS, Part, PartName
-from serving.profiles.fitting.request_log import RequestLog, Run, read_run
+from serving.profiles.fitting.request_log import RequestLog, Run, rate_in_words, read_run
 from serving.profiles.fitting.score import MEASURES, STATISTICS, Comparison
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "fit",
     "gpu_named",
     "profile_document",
+    "rate_in_words",
     "read_run",
 ]

@@ -12,7 +12,7 @@ from textwrap import fill
 from serving.batching import Curve, StepTimeModel
 from serving.profiles.fitting.engine_facts import EngineFacts
 from serving.profiles.fitting.fit import Fit, TestedRun
-from serving.profiles.fitting.request_log import Run
+from serving.profiles.fitting.request_log import Run, rate_in_words
 from serving.profiles.shapes import ModelShape, shape_named
 
 _WIDTH = 118
@@ -75,7 +75,7 @@ def quoted(text: str) -> str:
 def _source(runs: list[Run], found: Fit, shape: ModelShape | None) -> str:
     facts = runs[0].facts
     logs = "; ".join(
-        f"{one.title}, {one.requests} requests at {one.rate_rps:.2g} a second, fitted on {one.part}"
+        f"{one.title}, {one.requests} requests {rate_in_words(one.rate_rps)}, fitted on {one.part}"
         for one in found.runs
     )
     numbers = ", ".join(f"{name} {value:g}" for name, value in found.parameters.rounded().items())

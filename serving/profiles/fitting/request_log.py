@@ -45,10 +45,15 @@ class RequestLog:
         return len(self.arrival_s)
 
     @property
-    def rate_rps(self) -> float:
-        """Mean rate of arrival; infinite when all came at once."""
+    def rate_rps(self) -> float | None:
+        """Mean rate of arrival; None when all came at once."""
         span = float(self.arrival_s[-1])
-        return len(self) / span if span > 0 else math.inf
+        return len(self) / span if span > 0 else None
+
+
+def rate_in_words(rate_rps: float | None) -> str:
+    """How densely requests came."""
+    return f"at {rate_rps:.2g} a second" if rate_rps is not None else "all at once"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

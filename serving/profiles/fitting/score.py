@@ -6,7 +6,7 @@ because queueing multiplies small errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +64,6 @@ def compare(
     return found
 
 
-def worst(comparisons: list[Comparison], *statistics_wanted: str, measure: str | None = None) -> float:
+def worst(comparisons: Sequence[Comparison], *statistics_wanted: str) -> float:
     """The greatest error either way, as a share."""
-    errors = [
-        abs(one.error) for one in comparisons if one.statistic in statistics_wanted and measure in (None, one.measure)
-    ]
-    return max(errors, default=0.0)
+    return max((abs(one.error) for one in comparisons if one.statistic in statistics_wanted), default=0.0)

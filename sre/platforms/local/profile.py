@@ -143,12 +143,12 @@ class FitOptions:
 
 def fit_profile(options: FitOptions, *, on_progress: Callable[[str], None]) -> ProfileFit:
     """Fit a profile to logs of one engine. Raises SreError for bad logs, one line a fault."""
-    from serving.profiles.fitting import FitSettings, Part, fit, profile_document, read_run
+    from serving.profiles.fitting import FitSettings, Part, fit, profile_document, rate_in_words, read_run
 
     with serving_errors_as_ours():
         runs = [read_run(path, kv_blocks=options.kv_blocks, skip_bad=options.skip_bad) for path in options.logs]
         for run in runs:
-            on_progress(f"{run.title}: {len(run.log)} requests at {run.log.rate_rps:.2g} a second, {run.facts.gpu}")
+            on_progress(f"{run.title}: {len(run.log)} requests {rate_in_words(run.log.rate_rps)}, {run.facts.gpu}")
         found = fit(runs, FitSettings(Part(options.part, options.share)), replay, on_progress=on_progress)
     return ProfileFit(
         name=options.name,

@@ -73,6 +73,11 @@ def test_a_folder_or_the_name_without_its_ending_is_enough(tmp_path: Path) -> No
     assert len(read_run(tmp_path).log) == len(read_run(tmp_path / "x").log) == 30
 
 
+def test_requests_that_all_come_at_once_have_no_rate(tmp_path: Path) -> None:
+    log = read_run(written(tmp_path, [json.dumps(row(n, arrival_time=1_700_000_000.0)) for n in range(30)])).log
+    assert log.rate_rps is None
+
+
 def test_the_only_settings_in_the_folder_will_do(tmp_path: Path) -> None:
     (written(tmp_path).parent / "x_meta.json").rename(tmp_path / "meta.json")
     assert read_run(tmp_path).facts.path == tmp_path / "meta.json"
