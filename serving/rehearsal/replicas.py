@@ -72,6 +72,7 @@ class Replicas:
         self._clock = clock
         self._pids = pids
         self._profile = _profile(spec.platform)
+        self._start_timeout_s = start_timeout_s(spec.platform)
         self._seats: dict[str, Seat] = {}
         self._proxies: dict[str, tuple[str, Proxy]] = {}
 
@@ -105,7 +106,7 @@ class Replicas:
             journal=self._journal,
             checks=StartChecks(self._live, self._answers, self._engine_phases, self._stub_created),
             now=self._clock.unix,
-            start_timeout_s=start_timeout_s(spec),
+            start_timeout_s=self._start_timeout_s,
         )
 
     # addresses

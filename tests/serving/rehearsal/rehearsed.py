@@ -1,4 +1,4 @@
-"""A small platform, rehearsed: three replicas, a few requests a second, twelve virtual seconds of load."""
+"""A small platform, rehearsed: three replicas, a few requests a second, eight virtual seconds of load."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ EPOCH = 1_800_000_000.0
 SEED = 3
 
 
-def schedule(*, rate_rps=3.0, duration_s=12.0, seed=SEED):
+def schedule(*, rate_rps=3.0, duration_s=8.0, seed=SEED):
     lengths = {"median": 60, "sigma": 0.2, "min": 16, "max": 128}
     plan = {
         "url": "http://127.0.0.1:1",

@@ -18,9 +18,9 @@ AGAIN = "from tests.serving.rehearsal.test_rehearsal_determinism import digest, 
 
 async def trouble(platform):
     """Something of everything that involves chance, order or time."""
-    storm = platform.offer(Offer("surge", rate_rps=5.0, output_tokens=40))
-    leavers = platform.offer(Offer("hang-up", rate_rps=3.0))
-    platform.offer(Offer("retry", clients=4, attempts=3, timeout_s=0.3))
+    storm = platform.offer(Offer("surge", rate_rps=3.0, output_tokens=40))
+    leavers = platform.offer(Offer("hang-up", rate_rps=2.0, output_tokens=40))
+    platform.offer(Offer("retry", clients=2, attempts=3, timeout_s=0.3))
     platform.crash("llm-0")
     platform.network("llm-1", NetworkRules(delay_s=0.02, jitter_s=0.01, loss_ratio=0.05, seed=1))
     await platform.sleep(2)
@@ -38,6 +38,7 @@ def troubled():
     """Cut short at the end, so that requests are cancelled as well."""
     return rehearsed(
         trouble,
+        load=schedule(duration_s=9.0),
         pace=Pace(warmup_s=1.0, tail_s=0.2),
         autoscale="serving/deploy/autoscaling/hpa-slo.yaml",
         autoscale_clock_factor=15.0,

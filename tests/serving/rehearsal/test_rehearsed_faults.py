@@ -199,7 +199,7 @@ def test_a_bad_version_errs_from_its_restart_on_and_is_ejected(rehearse):
         await platform.drain("llm-1", grace_s=2.0, restart=True)
         await platform.sleep(9)
 
-    bad = rehearse(script)
+    bad = rehearse(script, load=schedule(duration_s=12.0))
     assert bad.events("replica_drained", "llm-1")
     assert "error" in {line["reason"] for line in bad.log("replica_down", "llm-1")}
     assert set(bad.outcomes) == {"ok"}

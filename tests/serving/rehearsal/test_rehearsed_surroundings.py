@@ -146,7 +146,7 @@ def test_a_stopped_or_crashing_recorder_leaves_a_hole_in_the_samples(rehearse):
 
 def test_a_surge_is_scaled_out_by_the_autoscaler_unless_that_is_stopped(rehearse):
     policy = {"autoscale": "serving/deploy/autoscaling/hpa-slo.yaml", "autoscale_clock_factor": 15.0, "max_replicas": 4}
-    surge = Offer("surge", rate_rps=30.0, prompt_tokens=100, output_tokens=200)
+    surge = Offer("surge", rate_rps=10.0, prompt_tokens=100, output_tokens=100)
 
     def surging(*, stopped):
         async def script(platform):
@@ -160,10 +160,10 @@ def test_a_surge_is_scaled_out_by_the_autoscaler_unless_that_is_stopped(rehearse
 
         return script
 
-    helped = rehearse(surging(stopped=False), load=schedule(duration_s=6), replicas=1, **policy)
+    helped = rehearse(surging(stopped=False), load=schedule(duration_s=6), replicas=1, time_scale=8.0, **policy)
     assert helped.events("scaled")
     assert {line["event"] for line in helped.played.autoscaler_log} == {"decision"}
-    alone = rehearse(surging(stopped=True), load=schedule(duration_s=6), replicas=1, **policy)
+    alone = rehearse(surging(stopped=True), load=schedule(duration_s=6), replicas=1, time_scale=8.0, **policy)
     assert [at for at in alone.events("scaled") if at < 5] == []
 
 
