@@ -9,7 +9,7 @@ from typing import Any
 
 from sre.incidents.codec import encode
 from sre.platforms.simulation import ClassService, Simulation, SimulationSummary
-from sre.reports.simulation.model import FaultStory, SimulationReport
+from sre.reports.simulation.model import FaultStory, SimulationReport, budget_share_of_period
 from sre.reports.simulation.money import SimulatedBill
 from sre.slo.model import SloResult
 
@@ -36,7 +36,7 @@ def report_json(report: SimulationReport, *, curves: bool) -> dict[str, Any]:
         "cost": None if report.bill is None else bill_json(report.bill),
         "no_cost_reason": report.no_bill or None,
         "clock_factor": report.clock_factor,
-        "slos": [_slo(result) for result in report.results],
+        "slos": [_slo(result, report.clock_factor) for result in report.results],
         "alerts": [asdict(alert) for alert in report.alerts],
         "faults": [
             {**asdict(fault), **_story(story)} for fault, story in zip(simulation.faults, report.stories, strict=True)
@@ -85,7 +85,7 @@ def _amount(value: Decimal | None) -> str | None:
     return None if value is None else f"{value:.12f}".rstrip("0").rstrip(".") or "0"
 
 
-def _slo(result: SloResult) -> dict[str, Any]:
+def _slo(result: SloResult, clock_factor: float) -> dict[str, Any]:
     return {
         "name": result.slo.name,
         "title": result.slo.title,
@@ -97,6 +97,7 @@ def _slo(result: SloResult) -> dict[str, Any]:
         "met": result.met,
         "no_data_reason": result.no_data_reason,
         "burn": None if result.error_ratio is None else result.error_ratio / result.slo.budget,
+        "budget_share_of_period": budget_share_of_period(result, clock_factor),
     }
 
 

@@ -14,6 +14,15 @@ SOURCE = "simulated"
 """What the source of samples is called: it stands beside every figure of an SLO."""
 
 
+def budget_share_of_period(result: SloResult, clock_factor: float) -> float | None:
+    """The part of a whole period's error budget that the run would have spent, its time counted `clock_factor` times;
+    None without events.
+    """
+    if result.error_ratio is None:
+        return None
+    return result.error_ratio / result.slo.budget * (result.end - result.start) * clock_factor / result.slo.period_s
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledAlert:
     """An alert with the fault that it is about, None for none, and how long after its begin it fired."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sre.platforms.simulation import ClassService
 from sre.reports.formats import NOT_AVAILABLE, count, money, multiple, percent, plural, seconds, target
-from sre.reports.simulation.model import LabelledAlert, SimulationReport
+from sre.reports.simulation.model import LabelledAlert, SimulationReport, budget_share_of_period
 from sre.reports.table import Row, Table, table
 
 _CLASS_HEAD = (
@@ -23,7 +23,17 @@ _CLASS_HEAD = (
     ">p99",
     "outcomes",
 )
-_SLO_HEAD = ("objective", ">target", ">good", ">total", ">error ratio", ">of budget", ">peak burn", "alerts")
+_SLO_HEAD = (
+    "objective",
+    ">target",
+    ">good",
+    ">total",
+    ">error ratio",
+    ">of budget",
+    ">of period",
+    ">peak burn",
+    "alerts",
+)
 _FAULT_HEAD = ("fault", "target", ">from", ">to", ">failed", ">degraded", ">detected", ">paged", ">recovered", ">reset")
 _COST_HEAD = ("cost", ">amount", ">share", "what it is")
 
@@ -81,13 +91,17 @@ def slo_table(report: SimulationReport) -> Table:
                     count(result.total) if ratio is not None else NOT_AVAILABLE,
                     percent(ratio, 3),
                     multiple(None if ratio is None else ratio / result.slo.budget),
+                    percent(budget_share_of_period(result, report.clock_factor)),
                     multiple(max(peaks, default=None)),
                     told or ("none" if ratio is not None else result.no_data_reason or NOT_AVAILABLE),
                 )
             )
         )
     clock = "in production time" if report.clock_factor == 1 else f"on a clock {report.clock_factor:g} times as fast"
-    notes = (f"Evaluated from the simulated samples, alert windows {clock}. Of budget: error ratio / allowed ratio.",)
+    notes = (
+        f"Evaluated from the simulated samples, alert windows {clock}. Of budget: error ratio / allowed ratio; of "
+        "period: what the run took of a whole period's budget.",
+    )
     empty = "No SLO was evaluated: no document, or no samples were kept."
     return table("slos", "Objectives", _SLO_HEAD, rows, notes=notes if rows else (), empty=empty)
 

@@ -19,7 +19,7 @@ from sre.platforms.simulation import EPOCH, GpuTime, Simulation
 from sre.reports.manifest import verify
 from sre.reports.simulation.json_file import report_json
 from sre.reports.simulation.judge import client_records
-from sre.reports.simulation.model import SimulationReport
+from sre.reports.simulation.model import SimulationReport, budget_share_of_period
 from sre.reports.simulation.money import bill_of
 from sre.reports.simulation.page import render
 from sre.reports.simulation.samples import source_of
@@ -35,6 +35,17 @@ def test_objectives_are_evaluated_from_the_simulated_samples(report: SimulationR
     assert by_name["availability"].source == "simulated"
     assert by_name["availability"].total > 1000
     assert by_name["goodput"].error_ratio is not None
+
+
+def test_a_run_takes_its_part_of_the_periods_budget(report: SimulationReport) -> None:
+    result = next(one for one in report.results if one.slo.name == "goodput")
+    assert result.error_ratio is not None
+
+    share = budget_share_of_period(result, 60.0)
+
+    burn = result.error_ratio / result.slo.budget
+    assert share == pytest.approx(burn * 120 * 60 / result.slo.period_s)
+    assert budget_share_of_period(replace(result, error_ratio=None), 60.0) is None
 
 
 def test_an_alert_belongs_to_the_fault_that_had_begun(report: SimulationReport) -> None:
