@@ -12,10 +12,12 @@ from sre.cli.options import Json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.table import Table
+
     from sre.gameday.measure.report import Surroundings
     from sre.reports.performance.json_file import Recorded
     from sre.reports.performance.model import PerformanceReport, RunOptions
-    from sre.reports.performance.verify import Verified
+    from sre.reports.performance.verify import Check, Verified
 
 OUT = Path("reports/performance")
 STATE_DIR = Path(".sre/performance")
@@ -166,25 +168,35 @@ def _as_json(path: Path, found: Verified) -> dict[str, Any]:
 def _show(path: Path, found: Verified) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from sre.reports.performance.verify import rules
 
     console = Console(highlight=False)
-    shown = [check for check in found.checks if check.verdict not in ("same",)]
-    if shown:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("figure", "origin", "then", "now", "tolerance", "verdict"):
-            table.add_column(name, overflow="fold")
-        for check in sorted(shown, key=lambda one: not one.is_bad):
-            verdict = f"[red]{check.verdict}[/red]" if check.is_bad else check.verdict
-            why = f" ({escape(check.why)})" if check.why else ""
-            cells = (check.name, check.origin, check.before, check.now, check.tolerance)
-            table.add_row(*(escape(cell) for cell in cells), f"{verdict}{why}")
-        console.print(table)
-    for name, tolerance in rules():
+    heads = ("section", "origin", "figures", "same", "within", "outside", "missing", "new", "not compared")
+    console.print(_grid(heads, [list(map(str, row)) for row in found.by_section()]))
+    moved = sorted((check for check in found.checks if check.verdict != "same"), key=lambda one: not one.is_bad)
+    if moved:
+        rows = [[one.name, one.origin, one.before, one.now, one.tolerance, _verdict_words(one)] for one in moved]
+        console.print(_grid(("figure", "origin", "then", "now", "tolerance", "verdict"), rows))
+    for name, tolerance in rules({check.origin for check in found.checks}):
         console.print(f"[dim]{name}: {tolerance.words} ({escape(tolerance.reason)})[/dim]", soft_wrap=True)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(found.counts().items()))
     console.print(
         f"[bold]{'holds' if found.ok else 'does not hold'}[/bold]  {escape(str(path))}: {counts}", soft_wrap=True
     )
+
+
+def _verdict_words(check: Check) -> str:
+    return f"{check.verdict} ({check.why})" if check.why else check.verdict
+
+
+def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table

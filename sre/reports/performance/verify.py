@@ -7,10 +7,10 @@ since what disturbs a run disturbs both sides of a ratio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from sre.reports.formats import NOT_AVAILABLE
 from sre.reports.performance.json_file import Recorded, RecordedFigure, rounded
@@ -18,6 +18,7 @@ from sre.reports.performance.model import Figure, Kind, OriginKind, PerformanceR
 from sre.reports.performance.view import words_of
 
 Verdict = Literal["same", "within", "outside", "missing", "new", "not compared"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 BAD: frozenset[Verdict] = frozenset({"outside", "missing"})
 
 
@@ -96,6 +97,13 @@ class Verified:
     def bad(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if check.is_bad)
 
+    def by_section(self) -> list[tuple[str | int, ...]]:
+        """(section, origin, figures, then how many of each verdict in the order of VERDICTS)."""
+        rows: dict[tuple[str, OriginKind], list[Verdict]] = {}
+        for check in self.checks:
+            rows.setdefault((check.name.split("/")[0], check.origin), []).append(check.verdict)
+        return [(*key, len(found), *(found.count(verdict) for verdict in VERDICTS)) for key, found in rows.items()]
+
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for check in self.checks:
@@ -123,10 +131,13 @@ def tolerance_of(origin: OriginKind, kind: Kind, *, few: bool = False) -> Tolera
     return COMPARED if origin == "compared" else MEASURED[kind]
 
 
-def rules() -> Sequence[tuple[str, Tolerance]]:
-    """Every tolerance with its reason, for a reader."""
-    measured = [(f"measured {kind.replace('_', ' ')}", tolerance) for kind, tolerance in MEASURED.items()]
-    return (("simulated", EXACT), *measured, ("compared", COMPARED), ("quick, tails and ratios", FEW))
+def rules(origins: Collection[OriginKind] = ("measured", "simulated", "compared")) -> Sequence[tuple[str, Tolerance]]:
+    """The tolerances of figures of these origins, each with its reason, for a reader."""
+    found = [("simulated", EXACT)] if "simulated" in origins else []
+    if "measured" in origins:
+        found += [(f"measured {kind.removesuffix('_s').replace('_', ' ')}", rule) for kind, rule in MEASURED.items()]
+        found.append(("quick runs, tails and ratios", FEW))
+    return [*found, ("compared", COMPARED)] if "compared" in origins else found
 
 
 def _check(name: str, before: RecordedFigure, now: Figure | None, *, same_machine: bool, few: bool) -> Check:
@@ -152,7 +163,7 @@ def _verdict(before: RecordedFigure, now: Figure, tolerance: Tolerance, *, same_
         if before.origin == "simulated":
             return "outside", now.reason or before.reason
         return "not compared", now.reason or before.reason
-    return ("within", "") if tolerance.holds(before.value, value) else ("outside", tolerance.reason)
+    return ("within", "") if tolerance.holds(before.value, value) else ("outside", "")
 
 
 def _new(name: str, figure: Figure) -> Check:
