@@ -80,7 +80,7 @@ class _Player:
 
     def play(self, wanted: Sequence[Settings], fidelity: float) -> list[SweepPoint]:
         """The points of these settings, in their order."""
-        tasks = [Task(self.base, settings, self.duration_s, fidelity) for settings in wanted]
+        tasks = [Task(self.base, settings, self.duration_s, fidelity, Path.cwd()) for settings in wanted]
         found = self.store.found
         missing = [task for task in tasks if (task.settings, task.fidelity) not in found]
         done = itertools.count(len(tasks) - len(missing) + 1)

@@ -41,11 +41,7 @@ def _seed(text: str) -> int:
 
 def _policy(text: str) -> Path | None:
     """A file; `none` is a fleet of fixed size."""
-    if text == "none":
-        return None
-    if not Path(text).is_file():
-        raise ValueError("is no file: name a policy, or none")
-    return Path(text).resolve()
+    return None if text == "none" else Path(text)
 
 
 def _word(words: Sequence[str]) -> Callable[[str], str]:
@@ -94,18 +90,25 @@ def require_knobs(knobs: Sequence[Knob]) -> None:
 def _require_value(name: str, value: str) -> None:
     read = _whole if name in _PARALLEL else _FIELDS[name][1]
     try:
-        read(value)
+        found = read(value)
+        if isinstance(found, Path) and not found.is_file():
+            raise ValueError("is no file: name a policy, or none")
     except ValueError as error:
         raise SreError(f"--vary {name}: {value!r}: {error}") from error
 
 
-def changed(base: SimulationRequest, settings: Settings) -> SimulationRequest:
-    """The request with these settings. Raises SreError where a profile has no such parallelism."""
+def changed(base: SimulationRequest, settings: Settings, folder: Path = Path()) -> SimulationRequest:
+    """The request with these settings, whose paths are relative to `folder`.
+
+    Raises SreError where a profile has no such parallelism.
+    """
     request = base
     for name, value in settings:
         if name not in _PARALLEL:
             field, read = _FIELDS[name]
-            request = replace(request, **{field: read(value)})
+            found: Any = read(value)
+            found = folder / found if isinstance(found, Path) else found
+            request = replace(request, **{field: found})
             if name == "workload":
                 request = replace(request, trace=None)
             if (name, value) == ("policy", "none"):

@@ -12,12 +12,15 @@ from sre.platforms.simulation import SimulationRequest, SimulationSummary, Sweep
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`base` with `settings`, over the first `fidelity` of `duration_s`."""
+    """`base` with `settings`, over the first `fidelity` of `duration_s`. Paths are relative to `folder`, absolute itself:
+    it may be played on another machine with the same files.
+    """
 
     base: SimulationRequest
     settings: Settings
     duration_s: float
     fidelity: float = 1.0
+    folder: Path = Path()
 
     def failed(self, reason: str) -> SweepPoint:
         return SweepPoint(self.settings, "failed", None, reason, self.fidelity)
@@ -26,7 +29,7 @@ class Task:
 def play(task: Task) -> SweepPoint:
     """Never raises but for an interruption: a configuration that cannot be is a result too."""
     try:
-        summary = _summary(replace(changed(task.base, task.settings), keep_samples=False), task)
+        summary = _summary(replace(_placed(task), keep_samples=False), task)
     except SreError as error:
         return task.failed(" ".join(str(error).split()))
     except MemoryError:
@@ -34,6 +37,16 @@ def play(task: Task) -> SweepPoint:
     except Exception as error:  # noqa: BLE001  (kept and named, so that the rest of the sweep goes on)
         return task.failed(f"crashed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     return SweepPoint(task.settings, "simulated", summary, "", task.fidelity)
+
+
+def _placed(task: Task) -> SimulationRequest:
+    """The request, its paths absolute."""
+    request = changed(task.base, task.settings, task.folder)
+    files = {name: getattr(request, name) for name in ("scenario", "trace", "policy", "price_book")}
+    placed = {name: task.folder / path for name, path in files.items() if path is not None}
+    if request.profile is not None and request.profile.endswith((".yaml", ".yml")):
+        placed["profile"] = str(task.folder / request.profile)
+    return replace(request, **placed)
 
 
 def _summary(request: SimulationRequest, task: Task) -> SimulationSummary:
