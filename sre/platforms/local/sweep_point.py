@@ -12,8 +12,9 @@ from sre.platforms.simulation import SimulationRequest, SimulationSummary, Sweep
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`base` with `settings`, over the first `fidelity` of `duration_s`. Paths are relative to `folder`, absolute itself:
-    it may be played on another machine with the same files.
+    """`base` with `settings`, over the first `fidelity` of `duration_s`.
+
+    Paths are relative to `folder`, an absolute one: it may be played on another machine with the same files.
     """
 
     base: SimulationRequest
