@@ -13,15 +13,12 @@ import numpy as np
 
 from serving.errors import BadInput
 from serving.loadgen.arrivals import lognormal_lengths
-from serving.loadgen.model import TraceRow
 from serving.loadgen.plan import LengthPlan
-from serving.loadgen.traces import read_trace
 from serving.simulator.columns import Workload
 from serving.simulator.model import NS
+from serving.simulator.trace_workload import trace_traffic
 
 MAX_REQUESTS = 2_000_000
-_JITTER_S = 10.0
-_NEIGHBOURS = 50
 _LOW_SHARE = 0.25
 _BURSTS = (0.18, 0.40, 0.62, 0.84)
 _BURST_FACTOR, _BURST_EDGE, _BURST_TOP = 1.8, 0.01, 0.04
@@ -115,38 +112,11 @@ def thickened(path: Path, *, rate_rps: float | None, duration_s: float | None, s
     """A trace on its own clock, each request repeated until the mean rate is `rate_rps` (absent: as it is).
 
     The load generator squeezes a trace to raise its rate; an hour squeezed into six minutes leaves an autoscaler no
-    time to act. Here more users with the same habits come: a copy arrives within 10 s of its original, with the
-    lengths of one of the 50 requests around it. Bursts keep their shape and length at a higher rate.
+    time to act. Here more users with the same habits come (`trace_workload`): bursts keep their shape and length.
     """
-    rows = read_trace(path, span_s=duration_s)
-    span_s = duration_s or math.ceil(rows[-1].at_s + 1)
-    own_rps = len(rows) / span_s
-    copies = 1.0 if rate_rps is None else rate_rps / own_rps
-    _require_size(len(rows) * copies)
-    rng = random.Random(f"{seed}/thicken")  # noqa: S311
-    arrivals = sorted(
-        (_copy(rows, index, first=copy == 0, span_s=span_s, rng=rng) for index, copy in _repeats(rows, copies, rng)),
-        key=lambda arrival: arrival.at_ns,
-    )
-    title = f"trace {path.name}, {own_rps:.2f} requests/s of its own, thickened {copies:.3g} times, seed {seed}"
-    return Traffic(title, span_s, tuple(arrivals))
-
-
-def _repeats(rows: Sequence[TraceRow], copies: float, rng: random.Random) -> list[tuple[int, int]]:
-    """(row, number of the copy) so that each row comes `copies` times on average."""
-    whole, part = int(copies), copies - int(copies)
-    counts = [whole + (rng.random() < part) for _ in rows]
-    return [(index, copy) for index, count in enumerate(counts) for copy in range(count)]
-
-
-def _copy(rows: Sequence[TraceRow], index: int, *, first: bool, span_s: float, rng: random.Random) -> Arrival:
-    row = rows[index]
-    if first:
-        return Arrival(round(row.at_s * NS), row.prompt_tokens, row.output_tokens)
-    low, high = max(0, index - _NEIGHBOURS // 2), min(len(rows), index + _NEIGHBOURS // 2)
-    lengths = rows[rng.randrange(low, high)]
-    at_s = min(max(0.0, row.at_s + rng.uniform(-_JITTER_S, _JITTER_S)), span_s - 1e-6)
-    return Arrival(round(at_s * NS), lengths.prompt_tokens, lengths.output_tokens)
+    read = trace_traffic(path, rate_rps=rate_rps, duration_s=duration_s, seed=seed)
+    arrivals = tuple(Arrival(round(row.at_s * NS), row.prompt_tokens, row.output_tokens) for row in read.rows)
+    return Traffic(read.title, read.duration_s, arrivals)
 
 
 def _require_size(requests: float) -> None:
