@@ -49,7 +49,9 @@ from sre.reports.performance.service_sections import (
 PARALLEL_MODEL, PARALLEL_GPU, PARALLEL_GPUS = "Llama-3-70B", "H100-80GB", 8
 POLICY_RPS = 30.0
 _RESTART_S = 3.5
-"""A restart of a local replica where none was measured (docs/benchmarks.md: platform up with one replica)."""
+"""What the simulator is told of a restart of a local replica (docs/benchmarks.md: platform up with one replica). Never
+the measured one: what is simulated depends on nothing that was measured, or it could not be made again.
+"""
 _NO_GPUS = "measured: parallel GPUs are not emulated by processes, and this report knows no platform that has them"
 _NO_HOUR = (
     "measured: in real time a policy needs hours; `sre up --autoscale-clock` quickens its windows, but neither the "
@@ -217,16 +219,16 @@ def failover(asked: Asked) -> Section:
     requests = round(FAILOVER_RPS * sizes.failover_s)
     offer = class_offer(FAILOVER_CLASS, FAILOVER_RPS, requests, fleet=fleet, seed=asked.options.seed)
     kill_after_s = sizes.kill_after_s * fleet.time_scale
+    simulated = simulated_failover(fleet, offer, kill_after_s=kill_after_s, restart_s=_RESTART_S)
     measured = None
     if asked.options.measured:
         measured = measured_failover(asked.bench, fleet, offer, kill_after_s=kill_after_s)
-    restart_s = _RESTART_S if measured is None or measured.recovery_s is None else measured.recovery_s
-    simulated = simulated_failover(fleet, offer, kill_after_s=kill_after_s, restart_s=restart_s)
     return failover_section(
         measured,
         simulated,
         asked.origins(f"Triton and gateway, {FAILOVER_REPLICAS} replicas"),
         replicas=FAILOVER_REPLICAS,
+        restart_s=_RESTART_S,
         time_scale=asked.options.time_scale,
     )
 

@@ -71,7 +71,13 @@ def _phases(key: str, title: str, phases: Mapping[str, float], origin: Origin) -
 
 
 def failover_section(
-    measured: Failover | None, simulated: Failover | None, origins: Origins, *, replicas: int, time_scale: float
+    measured: Failover | None,
+    simulated: Failover | None,
+    origins: Origins,
+    *,
+    replicas: int,
+    restart_s: float,
+    time_scale: float,
 ) -> Section:
     """One of several replicas killed under load."""
     sides = (("measured", origins.measured, measured), ("simulated", origins.simulated, simulated))
@@ -94,8 +100,8 @@ def failover_section(
             "of faults. Gap: the longest wait between two tokens of each request that was under way then.",
             "Lost tokens: asked for and never received. Computed again: the prompts and tokens of streams that went on "
             "elsewhere. Recovery: from the kill until that replica served again.",
-            "The simulator is told how long a restart takes (the measured one where there is one); it models no "
-            "restart of an operating system's process.",
+            f"The simulator is told that a restart takes {seconds(restart_s)}: it models no process of an operating "
+            "system, and what it says depends on nothing that was measured.",
             *stretch_words(time_scale),
         ),
     )
