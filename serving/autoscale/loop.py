@@ -17,7 +17,7 @@ from serving.autoscale.config import AutoscaleConfig
 from serving.autoscale.controller import Autoscaler, Decision
 from serving.autoscale.exporter import AutoscalerMetrics
 from serving.autoscale.model import Policy
-from serving.autoscale.promql import parse_simple
+from serving.autoscale.promql import from_scrape, parse_simple
 from serving.autoscale.scrape import BusyShare, scrape
 from serving.autoscale.signals import GPU_UTILIZATION, Snapshot, Unavailable
 from serving.autoscale.supervisor import FleetState
@@ -124,18 +124,11 @@ class Loop:
         url = self.config.prometheus_url or (state.prometheus.url if state.prometheus else None)
         answers: Answers = {}
         for query in {metric.query for metric in self.policy.metrics if metric.query is not None}:
-            answers[query] = await self.around.query(url, query) if url else _from_scrape(query, snapshot)
+            answers[query] = await self.around.query(url, query) if url else from_scrape(query, snapshot)
         return answers
 
     def _say(self, event: str, **fields: Any) -> None:
         self.log(json.dumps({"at": round(self.now(), 3), "event": event, **fields}))
-
-
-def _from_scrape(query: str, snapshot: Snapshot) -> float | Unavailable | None:
-    try:
-        return parse_simple(query).value(snapshot)
-    except BadInput as error:
-        return Unavailable(str(error))
 
 
 def describe(decision: Decision) -> dict[str, Any]:

@@ -59,6 +59,14 @@ def parse_simple(query: str) -> SimpleQuery:
     return SimpleQuery(selector[1], matchers, aggregated[1] if aggregated else None)
 
 
+def from_scrape(query: str, snapshot: Snapshot) -> float | Unavailable | None:
+    """A query's value in one scrape, as without Prometheus; None for an empty result."""
+    try:
+        return parse_simple(query).value(snapshot)
+    except BadInput as error:
+        return Unavailable(str(error))
+
+
 def _matchers(text: str) -> tuple[LabelMatcher, ...] | None:
     found: list[LabelMatcher] = []
     at = 0

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 
 from serving.autoscale.controller import Autoscaler, Decision
 from serving.autoscale.model import Pod, Policy
-from serving.autoscale.promql import parse_simple
-from serving.autoscale.signals import Snapshot, Unavailable
-from serving.errors import BadInput
+from serving.autoscale.promql import from_scrape
+from serving.autoscale.signals import Snapshot
 from serving.simulator.agenda import SYNC, Agenda
 from serving.simulator.gateway import Gateway
 from serving.simulator.member import Member
@@ -21,14 +20,7 @@ from serving.simulator.scrape import Scraper
 
 def decide(autoscaler: Autoscaler, pods: Sequence[Pod], seen: Snapshot, *, now_s: float) -> Decision:
     """What the autoscaler makes of one scrape; queries are answered from it, as in the live loop without Prometheus."""
-    return autoscaler.decide(pods, seen, evaluate=lambda query: _answer(query, seen), now=now_s)
-
-
-def _answer(query: str, seen: Snapshot) -> float | Unavailable | None:
-    try:
-        return parse_simple(query).value(seen)
-    except BadInput as error:
-        return Unavailable(str(error))
+    return autoscaler.decide(pods, seen, evaluate=lambda query: from_scrape(query, seen), now=now_s)
 
 
 class Scaling:
