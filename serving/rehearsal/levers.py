@@ -113,7 +113,8 @@ class Levers:
 
     def session(self) -> VirtualSession:
         """Clients of the gateway."""
-        return VirtualSession(self._site.reach, trip_s=2 * self._site.spec.latencies.client_s)
+        spec = self._site.spec
+        return VirtualSession(self._site.reach, trip_s=2 * spec.latencies.client_s, headers=spec.client_headers)
 
     # processes
 

@@ -57,7 +57,7 @@ class Latencies:
 @dataclass(frozen=True, slots=True)
 class VirtualSpec:
     """The platform to rehearse on. `gateway` are keys of `gateway.json` that replace what the supervisor would write;
-    `zones` names the zone of a replica where that is known.
+    `zones` names the zone of a replica where that is known; `client_headers` are what clients send, a key for instance.
     """
 
     platform: PlatformSpec
@@ -65,6 +65,7 @@ class VirtualSpec:
     starts: Starts = Starts()
     latencies: Latencies = Latencies()
     zones: Mapping[str, str] = field(default_factory=dict)
+    client_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

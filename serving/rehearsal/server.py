@@ -15,7 +15,7 @@ from typing import Protocol
 from serving.engine.cold_start import INJECTED_PHASE
 from serving.engine.events import Ended, Event, Token
 from serving.engine.faults import Faults, why_no_load
-from serving.errors import BadInput, ServingError
+from serving.errors import BadInput
 from serving.gateway.errors import ReplicaFailed
 from serving.gateway.model import Finish, Piece
 from serving.gateway.wire import failure_of
@@ -240,9 +240,3 @@ class _Receiver:
                 return ReplicaFailed("error", "the stream ended without a finish reason")
             case Ended(error):
                 return failure_of(str(error))
-
-
-class NotThere(ServingError):  # noqa: N818  (reads as a sentence)
-    """Nobody answers there yet, or any more."""
-
-    exit_code = 1

@@ -120,9 +120,9 @@ class Wire:
         return stream
 
     async def close(self) -> None:
-        self._disconnect()
         for stream in list(self._streams):
             stream.cancel()
+        self._disconnect()
 
     def hang_up(self, stream: VirtualStream) -> None:
         if self._forget(stream) and self._server is not None:

@@ -5,6 +5,8 @@ The levers are those of `VirtualPlatform` (serving/rehearsal/model.py); nothing 
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,8 @@ from typing import Any
 from serving.engine.faults import NO_FAULTS, Faults
 from serving.fleet.model import PlatformSpec
 from serving.loadgen.model import RequestRecord
-from serving.loadgen.plan import Plan
+from serving.loadgen.plan import Plan, parse_plan
 from serving.loadgen.schedule import build_schedule
-from serving.loadgen.workload import describe
 from serving.rehearsal.model import (
     Event,
     Inference,
@@ -26,6 +27,7 @@ from serving.rehearsal.model import (
     Offered,
     OnScrape,
     Pace,
+    PageMode,
     Played,
     ReplicaView,
     Script,
@@ -49,6 +51,7 @@ __all__ = [
     "Offered",
     "OnScrape",
     "Pace",
+    "PageMode",
     "Played",
     "ReplicaView",
     "RequestRecord",
@@ -56,8 +59,6 @@ __all__ = [
     "Starts",
     "VirtualPlatform",
     "VirtualSpec",
-    "engine_faults",
-    "offered_load",
     "rehearse",
 ]
 
@@ -74,40 +75,33 @@ def rehearse(
 ) -> Played:
     """Play `script` against `platform` under `load`, a plan as `sre.gameday.prepare.load_plan` makes it.
 
-    `more` are further fields of `VirtualSpec` (gateway, starts, latencies, zones). `epoch` is the virtual clock's first
-    moment, Unix seconds. Raises SreError; what `script` raises passes through.
+    `more` are further fields of `VirtualSpec` (gateway, starts, latencies, zones, client_headers). `epoch` is the
+    virtual clock's first moment, Unix seconds. Raises SreError; what `script` raises passes through.
     """
     with serving_errors_as_ours():
         plan = _plan(load)
-        spec = VirtualSpec(platform=platform, **more)
+        if plan.concurrency is not None:
+            raise SreError("rehearsal: a closed loop (concurrency) cannot be rehearsed: give a rate")
+        spec = VirtualSpec(platform=platform, **{"client_headers": _key(plan), **more})
         paced = replace(pace, load_timeout_s=plan.timeout_s)
         return play(spec, build_schedule(plan), script, seed=plan.seed, epoch=epoch, on_scrape=on_scrape, pace=paced)
 
 
-def offered_load(load: Mapping[str, Any]) -> Any:
-    """What the plan offers, in numbers and lines, as `workload.json` has it before a run."""
-    with serving_errors_as_ours():
-        plan = _plan(load)
-        return describe(plan, build_schedule(plan))
-
-
-def engine_faults(keys: Mapping[str, Any]) -> Faults:
-    """The engine's control file (docs/contracts.md) as `set_faults` takes it. Raises SreError."""
-    from serving.engine.faults import parse_faults
-
-    with serving_errors_as_ours():
-        return parse_faults(_json(keys))
+def _key(plan: Plan) -> dict[str, str]:
+    """The headers with the load's API key, when it is to have one."""
+    if plan.api_key_env is None:
+        return {}
+    key = os.environ.get(plan.api_key_env)
+    if not key:
+        raise SreError(f"api_key_env: the environment variable {plan.api_key_env} is not set")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _plan(load: Mapping[str, Any]) -> Plan:
-    from serving.loadgen.plan import parse_plan
-
     return parse_plan(_json({**load, "out": str(load.get("out", Path()))}), where="plan of the load")
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    import json
-
     try:
         return json.dumps(dict(data))
     except (TypeError, ValueError) as error:

@@ -1,5 +1,7 @@
 """The load of a rehearsal is the drill's own: same schedule, same client, same records."""
 
+import hashlib
+
 import pytest
 
 from serving.errors import BadInput, EnvironmentLacks, ServingError
@@ -103,3 +105,15 @@ def test_replicas_that_start_too_slowly_are_no_platform():
     spec = VirtualSpec(PlatformSpec(replicas=1), starts=Starts(model_load_s=200.0))
     with pytest.raises(EnvironmentLacks, match="platform not ready after 90 s"):
         play(spec, schedule(), None, seed=1, epoch=EPOCH, on_scrape=lambda *_: None)
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("sre-ours", "ok"), ("sre-theirs", "invalid")])
+def test_clients_of_a_platform_with_tenants_need_their_key(tmp_path, key, outcome):
+    tenants = tmp_path / "tenants.yaml"
+    digest = hashlib.sha256(b"sre-ours").hexdigest()
+    tenants.write_text(f"tenants:\n  - name: us\n    key_sha256: [{digest}]\n")
+    spec = VirtualSpec(
+        PlatformSpec(replicas=1, tenants=str(tenants)), client_headers={"Authorization": f"Bearer {key}"}
+    )
+    played = play(spec, schedule(duration_s=2.0), None, seed=1, epoch=EPOCH, on_scrape=lambda *_: None)
+    assert {record.outcome for record in played.records} == {outcome}
