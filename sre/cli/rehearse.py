@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from sre.reports.page import Grid, Page
 
 DAY_S = 86_400
+TERSE = frozenset({"quantities", "comparison"})
 DULL = frozenset({"n/a", "0x", "0 %"})
-"""Cells that are left out of a terminal where a row has no others."""
+"""A row of these tables with no other cells is left out of a terminal."""
 
 
 def rehearse(
@@ -238,7 +239,7 @@ def _print(grid: Grid) -> None:
     typer.echo("")
     shown = [[cell.text for cell in row] for row in grid.rows]
     numeric = [index for index, column in enumerate(grid.columns) if column.numeric]
-    told = [row for row in shown if not numeric or {row[index] for index in numeric} - DULL]
+    told = [row for row in shown if grid.key not in TERSE or {row[index] for index in numeric} - DULL]
     rows = [[column.label for column in grid.columns], *told]
     widths = [max(len(row[index]) for row in rows) for index in range(len(grid.columns))]
     for row in rows:

@@ -101,11 +101,8 @@ async def _play(scene: Scene, command: Command, *, timeout_s: float) -> None:
     """The command, and the wait that it does itself: `drain` and `scale` return when they are done."""
     await scene.platform.sleep(scene.paces.command_s)
     words = command.words
-    if command.verb == "kill -CONT":
-        scene.recorder.resume(at=scene.now())
-        return
-    if command.verb == "kill -9":
-        scene.recorder.resume(at=scene.now() + scene.paces.recorder_start_s)
+    if command.verb in ("kill -CONT", "kill -9"):  # of a recorder that is stopped: it goes on, or its successor does
+        scene.platform.metrics("recorder", "true")
         return
     if command.verb == "sre scale":
         await scale_to(scene, int(words[2]), reason="runbook")

@@ -7,11 +7,10 @@ a drill. Nothing is written into reports/, no incident is kept, no runbook is pr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from sre.chaos.leases.ledger import Ledger
 from sre.chaos.leases.records import Run
@@ -33,7 +32,7 @@ from sre.gameday.rehearsal.timetable import AS_PLANNED, Timetable
 from sre.gameday.rotation import rotation_events
 from sre.gameday.run import BASELINE_S
 from sre.metrics.files import RecordedSamples
-from sre.platforms.local.rehearse import Event, Pace, Played, VirtualPlatform, rehearse
+from sre.platforms.local.rehearse import Pace, Played, VirtualPlatform, rehearse
 from sre.platforms.local.rehearsed_load import write_load
 from sre.platforms.processes import ProcessRef
 from sre.reports.model import DrillReport
@@ -90,10 +89,9 @@ def play(plan: Plan, room: Path) -> Rehearsal:
     folder.root.mkdir(parents=True)
     recorder = VirtualRecorder(room / "samples", interval_s=prepared.spec.scrape_interval_s)
     journal: dict[str, object] = {}
-    noted: list[dict[str, Any]] = []
 
     async def script(platform: VirtualPlatform) -> None:
-        scene = Scene(platform, recorder, plan.calibration.paces, noted)
+        scene = Scene(platform, recorder, plan.calibration.paces)
         await _played(plan, scene, folder, journal)
 
     played = rehearse(
@@ -107,7 +105,7 @@ def play(plan: Plan, room: Path) -> Rehearsal:
         latencies=plan.calibration.latencies,
     )
     recorder.close()
-    _leave(plan, played, room, journal, noted)
+    _leave(plan, played, room, journal)
     return _told(plan, played, folder)
 
 
@@ -130,13 +128,13 @@ async def _played(plan: Plan, scene: Scene, folder: DrillFolder, journal: dict[s
     journal.update(script.journal)
 
 
-def _leave(plan: Plan, played: Played, room: Path, journal: Mapping[str, object], noted: Sequence[Event]) -> None:
+def _leave(plan: Plan, played: Played, room: Path, journal: Mapping[str, object]) -> None:
     """The files of a drill, where a drill has them."""
     prepared, folder = plan.prepared, DrillFolder(plan.prepared.folder)
     write_load(folder.root, prepared.load, played.records, wall_s=played.ended_at - played.load_began_at)
     folder.journal.write_text(json.dumps(journal, default=str), encoding="utf-8")
     folder.chaos_log.write_text("", encoding="utf-8")
-    events = sorted((*played.events, *noted), key=lambda event: float(event["at"]))
+    events = sorted(played.events, key=lambda event: float(event["at"]))
     folder.events.write_text("".join(json.dumps(dict(event)) + "\n" for event in events), encoding="utf-8")
     start, end = played.load_began_at - BASELINE_S, played.ended_at
     RecordedSamples(room / "samples").extract(folder.samples, start=start, end=end)

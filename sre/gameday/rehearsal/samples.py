@@ -32,12 +32,12 @@ class VirtualRecorder:
         self._pending: list[Page] = []
         self._source = RecordedSamples(directory)
         self._newest_at = -math.inf
-        self._blind_until = -math.inf
+        self._is_blind = False
         directory.mkdir(parents=True, exist_ok=True)
 
     def scraped(self, page: Page) -> None:
         """One target's page of one tick. A tick is written when the next one begins, or when somebody reads."""
-        if page.at < self._blind_until:
+        if self._is_blind:
             return
         self._newest_at = page.at
         if self._pending and self._pending[0].at != page.at:
@@ -46,11 +46,11 @@ class VirtualRecorder:
 
     def pause(self) -> None:
         """Record nothing until `resume`."""
-        self._blind_until = math.inf
+        self._is_blind = True
 
-    def resume(self, *, at: float) -> None:
-        """Record again what is scraped from `at` on, Unix seconds."""
-        self._blind_until = at
+    def resume(self) -> None:
+        """Record again what is scraped from now on."""
+        self._is_blind = False
 
     def newest_at(self) -> float:
         """When the newest sample was taken; -inf while there is none."""

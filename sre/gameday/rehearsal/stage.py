@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
 
 from sre.errors import PlatformError
 from sre.platforms.model import Replica, ReplicaState
@@ -43,17 +43,15 @@ class Paces:
     helper_start_s: float = 1.0
     command_s: float = 1.0
     act_s: float = 0.05
-    recorder_start_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What acts act on. `noted` are lines for `events.jsonl` of what the virtual supervisor does not run: observers."""
+    """What acts act on."""
 
     platform: VirtualPlatform
     recorder: VirtualRecorder
     paces: Paces = Paces()
-    noted: list[dict[str, Any]] = field(default_factory=list)
 
     def now(self) -> float:
         return self.platform.now()

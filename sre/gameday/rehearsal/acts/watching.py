@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 from sre.chaos.faults.model import Lease, Plan
 from sre.gameday.rehearsal.acts.model import Act
 from sre.gameday.rehearsal.stage import WouldFail
+from sre.platforms.local.rehearse import PageMode
 
 LATE_SCRAPES = 2.0
 SILENT_INTERVALS = 2.5
-GATEWAY = "gateway"
-FIRST_PAUSE_S, MOST_PAUSE_S = 0.5, 5.0
-"""As `serving.fleet` starts an observer again."""
-KILLED_AFTER_S = 0.1
+GATEWAY, RECORDER = "gateway", "recorder"
 
 
 class RecorderAct(Act):
-    """Nothing new is recorded until it is undone; `back_s` is how long the recorder then takes to write again."""
+    """Nothing new is recorded until it is undone."""
 
     intervals = LATE_SCRAPES
-
-    def back_s(self) -> float:
-        return 0.0
 
     def is_recorder(self) -> bool:
         return True
 
     def plan(self) -> Plan:
-        return Plan(components=("recorder",))
+        return Plan(components=(RECORDER,))
 
     async def apply(self, lease: Lease) -> None:
         del lease
@@ -44,7 +36,7 @@ class RecorderAct(Act):
     async def undo(self, lease: Lease) -> None:
         del lease
         if self.is_recorder():
-            self.scene.recorder.resume(at=self.scene.now() + self.back_s())
+            self.scene.recorder.resume()
 
     async def recovered(self, lease: Lease, *, timeout_s: float) -> float:
         fresh_s = LATE_SCRAPES * self.scene.recorder.interval_s
@@ -60,50 +52,43 @@ class RecorderAct(Act):
 class MetricsStale(RecorderAct):
     """SIGSTOP of the recorder. Prometheus is not rehearsed: nothing is read from it then either."""
 
-    fidelity = "approximate"
-    note = "samples are missing for as long as the recorder would be silent; there is no Prometheus in a rehearsal"
+    note = "there is no Prometheus in a rehearsal: a fault of it changes nothing there"
+    mode: PageMode = "frozen"
 
     def is_recorder(self) -> bool:
-        return bool(self.param("target") == "recorder")
+        return bool(self.param("target") == RECORDER)
 
     def plan(self) -> Plan:
         return Plan(components=(str(self.param("target")),))
 
+    async def apply(self, lease: Lease) -> None:
+        del lease
+        if self.is_recorder():
+            self.platform.metrics(RECORDER, self.mode)
+
+    async def undo(self, lease: Lease) -> None:
+        del lease
+        if self.is_recorder():
+            self.platform.metrics(RECORDER, "true")
+
 
 class MetricsDown(MetricsStale):
-    """The recorder crash-loops, or scrapes of one page are reset."""
+    """The recorder crash-loops under its supervisor, or scrapes of one page are reset."""
 
-    down_since = 0.0
-
-    def back_s(self) -> float:
-        """The supervisor's pause under way goes on to its end, however soon the killing is over."""
-        down_s = self.scene.now() - self.down_since
-        starts = list(itertools.takewhile(lambda at: at <= down_s, crash_loop_starts()))
-        next_s = next(at for at in crash_loop_starts() if at > down_s)
-        for at in starts:
-            self._note("observer_restarted", self.down_since + at)
-            self._note("observer_exited", self.down_since + at + KILLED_AFTER_S)
-        self._note("observer_restarted", self.down_since + next_s)
-        return next_s - down_s + self.scene.paces.recorder_start_s
-
-    def _note(self, event: str, at: float) -> None:
-        part = str(self.param("target"))
-        self.scene.noted.append({"at": at, "event": event, "replica": None, "pid": None, "detail": {"process": part}})
+    mode: PageMode = "down"
 
     def is_page(self) -> bool:
         return bool(self.param("target") == "exporter")
 
     def plan(self) -> Plan:
-        return Plan(components=("recorder",)) if self.is_page() else super().plan()
+        return Plan(components=(RECORDER,)) if self.is_page() else super().plan()
 
     async def apply(self, lease: Lease) -> None:
         if self.is_page():
             await self.platform.sleep(self.scene.paces.helper_start_s)
             self.platform.metrics(_page(self), "down")
-            return
-        self.down_since = self.scene.now()
-        self._note("observer_exited", self.down_since)
-        await super().apply(lease)
+        else:
+            await super().apply(lease)
 
     async def prove(self, lease: Lease) -> str:
         if not self.is_page():
@@ -116,17 +101,6 @@ class MetricsDown(MetricsStale):
             self.platform.metrics(_page(self), "true")
         else:
             await super().undo(lease)
-
-
-def crash_loop_starts() -> Iterator[float]:
-    """When an observer that is killed at once is started again, seconds after the first kill: by the supervisor's
-    back-off.
-    """
-    at, pause_s = 0.0, FIRST_PAUSE_S
-    while True:
-        at += pause_s
-        yield at
-        at, pause_s = at + KILLED_AFTER_S, min(2 * pause_s, MOST_PAUSE_S)
 
 
 class MetricsLying(RecorderAct):
