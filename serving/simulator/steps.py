@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import accumulate
 from operator import sub
 from typing import NamedTuple
 
@@ -111,10 +112,14 @@ class StepTimes:
         if not kv_ms or beyond + steps * decodes <= 0:
             step_ns = max(1, round((plain_ms + pairs_ms + host_ms) / 1000 * factor * NS))
             return EvenRun(start_ns, step_ns, steps)
-        ends, at = [], start_ns
-        for _ in range(steps):
-            kv = kv_ms * beyond / 1000 if beyond > 0 else 0.0
-            at += max(1, round((plain_ms + kv + pairs_ms + host_ms) / 1000 * factor * NS))
-            ends.append(at)
-            beyond += decodes
+        within = range(beyond, beyond + steps * decodes, decodes)
+        if beyond > 0:
+            lengths = [round((plain_ms + kv_ms * n / 1000 + pairs_ms + host_ms) / 1000 * factor * NS) for n in within]
+        else:
+            costs = [kv_ms * n / 1000 if n > 0 else 0.0 for n in within]
+            lengths = [round((plain_ms + kv + pairs_ms + host_ms) / 1000 * factor * NS) for kv in costs]
+        if lengths[0] < 1:  # the shortest
+            lengths = [max(1, length) for length in lengths]
+        ends = list(accumulate(lengths, initial=start_ns))
+        del ends[0]
         return UnevenRun(start_ns, ends)
