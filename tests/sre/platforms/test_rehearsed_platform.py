@@ -28,7 +28,10 @@ def test_a_plan_is_offered_to_a_platform_and_its_timeout_holds():
 @pytest.mark.parametrize(
     ("load", "complaint"),
     [
-        ({"url": LOAD["url"], "concurrency": 4, "duration_s": 3.0}, "a closed loop .* cannot be rehearsed"),
+        (
+            {"url": LOAD["url"], "concurrency": 4, "requests": 9, "duration_s": 3.0},
+            "a closed loop .* cannot be rehearsed",
+        ),
         ({**LOAD, "api_key_env": "NO_SUCH_KEY_IS_SET"}, "NO_SUCH_KEY_IS_SET is not set"),
         ({**LOAD, "no_such_key": 1}, "no_such_key"),
         ({**LOAD, "seed": object()}, "give JSON values"),
