@@ -66,7 +66,7 @@ def simulate(
     ] = None,
     clock: Annotated[
         float | None,
-        typer.Option("--drill-clock", min=1, help="Divide alert windows by this. Default: as said, else 1."),
+        typer.Option("--drill-clock", min=1, help="Divide alert windows by this. Default: the scenario's, else 1."),
     ] = None,
     scrape: Annotated[
         float | None,

@@ -47,7 +47,7 @@ def sweep(
     vary: Annotated[
         list[str] | None,
         typer.Option(
-            "--vary", help="NAME=VALUE,VALUE, e.g. replicas=1,2,4 or tp=1,2; repeatable. See docs/simulator.md."
+            "--vary", help="NAME=A,B of replicas, profile, tp, pp, max_num_seqs, routing, policy ...; repeatable."
         ),
     ] = None,
     search: Annotated[
@@ -62,7 +62,7 @@ def sweep(
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes. Default: one a core.")] = None,
     executor: Annotated[
-        str, typer.Option("--executor", help="processes, or ray: a cluster (pip install 'llm-gameday[ray]').")
+        str, typer.Option("--executor", help="processes, or ray: a cluster (the extra `ray`).")
     ] = "processes",
     profile: ProfileName = None,
     replicas: Count = None,
