@@ -23,7 +23,7 @@ from serving.simulator import FleetFault, GatewayRules, Scenario, Workload
 from serving.simulator.fleet import Fleet
 from serving.simulator.scaling import decide
 from serving.simulator.traffic import Arrival, workload_of
-from tests.serving.simulator.test_simulated_fleet import GROUP, steady
+from tests.serving.simulator.fleets import GROUP, steady
 
 PERIOD_S = 15.0
 POLICIES = [load_policy(path) for path in shipped_policies()]

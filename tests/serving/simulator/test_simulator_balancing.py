@@ -13,7 +13,7 @@ from serving.simulator import FleetResult, GatewayRules, Scenario, Workload, run
 from serving.simulator.model import NS
 from serving.simulator.scenario import Balancing
 from serving.simulator.traffic import Arrival, workload_of
-from tests.serving.simulator.test_simulated_fleet import GROUP
+from tests.serving.simulator.fleets import GROUP
 
 FLEET = (replace(GROUP, count=4, scheduler=replace(GROUP.scheduler, kv_blocks=1000, max_num_seqs=32)),)
 

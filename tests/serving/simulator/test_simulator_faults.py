@@ -31,11 +31,10 @@ from serving.simulator.member import Member
 from serving.simulator.model import NS
 from serving.simulator.scenario import FaultKind
 from serving.simulator.traffic import Arrival, workload_of
-from tests.serving.simulator.test_simulated_fleet import GROUP, POLICY, steady
+from tests.serving.simulator.fleets import GROUP, NO_BUDGET, POLICY, steady
 
 PAIR = replace(GROUP, count=2)
 ZONES = replace(GROUP, count=4, zones=("a", "b"))
-NO_BUDGET = GatewayRules(failover=FailoverConfig(budget_ratio=0, budget_min_per_s=0))
 STREAMS = steady(2, begin_s=0, end_s=60, prompt=60, output=200)
 CRASH = FleetFault("crash", 20.0, target="llm-0")
 

@@ -15,8 +15,7 @@ from serving.simulator import OUTCOMES, FleetFault, FleetResult, GatewayRules, S
 from serving.simulator.model import NS
 from serving.simulator.result import SampledSeries
 from serving.simulator.traffic import workload_of
-from tests.serving.simulator.test_simulated_fleet import GROUP, steady
-from tests.serving.simulator.test_simulator_faults import NO_BUDGET
+from tests.serving.simulator.fleets import GROUP, NO_BUDGET, steady
 
 ARRIVALS = steady(6, begin_s=0, end_s=80)
 
