@@ -33,10 +33,46 @@ def _place(memory: Memory, columns: Columns, id_: int, r: int, now_ns: int) -> N
     i = replica.spare
     place = places[i]
     replica.spare = place.next
-    place.id, place.arrival = id_, replica.arrivals
+    place.id = id_
     place.prompt, place.output = columns.prompt_tokens[id_], columns.output_tokens[id_]
     place.emitted = place.computed = place.blocks = place.scheduled = place.lost = place.decoding = 0
     place.gap_ns, place.last_ns, place.finish_at, place.next = 0, -1, NOBODY, NOBODY
+    overhead_ns = memory.groups[replica.group].overhead_ns
+    if not overhead_ns:
+        _join(memory, r, i, now_ns)
+        return
+    place.joins_ns = now_ns + overhead_ns
+    if replica.coming_tail == NOBODY:
+        replica.coming_head, replica.join_ns = i, place.joins_ns
+        joins = memory.replicas["join_ns"]
+        run = memory.run[0]
+        run.joins = put(memory.joins, memory.replicas["join_at"], joins, joins, r, run.joins)
+    else:
+        places[replica.coming_tail].next = i
+    replica.coming_tail = i
+
+
+@compiled
+def _join_next(memory: Memory, r: int) -> None:
+    """The replica has read the request that was placed on it first."""
+    run, replica, joins = memory.run[0], memory.replicas[r], memory.replicas["join_ns"]
+    i, now_ns = replica.coming_head, replica.join_ns
+    replica.coming_head = memory.places[r][i].next
+    memory.places[r][i].next = NOBODY
+    if replica.coming_head == NOBODY:
+        replica.coming_tail = NOBODY
+        run.joins = take_out(memory.joins, memory.replicas["join_at"], joins, joins, r, run.joins)
+    else:
+        replica.join_ns = memory.places[r][replica.coming_head].joins_ns
+        run.joins = put(memory.joins, memory.replicas["join_at"], joins, joins, r, run.joins)
+    _join(memory, r, i, now_ns)
+
+
+@compiled
+def _join(memory: Memory, r: int, i: int, now_ns: int) -> None:
+    """Into the queue of the replica's engine."""
+    replica, places = memory.replicas[r], memory.places[r]
+    places[i].arrival = replica.arrivals
     replica.arrivals += 1
     if replica.wait_tail == NOBODY:
         replica.wait_head = i
@@ -179,14 +215,18 @@ def until(memory: Memory, columns: Columns, now_ns: int) -> None:
     """Everything that happens before `now_ns`; the autoscaler's looks come last in their instant."""
     run, replicas = memory.run[0], memory.replicas
     while True:
-        next_ns = replicas[memory.events[0]].run_end if run.events else FOREVER
+        step_ns = replicas[memory.events[0]].run_end if run.events else FOREVER
+        join_ns = replicas[memory.joins[0]].join_ns if run.joins else FOREVER
+        next_ns = min(step_ns, join_ns)
         if run.look_ns < next_ns and run.look_ns < now_ns:
             memory.looks[run.looks] = run.queue_tail - run.queue_head + run.waiting_inside
             run.looks += 1
             run.look_ns += run.look_period_ns
             if run.look_ns >= run.end_ns:
                 run.look_ns = FOREVER
-        elif next_ns < now_ns:
-            _step(memory, columns, memory.events[0])
-        else:
+        elif next_ns >= now_ns:
             return
+        elif join_ns <= step_ns:
+            _join_next(memory, memory.joins[0])
+        else:
+            _step(memory, columns, memory.events[0])

@@ -22,6 +22,7 @@ GROUP = np.dtype(
         ("max_batched", "i8"),
         ("longest_tokens", "i8"),
         ("included_tokens", "i8"),
+        ("overhead_ns", "i8"),
         ("room_tokens", "f8"),
         ("most_tokens", "f8"),
         ("has_mixed", "i8"),
@@ -47,6 +48,11 @@ REPLICA = np.dtype(
         ("event_at", "i8"),  # where in the heap of events
         ("turn_next", "i8"),
         ("turn_prev", "i8"),
+        # placed and not yet read
+        ("coming_head", "i8"),
+        ("coming_tail", "i8"),
+        ("join_ns", "i8"),  # of the first of them
+        ("join_at", "i8"),  # where in the heap of joins
         # the run under way; it ends FOREVER when there is none
         ("run_start", "i8"),
         ("run_end", "i8"),
@@ -91,6 +97,7 @@ PLACE = np.dtype(
         ("blocks", "i4"),
         ("since", "i8"),
         ("joined", "i8"),
+        ("joins_ns", "i8"),
         ("scheduled", "i4"),
         ("lost", "i4"),
         ("next", "i4"),
@@ -105,6 +112,7 @@ RUN = np.dtype(
         ("queue_head", "i8"),
         ("queue_tail", "i8"),
         ("events", "i8"),
+        ("joins", "i8"),
         ("turn", "i8"),
         ("in_turn", "i8"),
         ("max_queue", "i8"),
@@ -136,6 +144,7 @@ class Memory(NamedTuple):
     gap_ns: NDArray[np.int64]
     by_load: NDArray[np.int32]
     events: NDArray[np.int32]
+    joins: NDArray[np.int32]
     decode_ms: NDArray[np.float64]
     prefill_ms: NDArray[np.float64]
     mixed_ms: NDArray[np.float64]

@@ -49,8 +49,6 @@ def can_play(scenario: Scenario) -> str | None:
         scenario.gateway.routing.affinity or any(group.scheduler.enable_prefix_caching for group in groups)
     ):
         return "prompts share prefixes"
-    if any(group.step_time.request_overhead_ms for group in groups):
-        return "requests have an overhead before the replica's queue"
     if sum(group.count for group in groups) * max(group.scheduler.max_num_seqs for group in groups) > _MOST_PLACES:
         return "the replicas have too many seats together"
     return None
@@ -109,6 +107,7 @@ def _memory(scenario: Scenario) -> Memory:
         gap_ns=np.zeros((count, 2 * seats + 16), np.int64),
         by_load=_by_load(group_of, len(groups)),
         events=np.zeros(count, np.int32),
+        joins=np.zeros(count, np.int32),
         decode_ms=decode_ms,
         prefill_ms=prefill_ms,
         mixed_ms=mixed_ms,
@@ -134,7 +133,7 @@ def _replicas(scenario: Scenario, group_of: NDArray[np.int64]) -> NDArray[np.voi
     replicas["run_end"] = FOREVER
     replicas["reach"] = _FIRST_REACH
     replicas["free"] = np.array([group.scheduler.kv_blocks for group in scenario.groups])[group_of]
-    for field in ("event_at", "wait_head", "wait_tail", "head", "tail"):
+    for field in ("event_at", "join_at", "coming_head", "coming_tail", "wait_head", "wait_tail", "head", "tail"):
         replicas[field] = NOBODY
     indices = np.arange(len(group_of))
     starts = np.searchsorted(group_of, group_of)
@@ -159,6 +158,7 @@ def _groups(scenario: Scenario, replicas: NDArray[np.void]) -> NDArray[np.void]:
             scheduler.max_num_batched_tokens,
             group.longest_tokens,
             times.kv_included_tokens,
+            round(times.request_overhead_ms * 1e6),
             overcommit * kv_tokens,
             max(1.0, overcommit) * kv_tokens,
             times.mixed_ms is not None,
