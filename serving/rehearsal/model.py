@@ -6,10 +6,11 @@ All times are Unix seconds of the virtual clock, which starts at the `epoch` tha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
 
 from serving.engine.faults import Faults
+from serving.errors import BadInput
 from serving.fleet.spec import PlatformSpec
 from serving.loadgen.model import RequestRecord
 
@@ -23,6 +24,20 @@ Event = Mapping[str, Any]
 """One line of `events.jsonl`: at, event, replica, pid, detail."""
 OnScrape = Callable[[float, str, str | None], None]
 """(at, target, page): target is `gateway`, `autoscaler` or a replica's name; page None when it did not answer."""
+
+MOST_LOSS = 0.9  # beyond, a retransmission's turn comes too rarely: a cut is meant
+
+
+def _require_numbers(of: object, *, most: Mapping[str, float]) -> None:
+    """Each named number is 0 to so much. Raises BadInput naming every one that is not."""
+    values = {name: getattr(of, name) for name in most}
+    wrong = [
+        f"{name} is {value!r}: use 0 to {most[name]:g}"
+        for name, value in values.items()
+        if value is not None and not 0 <= value <= most[name]  # NaN compares as no
+    ]
+    if wrong:
+        raise BadInput(f"rehearsal: {type(of).__name__}: {'; '.join(wrong)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,9 @@ class Starts:
     stop_s: float = 2.5
     load_start_s: float = 0.7
 
+    def __post_init__(self) -> None:
+        _require_numbers(self, most={part.name: 3600.0 for part in fields(self)})
+
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
@@ -52,6 +70,9 @@ class Latencies:
     request_s: float = 0.003
     token_s: float = 0.0015
     client_s: float = 0.0005
+
+    def __post_init__(self) -> None:
+        _require_numbers(self, most={part.name: 60.0 for part in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +121,10 @@ class NetworkRules:
     reset_share: float = 1.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        most = {"delay_s": 60.0, "jitter_s": 60.0, "loss_ratio": MOST_LOSS, "bandwidth_bps": 1e12}
+        _require_numbers(self, most={**most, "reset_after_bytes": 1e12, "reset_share": 1.0})
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -119,6 +144,10 @@ class Offer:
     clients: int = 0
     attempts: int = 1
     pause_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        most = {"prompt_tokens": 1e6, "output_tokens": 1e6, "timeout_s": 3600.0, "rate_rps": 1e4, "factor": 1e3}
+        _require_numbers(self, most={**most, "clients": 1e4, "attempts": 1e3, "pause_s": 3600.0})
 
 
 @dataclass(slots=True)
@@ -248,6 +277,9 @@ class Pace:
     settle_s: float = 2.0
     load_timeout_s: float = 60.0
     longest_s: float = 7200.0
+
+    def __post_init__(self) -> None:
+        _require_numbers(self, most={part.name: 1e6 for part in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from serving.errors import BadInput, EnvironmentLacks, ServingError
 from serving.fleet.spec import PlatformSpec
 from serving.loadgen.records import RecordWriter
-from serving.rehearsal.model import Pace, Starts, VirtualSpec
+from serving.rehearsal.model import Latencies, NetworkRules, Offer, Pace, Starts, VirtualSpec
 from serving.rehearsal.play import TooLong, play
 from tests.serving.rehearsal.rehearsed import EPOCH, sample, schedule
 
@@ -117,3 +117,22 @@ def test_clients_of_a_platform_with_tenants_need_their_key(tmp_path, key, outcom
     )
     played = play(spec, schedule(duration_s=2.0), None, seed=1, epoch=EPOCH, on_scrape=lambda *_: None)
     assert {record.outcome for record in played.records} == {outcome}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "complaint"),
+    [
+        (Starts, {"stop_s": -1.0}, "Starts: stop_s is -1.0: use 0 to 3600"),
+        (Latencies, {"token_s": float("nan")}, "Latencies: token_s is nan"),
+        (
+            NetworkRules,
+            {"loss_ratio": 1.0, "delay_s": -1.0},
+            "delay_s is -1.0: use 0 to 60; loss_ratio is 1.0: use 0 to 0.9",
+        ),
+        (Offer, {"kind": "surge", "rate_rps": -3.0}, "Offer: rate_rps is -3.0"),
+        (Pace, {"warmup_s": -1.0}, "Pace: warmup_s is -1.0"),
+    ],
+)
+def test_impossible_numbers_are_refused_by_name(kind, values, complaint):
+    with pytest.raises(BadInput, match=complaint):
+        kind(**values)
