@@ -10,9 +10,10 @@ import pytest
 
 from serving.autoscale import parse_policy
 from serving.errors import BadInput
-from serving.gateway.config import AdmissionConfig
+from serving.gateway.config import AdmissionConfig, FailoverConfig
 from serving.simulator import (
     OUTCOMES,
+    FleetFault,
     FleetResult,
     GatewayRules,
     Scenario,
@@ -94,6 +95,50 @@ def test_of_two_kinds_of_replica_only_the_one_that_can_hold_it_gets_a_long_reque
     assert {run.lives[index].group for index in run.outcomes.replica} == {"llm"}
 
 
+def test_a_request_reaches_its_engine_after_the_overhead_and_is_the_gateways_meanwhile() -> None:
+    slow_start = replace(GROUP, step_time=replace(GROUP.step_time, request_overhead_ms=35.0), count=2)
+    workload = workload_of("w", [Arrival(NS, 64, 11)])
+    calm = run_fleet(Scenario("overhead", (slow_start,), workload, 60))
+    assert ttft_s(calm) == pytest.approx([0.055])
+    assert calm.outcomes.placed_ns[0] == NS
+    crash = FleetFault("crash", 1.01, target="llm-0")
+    hit = run_fleet(Scenario("overhead", (slow_start,), workload, 60, faults=(crash,)))
+    assert ttft_s(hit) == pytest.approx([0.010 + 0.055])
+    assert hit.outcomes.attempts[0] == 2
+
+
+def test_a_fleet_that_begins_with_nobody_is_begun_by_its_policy() -> None:
+    arrivals = [Arrival(NS, 64, 11), Arrival(29 * NS, 64, 11)]
+    policy = parse_policy(POLICY, where="p.yaml")
+    run = run_fleet(Scenario("empty", (replace(GROUP, count=0),), workload_of("w", arrivals), 60, policy=policy))
+    assert [OUTCOMES[code] for code in run.outcomes.outcome] == ["error", "ok"]
+    assert run.outcomes.ended_ns[0] == 6 * NS  # no_replica_wait_s
+    assert run.outcomes.placed_ns[1] == 30 * NS
+
+
+def test_of_what_the_autoscaler_adds_a_share_is_spot_and_lies_in_zones_in_turn() -> None:
+    group = replace(GROUP, zones=("a", "b", "c"), added_spot_share=0.5)
+    policy = replace(parse_policy(POLICY, where="p.yaml"), min_replicas=5)
+    run = run_fleet(Scenario("spot", (group,), workload_of("w", [Arrival(0, 64, 11)]), 60, policy=policy))
+    assert [(life.zone, life.spot) for life in run.lives] == [
+        ("a", False),
+        ("b", False),
+        ("c", True),
+        ("a", False),
+        ("b", True),
+    ]
+
+
+def test_only_the_first_group_is_scaled() -> None:
+    other = replace(GROUP, name="fixed", count=3)
+    policy = parse_policy(POLICY, where="p.yaml")
+    arrivals = steady(40, begin_s=0, end_s=60)
+    run = run_fleet(Scenario("two", (GROUP, other), workload_of("w", arrivals), 120, policy=policy))
+    added = [life for life in run.lives if life.start_s > 0]
+    assert {life.group for life in added} == {"llm"}
+    assert max(moment.desired for moment in run.moments) == len(added) + 4
+
+
 @pytest.fixture(scope="module")
 def busy_hours() -> FleetResult:
     """One replica, a quiet minute, three busy ones, and quiet again."""
@@ -156,6 +201,11 @@ def test_everything_that_is_wrong_with_a_scenario_is_said_at_once() -> None:
     with pytest.raises(BadInput) as told:
         run_fleet(bad)
     said = str(told.value)
+    hedged = GatewayRules(failover=FailoverConfig(hedge_after_s=1.0))
+    with pytest.raises(BadInput, match="hedge_after_s"):
+        run_fleet(Scenario("hedged", (GROUP,), workload_of("w", [Arrival(0, 60, 40)]), 60, gateway=hedged))
+    with pytest.raises(BadInput, match="no request fits"):
+        run_fleet(Scenario("long", (GROUP,), workload_of("w", [Arrival(0, 60_000, 40)]), 60))
     for part in ("duration_s is 0", "count is -1", "group llm is there twice", "workload is empty", "not simulated"):
         assert part in said
 
