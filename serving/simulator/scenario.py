@@ -88,8 +88,9 @@ class FleetFault:
     """One fault from `at_s` on, for `duration_s` (None: to the end; a crash ends by itself, with the restart).
 
     `target` is a replica (`llm-0`), `busiest`, `random`, `all`, or a zone for `zone_loss`; unused by what hits no
-    replica. `metrics_loss` hits every page unless the target names a replica. `value` is the factor of `slow`, `cold_start_slow` and `surge`, the share of KV blocks that stays with
-    `kv_loss`, the notice in seconds of `spot_notice`, and the share of requests that are `poison`.
+    replica. `metrics_loss` hits every page unless the target names a replica. `value` is the factor of `slow`,
+    `cold_start_slow` and `surge`, the share of KV blocks that stays with `kv_loss`, the notice in seconds of
+    `spot_notice`, and the share of requests that are `poison`; None is the kind's usual one (`faults.USUAL`).
     """
 
     kind: FaultKind
