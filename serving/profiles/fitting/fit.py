@@ -1,7 +1,8 @@
 """Finds the parameters whose simulated latencies are nearest to those measured on the stated part, and tests the rest.
 
-A coarse grid for the two numbers that matter most, then the simplex over all of them, again with the correction of
-`objective` renewed. Whatever is said of the test comes from one last, exact replay.
+A coarse grid for the two numbers that matter most, then rounds of search over all of them, each with the correction of
+`objective` renewed, until one brings no more. Of the rounds' results the one counts that is nearest by an exact replay
+of the fitted part; whatever is said of the test comes from one last, exact replay.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ from serving.profiles.fitting.search import descend, minimise
 __all__ = ["Fit", "FitSettings", "ReplayTimes", "Replayer", "TestedRun", "fit"]
 
 _BASE_GRID = (0.35, 0.5, 0.7, 0.85, 1.0)
+_WORTH_A_ROUND = 0.02
 _TOKEN_GRID = (0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """`descents` Gauss-Newton steps and about `simplex` more replays in each of `rounds`."""
+    """`descents` Gauss-Newton steps and about `simplex` more replays in each of at most `rounds`."""
 
     part: Part = field(default_factory=Part)
-    rounds: int = 3
+    rounds: int = 6
     descents: int = 5
     simplex: int = 60
 
@@ -82,12 +84,18 @@ def fit(runs: Sequence[Run], settings: FitSettings, replayer: Replayer, *, on_pr
     start = _start(problems, is_moe=runs[0].facts.is_moe)
     on_progress(f"start: a step of {start.base_ms:.1f} ms and {start.per_token_ms:.3f} ms a prefill token")
     parameters, evaluations = start, len(_BASE_GRID) * len(_TOKEN_GRID)
+    rounds: list[tuple[float, Parameters]] = []
     for number in range(settings.rounds):
         for problem in problems:
             problem.correct_at(parameters)
-        parameters, value, count = _round(problems, start, parameters, settings)
-        evaluations += count
-        on_progress(f"round {number + 1} of {settings.rounds}: {count} replays, distance {value:.4f}")
+        parameters, count = _round(problems, start, parameters, settings)
+        off = residuals(problems, start, parameters.logs, exact=True)
+        rounds.append((float(off @ off), parameters))
+        evaluations += count + 1
+        on_progress(f"round {number + 1}: {count} replays, distance {rounds[-1][0]:.4f}")
+        if _is_settled([value for value, _ in rounds]):
+            break
+    parameters = min(rounds, key=lambda one: one[0])[1]
     return Fit(
         parameters,
         _model_of(parameters, runs),
@@ -96,9 +104,14 @@ def fit(runs: Sequence[Run], settings: FitSettings, replayer: Replayer, *, on_pr
     )
 
 
+def _is_settled(distances: list[float]) -> bool:
+    """Whether the last round brought less than 2 % beyond the best before it; the first two are always played."""
+    return len(distances) > 2 and distances[-1] > (1 - _WORTH_A_ROUND) * min(distances[:-1])
+
+
 def _round(
     problems: Sequence[FittedRun], start: Parameters, parameters: Parameters, settings: FitSettings
-) -> tuple[Parameters, float, int]:
+) -> tuple[Parameters, int]:
     def off(point: NDArray[np.float64]) -> NDArray[np.float64]:
         return residuals(problems, start, point)
 
@@ -108,8 +121,8 @@ def _round(
 
     steps = np.exp(FIRST_STEPS.logs)
     point, _, count = descend(off, parameters.logs, steps, rounds=settings.descents)
-    point, value = minimise(distance, point, steps / 2, evaluations=settings.simplex)
-    return Parameters.from_logs(point), value, count + settings.simplex
+    point, _ = minimise(distance, point, steps / 2, evaluations=settings.simplex)
+    return Parameters.from_logs(point), count + settings.simplex
 
 
 def _require_one_engine(runs: Sequence[Run]) -> None:

@@ -84,22 +84,23 @@ class FittedRun:
         }
         return True
 
-    def residuals(self, parameters: Parameters) -> Floats:
+    def residuals(self, parameters: Parameters, *, exact: bool = False) -> Floats:
         """Weighted logarithms of simulated / measured; the sum of their squares is the distance."""
-        found, _ = self.simulated(parameters)
+        found, _ = self.simulated(parameters, exact=exact)
+        correction = {} if exact else self._correction
         parts = []
         for name in MEASURES:
             real, ours = self._statistics[name], statistics(found[name][self.part])
             if np.isnan(real).any():
                 continue
-            parts.append(np.sqrt(_STATISTIC_WEIGHTS) * _logs(ours * self._correction.get(name, 1.0), real))
+            parts.append(np.sqrt(_STATISTIC_WEIGHTS) * _logs(ours * correction.get(name, 1.0), real))
             if weight := _SINGLE_WEIGHTS.get(name):
-                parts.append(np.sqrt(weight) * self._singles(name, found[name]))
+                ratio = correction[name][0] if name in correction else 1.0
+                parts.append(np.sqrt(weight) * self._singles(name, found[name] * ratio))
         return np.concatenate(parts)
 
     def _singles(self, name: str, values: Floats) -> Floats:
-        ratio = self._correction[name][0] if name in self._correction else 1.0
-        off = _logs(values[self.part] * ratio, self.measured[name][self.part])
+        off = _logs(values[self.part], self.measured[name][self.part])
         known = off[~np.isnan(off)]
         return np.asarray(np.clip(known, -_SINGLE_LIMIT, _SINGLE_LIMIT) / np.sqrt(len(known)))
 
@@ -108,9 +109,11 @@ def _logs(ours: Floats, real: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(ours, _LEAST) / np.maximum(real, _LEAST)))
 
 
-def residuals(runs: Sequence[FittedRun], start: Parameters, point: NDArray[np.float64]) -> Floats:
+def residuals(
+    runs: Sequence[FittedRun], start: Parameters, point: NDArray[np.float64], *, exact: bool = False
+) -> Floats:
     """Those of all runs, each run counting the same, and the pull."""
     parameters = Parameters.from_logs(point)
     pull = (point - start.logs) / np.exp(SPREAD.logs) * np.sqrt(_PULL)
-    each = [run.residuals(parameters) / np.sqrt(len(runs)) for run in runs]
+    each = [run.residuals(parameters, exact=exact) / np.sqrt(len(runs)) for run in runs]
     return np.concatenate([*each, pull])
