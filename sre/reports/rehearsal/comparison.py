@@ -14,6 +14,7 @@ from sre.reports.rehearsal.model import Rehearsal
 from sre.reports.rehearsal.quantities import Quantity
 
 TOLERANCE = 0.2
+_ROUNDING = 1e-9
 RULE = (
     "Within tolerance: at most 20 % off what was measured, or at most the floor of the figure: two events in counts, "
     "and what two events make of a ratio, a burn or tokens; 0.5 s of recovery; 1 s, the distance of samples, of "
@@ -45,7 +46,7 @@ class Compared:
         mine, real = self.predicted.value, self.measured.value
         if mine is None or real is None:
             return mine is None and real is None
-        return abs(mine - real) <= max(TOLERANCE * abs(real), self.measured.floor)
+        return abs(mine - real) <= max(TOLERANCE * abs(real), self.measured.floor) * (1 + _ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from sre.incidents.model import FAILED_OUTCOMES
 from sre.reports.model import DrillReport, RequestPoint
-from sre.slo.model import SloResult
+from sre.slo.model import BurnCurve, SloResult
 
 Unit = Literal["ratio", "s", "count", "burn", "tokens", "money"]
 EVENTS = 2.0
@@ -82,7 +82,7 @@ def _burns(report: DrillReport) -> Iterator[Quantity]:
         if curve is not None:
             known = curve.long_burn[np.isfinite(curve.long_burn)]
             peak = float(known.max()) if len(known) else None
-            floor = _burn_of_events(report, result, curve.tier.long_s / report.clock_factor)
+            floor = _burn_of_events(report, result, curve)
             name, reason = f"peak burn of {result.slo.name}", "" if peak is not None else "no traffic in any window"
             yield Quantity(f"burn.{result.slo.name}", "burn", name, peak, "burn", floor, aimed=aimed, reason=reason)
         spent = None if result.error_ratio is None else result.error_ratio / result.slo.budget
@@ -104,11 +104,17 @@ def _named(report: DrillReport) -> tuple[str, ...]:
     return report.subject.slos if report.subject is not None else ()
 
 
-def _burn_of_events(report: DrillReport, result: SloResult, window_s: float) -> float:
-    """What two events more make of the burn over one window, at the drill's mean rate."""
+def _burn_of_events(report: DrillReport, result: SloResult, curve: BurnCurve) -> float:
+    """What two events more make of the burn at its peak, by the requests that ended in that window; at the drill's mean
+    rate where nothing burned.
+    """
+    window_s, burn = curve.tier.long_s / report.clock_factor, np.nan_to_num(curve.long_burn)
     span_s = max(report.ended_at - report.started_at, 1.0)
-    events = max(result.total * min(1.0, window_s / span_s), 1.0)
-    return EVENTS / events / result.slo.budget
+    events = result.total * min(1.0, window_s / span_s)
+    if burn.max() > 0:
+        peak = float(curve.times[int(burn.argmax())])
+        events = sum(peak - window_s < point.at + point.e2e_s <= peak for point in report.requests)
+    return EVENTS / max(events, 1.0) / result.slo.budget
 
 
 def _alerts(report: DrillReport) -> Iterator[Quantity]:
