@@ -1,4 +1,4 @@
-"""A fleet without faults, compiled: ten million requests in seconds. Needs numba (the extra `fast`)."""
+"""A fleet without faults, compiled: ten million requests in a minute of CPU. Needs numba (the extra `fast`)."""
 
 from serving.simulator.kernel.play import Played, can_play, is_compiled, play
 

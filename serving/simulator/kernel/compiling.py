@@ -1,7 +1,7 @@
 """How the core is compiled, and when it is compiled anew.
 
 Compiled code is kept on disk by numba, which looks for changes only in the file of the function that is called from
-Python. So that function has the digest of all sources of this package in its name, by which the code is filed.
+Python. So that function has the digest of all compiled sources in its name, by which the code is filed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numba import njit
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_NOT_COMPILED = ("__init__.py", "play.py")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -48,5 +49,6 @@ def is_kept(entry_: Any) -> bool:
 def _sources_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+        if path.name not in _NOT_COMPILED:
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,6 +1,6 @@
 """Plays a scenario by the compiled core: lays its memory out, and says when it cannot.
 
-A million requests a second and more, where the Python fleet makes some ten thousand; the outcomes are the same.
+Some hundred thousand requests a second, where the Python fleet makes some ten thousand; the outcomes are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from serving.simulator.kernel.layout import FOREVER, GROUP, LONGEST_REACH, NOBOD
 from serving.simulator.model import NS
 from serving.simulator.scenario import ReplicaGroup, Scenario
 
-_MOST_PLACES = 20_000_000
+_MOST_PLACES = 8_000_000  # some 150 bytes each
 _CHUNK = 262_144
 _FIRST_REACH = 16
 

@@ -124,6 +124,16 @@ def test_a_workload_played_in_parts_is_the_same_as_in_one() -> None:
     assert shares == sorted(shares)
 
 
+def test_a_group_may_be_empty() -> None:
+    scenario = drawn(random.Random(3))
+    nobody = group("nobody", TINY, STEP_TIMES[2], 0)
+    for groups in ((nobody, *scenario.groups), (*scenario.groups, nobody)):
+        for balancing in ("round_robin", "least_outstanding"):
+            rules = dataclasses.replace(scenario.gateway, balancing=balancing)
+            fleet = dataclasses.replace(scenario, groups=groups, gateway=rules)
+            assert columns(compiled(fleet).outcomes) == columns(Fleet(fleet).run(None).outcomes)
+
+
 def test_nothing_offered_is_played_too() -> None:
     scenario = Scenario("idle", (group("g", ROOMY, STEP_TIMES[0], 2),), workload([], [], []), 60.0)
     played = play(scenario)
