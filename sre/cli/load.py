@@ -16,13 +16,22 @@ def load(
     trace: Trace = None,
     seed: Seed = None,
     max_prompt_tokens: MaxPromptTokens = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency", min=1, help="A closed loop: so many clients, each sending when its last one ended."
+        ),
+    ] = None,
+    requests: Annotated[
+        int | None, typer.Option("--requests", min=1, help="So many requests in all; --concurrency needs it.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for requests.jsonl and workload.json; default: in --state-dir.")
     ] = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     as_json: Json = False,
 ) -> None:
-    """Offer open-loop traffic to the running platform. Exit 1 when a request failed."""
+    """Offer traffic to the running platform, open loop unless --concurrency. Exit 1 when a request failed."""
     from sre.console import Progress, print_json
     from sre.gameday.load import offer_load, plan_of
 
@@ -32,6 +41,8 @@ def load(
         "seed": seed,
         "trace": None if trace is None else str(trace),
         "max_prompt_tokens": max_prompt_tokens,
+        "concurrency": concurrency,
+        "requests": requests,
     }
     plan = plan_of(asked, out=out or state_dir / "load")
     summary = offer_load(plan, state_dir, progress=Progress())

@@ -31,6 +31,13 @@ GatewayWorkers = Annotated[
 ColdStart = Annotated[
     float, typer.Option("--cold-start", help="Emulate the profile's cold start, times this; 0 is none, 1 real time.")
 ]
+Routing = Annotated[
+    str, typer.Option("--routing", help="How the gateway spreads work: affinity, least_outstanding or round_robin.")
+]
+Seats = Annotated[int | None, typer.Option("--max-num-seqs", min=1, help="Sequences that a replica runs at once.")]
+TokenBudget = Annotated[
+    int | None, typer.Option("--max-num-batched-tokens", min=1, help="Tokens of one step of a replica.")
+]
 UnhealthyRestart = Annotated[
     float, typer.Option("--unhealthy-restart", help="Seconds out of rotation after which a replica is replaced.")
 ]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sre.cli.options import Duration, Json, Rate, Trace
+from sre.cli.options import Duration, Json, Rate, Seats, TokenBudget, Trace
 from sre.cli.simulation_options import (
-    Budget,
     ColdStartS,
     Count,
     Cv,
@@ -22,7 +21,6 @@ from sre.cli.simulation_options import (
     ProfileName,
     RoutingWord,
     ScenarioFile,
-    Seats,
     SimulationSeed,
     SkipBadRows,
     Spot,
@@ -50,7 +48,7 @@ def simulate(
     cv: Cv = None,
     routing: RoutingWord = None,
     max_num_seqs: Seats = None,
-    max_num_batched_tokens: Budget = None,
+    max_num_batched_tokens: TokenBudget = None,
     policy: PolicyFile = None,
     fault: Faults = None,
     experiment: Experiment = None,

@@ -32,8 +32,6 @@ Cv = Annotated[
 RoutingWord = Annotated[
     str | None, typer.Option("--routing", help="affinity (the platform's), least_outstanding or round_robin.")
 ]
-Seats = Annotated[int | None, typer.Option("--max-num-seqs", min=1, help="Sequences that a replica runs at once.")]
-Budget = Annotated[int | None, typer.Option("--max-num-batched-tokens", min=1, help="Tokens of one step of a replica.")]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="Autoscaling policy: a HorizontalPodAutoscaler or KEDA ScaledObject.")
 ]

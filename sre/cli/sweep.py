@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sre.cli.options import Duration, Json, Rate, Trace
+from sre.cli.options import Duration, Json, Rate, Seats, TokenBudget, Trace
 from sre.cli.simulation_options import (
-    Budget,
     ColdStartS,
     Count,
     Cv,
@@ -21,7 +20,6 @@ from sre.cli.simulation_options import (
     Prices,
     ProfileName,
     RoutingWord,
-    Seats,
     SimulationSeed,
     SkipBadRows,
     Spot,
@@ -73,7 +71,7 @@ def sweep(
     cv: Cv = None,
     routing: RoutingWord = None,
     max_num_seqs: Seats = None,
-    max_num_batched_tokens: Budget = None,
+    max_num_batched_tokens: TokenBudget = None,
     policy: PolicyFile = None,
     fault: Faults = None,
     zones: Zones = None,
