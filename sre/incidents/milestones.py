@@ -4,7 +4,8 @@ Definitions (the incident of a drill is its first fault):
 - `fault_injected`: the ledger's record, written just before the fault was applied; uncertain until its proof.
 - `impact_start`: the first instant a client could notice: a failed request ended, or an ok one passed a latency limit.
 - `detected`: the first thing that noticed: the supervisor saw something the fault hit exit or be unhealthy, the gateway
-  took a replica it hit out of rotation, or a page fired.
+  took a replica it hit out of rotation, or a page fired. What the platform does once it is being taken down is no sign
+  of the fault: then every replica leaves rotation and exits.
 - `alerted`: the first page of the primary source that fired after the fault began.
 - `acknowledged`: a person said that they take it.
 - `identified`: a person named the cause.
@@ -23,6 +24,7 @@ What only a person can say is n/a in a drill that nobody worked on. Durations: `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import chain
 
@@ -42,6 +44,7 @@ OUT_OF_ROTATION, IN_ROTATION = "replica_out_of_rotation", "replica_in_rotation"
 """What the gateway's samples tell of a replica: it gets no work from now on, it gets work again."""
 EXIT_EVENTS = frozenset({"replica_exited"})
 NOTICES = EXIT_EVENTS | {"replica_unhealthy", OUT_OF_ROTATION}
+TAKEN_DOWN = "platform_stopping"
 COMPONENT_NOTICES = frozenset({"gateway_exited", "observer_exited"})
 NAMES = (
     "fault_injected",
@@ -79,6 +82,7 @@ def milestones(
 ) -> tuple[Milestone, ...]:
     """All milestones of `fault`, in the order of `NAMES`."""
     concerned = overlapping(records, fault, observation)
+    events = _until_taken_down(events, fault)
     primary = [r for r in results if r.source == observation.primary_source]
     pages = [
         (alert, sli_evidence(result.slo))
@@ -116,6 +120,12 @@ def sli_evidence(slo: Slo) -> str:
     else:
         selectors = tuple(chain.from_iterable(ratio.bad or ratio.good or ratio.total for ratio in ratios_of(sli)))
     return " + ".join(dict.fromkeys(format_selector(selector) for selector in selectors))
+
+
+def _until_taken_down(events: Sequence[PlatformEvent], fault: FaultWindow) -> list[PlatformEvent]:
+    """What the platform did of itself: all before its own end, if that came after the fault."""
+    end = min((e.at for e in events if e.event == TAKEN_DOWN and e.at >= fault.begin), default=math.inf)
+    return [event for event in events if event.at < end]
 
 
 def _fault_injected(fault: FaultWindow) -> Milestone:

@@ -140,6 +140,23 @@ def test_whatever_notices_first_is_the_detection():
     assert build(faults=(gateway,), events=(EXIT, gone)).milestone("detected").at == BEGIN + 0.3
 
 
+def test_a_platform_that_is_taken_down_has_noticed_nothing_by_it():
+    down = PlatformEvent(BEGIN + 40, "platform_stopping", None)
+    drained = PlatformEvent(BEGIN + 40.5, "replica_out_of_rotation", "llm-1", source="scraper")
+    end = (down, drained, replace(EXIT, at=BEGIN + 42))
+    mark = build(events=end, results=(result(),)).milestone("detected")
+    assert (mark.at, mark.reason) == (None, "nothing noticed llm-1 after the fault, and no page fired")
+    assert build(events=(EXIT, READY, *end)).milestones == build(events=(EXIT, READY)).milestones
+    earlier_platform = replace(down, at=BEGIN - 60)
+    assert build(events=(earlier_platform, EXIT, READY)).milestone("detected").at == EXIT.at
+
+
+def test_a_replica_that_only_the_end_of_the_platform_ended_does_not_hide_when_the_others_recovered():
+    both = replace(FAULT, replicas=("llm-1", "llm-2"))
+    down = (PlatformEvent(BEGIN + 40, "platform_stopping", None), replace(EXIT, replica="llm-2", at=BEGIN + 42))
+    assert build(faults=(both,), events=(EXIT, READY, *down)).milestone("recovered").at == READY.at
+
+
 def test_several_replicas_have_recovered_when_the_last_one_has():
     zone = replace(FAULT, target="llm-1, llm-2", replicas=("llm-1", "llm-2"))
     later = (replace(EXIT, replica="llm-2"), replace(READY, replica="llm-2", at=BEGIN + 9))
