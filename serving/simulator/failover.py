@@ -42,7 +42,8 @@ class Failover:
         )
         self._stranded: dict[int, tuple[Flight, int]] = {}
         self._on_trial: set[int] = set()
-        gateway.on_up, gateway.on_first_again = self._came_up, self._first_again
+        gateway.on_up, gateway.on_served = self.evacuate, self._place_stranded
+        gateway.on_first_again = self._first_again
         gateway.on_placed_again = self._placed
 
     # a replica is lost
@@ -134,10 +135,6 @@ class Failover:
         elif not self._place(flight, past, now_ns):
             self._wait(flight, past, now_ns)
 
-    def _may_spend(self, past: Past, now_ns: int) -> bool:
-        """What an operator moves is free."""
-        return past.is_moved or self._gateway.budget.spend(now_ns / NS)
-
     def _is_uncertain(self, flight: Flight, past: Past, fingerprint: int, now_ns: int) -> bool:
         waited_ns = now_ns - past.sought_ns
         if len(past.lives) >= _SURE_AFTER and waited_ns < _DOUBT_NS and self._in_doubt(past):
@@ -183,11 +180,11 @@ class Failover:
             del self._stranded[flight.id]
             self._give_up(flight, now_ns, "failed")
 
-    def _came_up(self, _member: Member, now_ns: int) -> None:
+    def _place_stranded(self, now_ns: int) -> None:
+        """Replicas came up: the line had its turn on them, as it has in the live gateway."""
         for flight, _ in list(self._stranded.values()):
             if flight.past is not None and self._place(flight, flight.past, now_ns):
                 del self._stranded[flight.id]
-        self.evacuate(now_ns)
 
     def _give_up(self, flight: Flight, now_ns: int, result: str = "refused") -> None:
         if flight.has_token:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from serving.gateway.budget import RetryBudget
 from serving.simulator.accounts import Accounts
-from serving.simulator.agenda import JOIN, Agenda
+from serving.simulator.agenda import JOIN, RETRY, Agenda
 from serving.simulator.flight import Flight
 from serving.simulator.line import Line, Refusal
 from serving.simulator.member import Member
@@ -21,9 +21,9 @@ from serving.simulator.scenario import Scenario
 
 
 class Gateway:
-    """`on_up` hears of a replica that takes work again, `on_empty` of a draining one that finished its own, `on_poison`
-    of a request that kills the replica it came to; `on_placed_again` and `on_first_again` of requests that lost a
-    replica: they have another, and its first token. Times are ns.
+    """`on_up` hears that replicas take work again, `on_served` that the line had its turn on them, `on_empty` of a
+    draining one that finished its own, `on_poison` of a request that kills the replica it came to; `on_placed_again`
+    and `on_first_again` of requests that lost a replica: they have another, and its first token. Times are ns.
     """
 
     def __init__(self, scenario: Scenario, accounts: Accounts, agenda: Agenda) -> None:
@@ -37,12 +37,14 @@ class Gateway:
         )
         self.max_queue = self.waiting_inside = 0
         self.poison: bytearray | None = None
-        self.on_up: Callable[[Member, int], None] = _ignore
+        self.on_up: Callable[[int], None] = _ignore
+        self.on_served: Callable[[int], None] = _ignore
         self.on_empty: Callable[[Member, int], None] = _ignore
         self.on_poison: Callable[[Member, int], None] = _ignore
         self.on_placed_again: Callable[[Flight], None] = _ignore
         self.on_first_again: Callable[[Flight, int], None] = _ignore
         self._agenda = agenda
+        self._hands_out = False
         self._longest_tokens = max(group.longest_tokens for group in scenario.groups)
         self._prefixes = scenario.workload.prefix
         self._prefix_block_tokens = scenario.workload.prefix_block_tokens
@@ -149,27 +151,29 @@ class Gateway:
         core = member.core
         if core.next_ns != now_ns:
             return  # cut short meanwhile
-        finished, tokens = False, core.complete()
+        finished, has_room, tokens = False, False, core.complete()
         self.accounts.stretched(member, tokens, now_ns)
         for token in tokens:
             flight = member.flights[token.id]
             if token.is_first:
-                self._first_token(flight, member, now_ns)
+                has_room = self._first_token(flight, member, now_ns) or has_room
             if token.is_last:
                 self.release(flight, member)
                 self.accounts.last_token(flight, token, now_ns)
                 finished = True
-        if finished:
+        if finished or has_room:
             self.serve_line(now_ns)
         self.follow(member, now_ns)
         if finished and not member.flights and not member.staying:
             self.on_empty(member, now_ns)
 
-    def _first_token(self, flight: Flight, member: Member, now_ns: int) -> None:
-        health = member.health
+    def _first_token(self, flight: Flight, member: Member, now_ns: int) -> bool:
+        """Whether the replica may have more room by it."""
+        health, was_strained = member.health, False
         member.progress_ns = flight.first_here_ns = now_ns
         member.prompt_tokens += flight.prompt
         if health.suspect or health.state == "half_open":
+            was_strained = True
             health.served(now_ns / NS)
             self.router.update(member)
         if flight.past is not None:
@@ -177,6 +181,7 @@ class Gateway:
             self.accounts.resumed(flight, now_ns)
         if not flight.has_token:
             self.accounts.first_token(flight, now_ns)
+        return was_strained
 
     def release(self, flight: Flight, member: Member) -> None:
         """It gives its place back."""
@@ -204,11 +209,25 @@ class Gateway:
             self._agenda.step(ends_ns, member.index)
 
     def came_up(self, member: Member, now_ns: int) -> None:
-        """A replica takes work, or takes more of it."""
+        """A replica takes work. What waits is given out when all that come up at this instant are there, as the
+        gateway's tasks wake after the look that brought the replicas back.
+        """
         self.line.expire(now_ns)
         self.line.no_replica_since(None)
         self.router.update(member)
-        self.on_up(member, now_ns)
+        if not self._hands_out:
+            self._hands_out = True
+            self._agenda.at(now_ns, RETRY, self._hand_out)
+
+    def _hand_out(self, now_ns: int) -> None:
+        self._hands_out = False
+        self.on_up(now_ns)
+        self.serve_line(now_ns)
+        self.on_served(now_ns)
+
+    def takes_more(self, member: Member, now_ns: int) -> None:
+        """A replica in rotation did well: it may have whole rotation again, and room for who waits."""
+        self.router.update(member)
         self.serve_line(now_ns)
 
     def went_out(self, member: Member, members: Sequence[Member], now_ns: int) -> None:

@@ -74,7 +74,7 @@ class Outage:
     def back(self, member: Member, now_ns: int) -> None:
         """A probe passed: half open if it was out."""
         if not member.health.probe_passed(now_ns / NS):
-            self._gateway.router.update(member)
+            self._gateway.takes_more(member, now_ns)
             return
         member.leaving = None
         self._membership.note(now_ns, "replica_up", member, {"state": member.health.state})

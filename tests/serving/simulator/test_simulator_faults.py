@@ -393,3 +393,22 @@ def test_a_request_is_at_one_replica_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fleet.gateway, "place", noted)
     run = fleet.run(None)
     assert placed == run.outcomes.attempts.sum() > len(STREAMS)
+
+
+def test_who_waits_gets_places_as_soon_as_a_half_open_replica_is_whole() -> None:
+    lone, long = replace(GROUP, count=1), [Arrival(round((49 + i / 10) * NS), 60, 400) for i in range(6)]
+    run = play(CRASH, group=lone, arrivals=long, duration_s=120)
+    up_ns = round(50.5 * NS)
+    placed_ns, first_ended_ns = run.outcomes.placed_ns, int(run.outcomes.ended_ns.min())
+    assert int(placed_ns.min()) == up_ns
+    assert int(np.sort(placed_ns)[2]) > up_ns  # two at a time until they have their first tokens
+    assert int(placed_ns.max()) < up_ns + NS < first_ended_ns
+
+
+def test_replicas_that_come_up_at_one_instant_share_what_waits_for_them() -> None:
+    rules = GatewayRules(failover=FailoverConfig(budget_ratio=1.0), idle_timeout_s=60)
+    run = play(FleetFault("crash", 20.0, target="all"), rules=rules)
+    moved = run.outcomes.attempts > 1
+    took = np.bincount(run.outcomes.replica[moved], minlength=4)[2:]
+    assert moved.sum() > 4
+    assert took.min() >= 0.4 * took.sum()
