@@ -6,6 +6,7 @@ Everything at one instant happens in a fixed order (`agenda.py`), so that a run 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from serving.gateway.forecast import Forecast
 from serving.simulator.accounts import Accounts
@@ -31,31 +32,47 @@ from serving.simulator.validate import require_valid
 from serving.simulator.watch import Watch
 
 _CHUNK = 65_536
+MOST_NAMED = 10_000
+"""Requests up to which a run with preemptions is played again with replicas that name their blocks."""
 OnProgress = Callable[[float], None]
 
 
 def run_fleet(scenario: Scenario, *, on_progress: OnProgress | None = None) -> FleetResult:
     """Play the scenario. `on_progress` is told the share of the requests that have arrived.
 
-    Raises BadInput with a line for each thing that is wrong with the scenario.
+    A fast replica forgets what a preempted request left in its prefix cache. A run in which that mattered is played
+    again, by replicas that name their blocks (`on_progress` begins anew); one of more than `MOST_NAMED` requests is
+    not, and says so. Raises BadInput with a line for each thing that is wrong with the scenario.
     """
     require_valid(scenario)
-    if (run := play_compiled(scenario, on_progress)) is not None:
+    played = with_surges(scenario)
+    run = play_compiled(scenario, on_progress) or Fleet(played).run(on_progress)
+    if not _forgot(run):
         return run
-    return Fleet(with_surges(scenario)).run(on_progress)
+    if len(played.workload) > MOST_NAMED:
+        return replace(run, forgets_preempted_blocks=True)
+    return Fleet(played, names_blocks=True).run(on_progress)
+
+
+def _forgot(run: FleetResult) -> bool:
+    """Whether requests were preempted whose blocks the engine would have kept; a shared prefix has them named."""
+    caches = any(group.scheduler.enable_prefix_caching for group in run.scenario.groups)
+    return run.preemptions > 0 and caches and run.scenario.workload.prefix is None
 
 
 class Fleet:
-    """One run."""
+    """One run. `names_blocks`: a preempted request finds its own blocks in the prefix cache, at the exact replica's
+    price; so it is anyway where prompts share prefixes.
+    """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, names_blocks: bool = False) -> None:
         self.scenario = scenario
         self.agenda = Agenda()
         self.records = Records(len(scenario.workload))
         is_observed = scenario.policy is not None or scenario.keep_samples
         accounts = Accounts(self.records, Forecast(0.0) if is_observed else None)
         self.gateway = Gateway(scenario, accounts, self.agenda)
-        self.membership = Membership(scenario, self.gateway, self.agenda)
+        self.membership = Membership(scenario, self.gateway, self.agenda, names_blocks=names_blocks)
         self.scraper = Scraper(
             self.membership,
             self.gateway,

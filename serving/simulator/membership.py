@@ -39,9 +39,11 @@ class LifeSoFar:
 
 
 class Membership:
-    """`members` are those there are, oldest first; `everyone` has all there ever were, by index."""
+    """`members` are those there are, oldest first; `everyone` has all there ever were, by index. `names_blocks`: as
+    if prompts shared prefixes although none is given, so that who is preempted finds its own.
+    """
 
-    def __init__(self, scenario: Scenario, gateway: Gateway, agenda: Agenda) -> None:
+    def __init__(self, scenario: Scenario, gateway: Gateway, agenda: Agenda, *, names_blocks: bool = False) -> None:
         self._scenario, self._gateway, self._agenda = scenario, gateway, agenda
         self.members: list[Member] = []
         self.everyone: list[Member] = []
@@ -57,6 +59,7 @@ class Membership:
         self._free_numbers: list[int] = []
         self._numbers = 0
         priorities = scenario.workload.priority
+        self._names_blocks = names_blocks or scenario.workload.prefix is not None
         self._has_priorities = len(priorities) > 0 and bool((priorities != priorities[0]).any())
         gateway.on_empty = self.stop
 
@@ -122,7 +125,7 @@ class Membership:
         return replica_for(
             group.scheduler,
             group.step_time,
-            shares_prefixes=self._scenario.workload.prefix is not None,
+            shares_prefixes=self._names_blocks,
             has_priorities=self._has_priorities,
         )
 

@@ -64,7 +64,8 @@ class SampledSeries:
 @dataclass(frozen=True, slots=True, eq=False)
 class FleetResult:
     """One run. `scenario` is what was played: its workload holds what a surge brought. `series` is empty when the
-    scenario did not ask for samples.
+    scenario did not ask for samples. `forgets_preempted_blocks`: requests were preempted, and found nothing of
+    themselves in the prefix cache although the engine would have kept some, so that times are somewhat too long.
     """
 
     scenario: Scenario
@@ -78,3 +79,4 @@ class FleetResult:
     preemptions: int
     prefix_queries_tokens: int
     prefix_hits_tokens: int
+    forgets_preempted_blocks: bool = False

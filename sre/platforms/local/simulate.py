@@ -125,7 +125,16 @@ def answer(result: FleetResult, built: Built, document: ScenarioDocument) -> Sim
         events=tuple(_event(event) for event in result.events),
         series=tuple(SimulatedSeries(one.name, one.labels, one.at_s, one.values) for one in result.series),
         skipped=built.skipped_rows,
-        notes=built.notes,
+        notes=(*built.notes, *_limits_of(result)),
+    )
+
+
+def _limits_of(result: FleetResult) -> tuple[str, ...]:
+    if not result.forgets_preempted_blocks:
+        return ()
+    return (
+        f"{result.preemptions:,} preemptions: who was preempted found nothing of itself in the prefix cache, as it "
+        "would in the engine, so times are somewhat too long (a run of at most 10,000 requests is played exactly)",
     )
 
 

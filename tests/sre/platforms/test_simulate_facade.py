@@ -176,3 +176,15 @@ def test_a_fault_is_read_as_a_person_writes_it(text: str, fault: FaultRequest) -
 def test_what_is_no_fault_is_refused_in_a_line(text: str, said: str) -> None:
     with pytest.raises(SreError, match=said):
         parse_fault(text)
+
+
+def test_a_long_run_with_preemptions_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("serving.simulator.fleet.MOST_NAMED", 50)
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(
+        f"groups: [{{profile: {PROFILE}}}]\nduration_s: 40\nworkload: {{classes: [{{name: chat, rate_rps: 4}}]}}\n"
+        "faults: [{kind: kv_loss, at_s: 5, duration_s: 30, target: all, value: 0.004}]\n"
+    )
+    found = run(SimulationRequest(scenario=scenario))
+    assert found.summary.preemptions > 0
+    assert [note for note in found.notes if "found nothing of itself in the prefix cache" in note]
