@@ -47,7 +47,7 @@ class Effects:
             if hold.member.life == hold.life:
                 self._apply(hold, now_ns)
                 still_hangs = any(one.fault.kind == "hang" for one in self._on(hold))
-                self._watch.is_over(hold.member, kind=hold.fault.kind, still_hangs=still_hangs)
+                self._watch.is_over(hold.member, now_ns, kind=hold.fault.kind, still_hangs=still_hangs)
 
     def _on(self, hold: Hold) -> list[Hold]:
         return [one for one in self._holds if one.member is hold.member and one.life == hold.life]

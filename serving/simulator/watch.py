@@ -2,7 +2,7 @@
 
 The rules are `serving.gateway.prober.Watcher`'s, the states its `Health`'s. Only replicas under a fault, or out of full
 rotation, are looked at: a sound one is not silent, and a thousand of them would cost more than their work. A probe of
-a replica that runs passes at once.
+a replica that runs passes at once, or a look later when it has work in hand.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Watch:
         self._followed: dict[Member, None] = {}
         self._faulty: dict[Member, int] = {}
         self._hung: set[Member] = set()
+        self._woke_ns: dict[Member, int] = {}
         self._stuck: dict[Member, int] = {}
         self._soon_silent_ns = round(rules.health.stall_min_s * NS / 2)
         self._probing_since: dict[Member, int] = {}
@@ -75,19 +76,21 @@ class Watch:
         self.follow(member, now_ns)
         learn(member, self._steps[member], now_ns)
 
-    def is_over(self, member: Member, *, kind: FaultKind, still_hangs: bool) -> None:
+    def is_over(self, member: Member, now_ns: int, *, kind: FaultKind, still_hangs: bool) -> None:
         """The fault holds no more on a process that lives."""
         _one_less(self._faulty, member)
         if kind in ("hang", "kv_loss"):
             _one_less(self._stuck, member)
-        if not still_hangs:
+        if not still_hangs and member in self._hung:
             self._hung.discard(member)
+            self._woke_ns[member] = now_ns
 
     def forget(self, member: Member) -> None:
         """Its process is gone, and what held on it."""
         self._faulty.pop(member, None)
         self._stuck.pop(member, None)
         self._hung.discard(member)
+        self._woke_ns.pop(member, None)
         self._probing_since.pop(member, None)
         member.health.probe_ended()
 
@@ -198,6 +201,8 @@ class Watch:
         if member.process not in ("ready", "draining") or (since := self._probing(member, now_ns)) is None:
             return
         if member not in self._hung:
+            if member.flights and now_ns - self._woke_ns.get(member, 0) < _BEAT_NS:
+                return  # its engine has all of that to begin with; the idle ones come back first
             self._end_probe(member)
             self._outage.back(member, now_ns)
         elif now_ns - since >= self._probe_timeout_ns:
