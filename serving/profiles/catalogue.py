@@ -134,6 +134,7 @@ def _error_bars(section: DocumentReader) -> ErrorBars:
         mean_pct=section.number("mean_pct") if section.has("mean_pct") else None,
         p99_pct=section.number("p99_pct") if section.has("p99_pct") else None,
         tested_on=section.text_or("tested_on", ""),
+        outside=section.text_or("outside", ""),
     )
 
 

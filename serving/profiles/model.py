@@ -78,7 +78,8 @@ class ErrorBars:
     `planning` figures follow from data sheets and assumptions, and the bar is an expectation; `calibrated` ones were
     adjusted to a run, `fitted` ones fitted to a part of it and tested on the rest. `step_time_pct` is of one step as
     the time per output token shows it, `mean_pct` and `p99_pct` the worst of end-to-end, first-token and per-token time
-    in a simulation of what `tested_on` names; None where nobody tested.
+    in a simulation of what `tested_on` names; None where nobody tested. `outside` is a sentence on the batches that are
+    known, or must be feared, to be further off than that.
     """
 
     basis: Basis
@@ -86,9 +87,10 @@ class ErrorBars:
     mean_pct: float | None = None
     p99_pct: float | None = None
     tested_on: str = ""
+    outside: str = ""
 
     def in_words(self) -> str:
-        """One line for a reader."""
+        """One line for a reader, without what is outside."""
         words = f"{self.basis}: a step within {self.step_time_pct:g} %"
         if self.mean_pct is not None and self.p99_pct is not None:
             words += f", simulated means within {self.mean_pct:g} %, p99 within {self.p99_pct:g} %"

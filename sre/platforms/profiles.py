@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ErrorStated:
-    """How far a profile may be off; `words` is the same in one line. Percentages are either way, None: not tested."""
+    """How far a profile may be off; `words` is the same in one line. Percentages are either way, None: not tested.
+
+    `outside` is a sentence on what may be further off than that; empty: nothing is known to be.
+    """
 
     words: str
     basis: str
     step_time_pct: float | None = None
     mean_pct: float | None = None
     p99_pct: float | None = None
+    outside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,9 @@ def _list_row(entry: ProfileEntry) -> tuple[str, ...]:
 
 def show_lines(shown: ProfileShown) -> list[str]:
     """The profile as lines: facts, then both tables of step times."""
-    facts = [*shown.lines, ("error bars", shown.entry.error.words if shown.entry.error else "not stated")]
+    error = shown.entry.error
+    facts = [*shown.lines, ("error bars", error.words if error else "not stated")]
+    facts += [("outside of them", error.outside)] if error and error.outside else []
     return [
         shown.entry.name,
         *(f"  {label:18} {value}" for label, value in facts),
@@ -145,7 +147,7 @@ def _page(shown: ProfileShown) -> Page:
         tone="good" if tested else "unsure",
         verdict="Fitted and tested on a run" if tested else "Figures that no run of ours has tested",
         meaning=words,
-        reasons=(),
+        reasons=(f"Outside of it: {entry.error.outside}",) if entry.error and entry.error.outside else (),
         figures=(
             Figure("Decode step", f"{entry.decode_1_ms:.1f} ms", "one sequence, no context"),
             Figure("Decode step", f"{entry.decode_64_ms:.1f} ms", "64 sequences, no context"),

@@ -86,7 +86,9 @@ def _error(profile: Profile) -> ErrorStated:
     bars = profile.error
     if bars is None:
         return ErrorStated("not stated", "unknown")
-    return ErrorStated(bars.in_words(), bars.basis, bars.step_time_pct, bars.mean_pct, bars.p99_pct)
+    return ErrorStated(
+        bars.in_words(), bars.basis, bars.step_time_pct, bars.mean_pct, bars.p99_pct, " ".join(bars.outside.split())
+    )
 
 
 def _pipeline_lines(profile: Profile) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ def test_every_shipped_profile_loads_and_says_how_far_to_trust_it(name: str) -> 
     assert "%" in profile.source
     assert profile.error is not None
     assert profile.error.step_time_pct > 0
-    assert (profile.error.basis == "planning") == (profile.error.mean_pct is None)
+    assert (profile.error.basis == "planning") == (profile.error.mean_pct is None) == (profile.error.outside != "")
 
 
 def test_the_kv_blocks_follow_from_the_memory_that_is_left() -> None:
@@ -189,9 +189,10 @@ def test_a_profile_s_file_can_be_named_instead_of_a_profile(tmp_path: Path) -> N
 
 
 def test_error_bars_of_a_file_are_read_and_judged(tmp_path: Path) -> None:
-    bars = "error: {basis: fitted, step_time_pct: 2, mean_pct: 3, p99_pct: 7, tested_on: a run}"
-    found = read_profile(changed(tmp_path, "error: {basis: planning, step_time_pct: 30}", bars)).error
+    bars = "basis: fitted\n  mean_pct: 3\n  p99_pct: 7\n  tested_on: a run"
+    found = read_profile(changed(tmp_path, "basis: planning", bars)).error
     assert found is not None
-    assert found.in_words() == "fitted: a step within 2 %, simulated means within 3 %, p99 within 7 %, on a run"
+    assert found.outside.startswith("Batches of prefill beside decodes")
+    assert found.in_words() == "fitted: a step within 30 %, simulated means within 3 %, p99 within 7 %, on a run"
     with pytest.raises(BadInput, match=r"error\.basis: is str 'hope': write one of planning, fitted, calibrated"):
         read_profile(changed(tmp_path, "basis: planning", "basis: hope"))

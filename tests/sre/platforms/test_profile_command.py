@@ -54,6 +54,7 @@ def test_what_does_not_fit_is_listed_when_asked_with_the_reason() -> None:
     assert "GB a GPU" in entries["rtx4090-llama3-70b-tp1"]["refusal"]
     assert entries[PROFILE]["refusal"] == ""
     assert entries[PROFILE]["error"]["basis"] == "planning"
+    assert "about 70 % longer" in entries[PROFILE]["error"]["outside"]
     assert len([entry for entry in entries.values() if not entry["refusal"]]) == len(list_profiles())
 
 
@@ -61,6 +62,7 @@ def test_a_profile_is_shown_with_step_times_by_batch_and_context(tmp_path: Path)
     code, text = told("show", PROFILE, "--out", str(tmp_path / "p.png"))
     assert code == 0
     assert "decode step, ms, by sequences (down) and context tokens of each (across)" in text
+    assert "outside of them    Batches of few prefill tokens beside decodes" in text
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     _, text = told("show", PROFILE, "--json")
     steps = json.loads(text)["steps"]
@@ -73,6 +75,7 @@ def test_the_page_of_a_profile_has_its_chart_source_and_error_bars(tmp_path: Pat
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "planning: a step within 30" in page
+    assert "Outside of it: Batches of few prefill tokens" in page
     assert "2 stages" in page
 
 
