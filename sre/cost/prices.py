@@ -56,8 +56,8 @@ def price_of(gpu: str, prices: Sequence[Price], *, on: date | None = None, purch
     """The price of a GPU model that holds `on` a day; of several the newest `valid_from`, then the first.
 
     Without a purchase option, on demand (or an option the book does not state) goes before the others: it is what
-    anybody pays. Without a day, the first price of the model, whatever its dates. Raises BadDocument, one line that
-    names what there is.
+    anybody pays. Without a day, the newest whatever its dates: the same tomorrow, for what is compared or simulated.
+    Raises BadDocument, one line that names what there is.
     """
     of_model = [price for price in prices if price.gpu == gpu]
     if not of_model:
@@ -66,10 +66,8 @@ def price_of(gpu: str, prices: Sequence[Price], *, on: date | None = None, purch
     bought = [price for price in of_model if purchase is None or price.purchase == purchase]
     if not bought:
         raise BadDocument([f"no {purchase} price for GPU {gpu!r} in the price book: there is {_listed(of_model)}"])
-    if on is None:
-        return bought[0]
-    held = [price for price in bought if in_force(price, on)]
-    if not held:
+    held = bought if on is None else [price for price in bought if in_force(price, on)]
+    if on is not None and not held:
         raise BadDocument([f"no price for GPU {gpu!r} holds on {on.isoformat()}: there is {_listed(bought)}"])
     return max(held, key=lambda price: (_anybody_pays(price), price.valid_from or _UNDATED))
 

@@ -82,17 +82,9 @@ def _price(time: GpuTime, book: Sequence[Price]) -> tuple[Price, str]:
     newest spot price where the book has one.
     """
     if not time.spot:
-        return _newest(time.gpu, book, ("on-demand", None)), ""
+        return price_of(time.gpu, book), ""
     try:
-        return _newest(time.gpu, book, ("spot",)), ""
+        return price_of(time.gpu, book, purchase="spot"), ""
     except BadDocument:
-        price = _newest(time.gpu, book, ("on-demand", None))
+        price = price_of(time.gpu, book)
         return price, f"no spot price for {time.gpu} in the price book: {price.name} is used for the spot group too"
-
-
-def _newest(gpu: str, book: Sequence[Price], purchases: Sequence[str | None]) -> Price:
-    """Of several the one with the newest `valid_from`, then the first. Raises BadDocument as `price_of` does."""
-    found = [price for price in book if price.gpu == gpu and price.purchase in purchases]
-    if found:
-        return max(found, key=lambda price: price.valid_from or "")
-    return price_of(gpu, book, purchase="spot" if purchases == ("spot",) else None)

@@ -41,7 +41,7 @@ def test_a_price_keeps_the_digits_that_were_written() -> None:
 
 
 def test_the_shipped_price_is_the_published_one() -> None:
-    price = price_of("H100-80GB", shipped_prices())
+    price = price_named("aws-capacity-block-h100", shipped_prices())
     assert price.per_gpu_hour == Decimal("4.916")
     assert abs(price.per_gpu_hour - Decimal("39.33") / 8) < Decimal("0.001")
     assert (price.gpu, price.currency, price.validity) == ("H100-80GB", "USD", "until 2025-01-01")
@@ -99,8 +99,16 @@ def test_the_newest_price_in_force_on_the_day_is_taken(day: str, purchase: Purch
     assert price_of("H", prices, on=date.fromisoformat(day), purchase=purchase).name == expected
 
 
-def test_without_a_day_the_first_price_is_taken() -> None:
-    assert price_of("H", parse_book(AGES, where="ages.yaml")).name == "old"
+def test_without_a_day_the_newest_is_taken_that_anybody_pays() -> None:
+    prices = parse_book(AGES, where="ages.yaml")
+    assert price_of("H", prices).name == "late"
+    assert price_of("H", prices, purchase="spot").name == "spot"
+    assert price_of("H", prices[:1]).name == "old"
+
+
+def test_a_comparison_is_priced_with_what_is_sold_now() -> None:
+    price = price_of("H100-80GB", shipped_prices())
+    assert (price.purchase, price.valid_until) == ("on-demand", None)
 
 
 def test_a_price_that_ran_out_is_one_line_with_what_there_is() -> None:
