@@ -108,15 +108,18 @@ def _mean_of_day(parts: int = 10_000) -> float:
     return sum(_shape((part + 0.5) / parts) for part in range(parts)) / parts
 
 
-def thickened(path: Path, *, rate_rps: float | None, duration_s: float | None, seed: int) -> Traffic:
+def thickened(
+    path: Path, *, rate_rps: float | None, duration_s: float | None, seed: int, skip_bad_rows: bool = False
+) -> Traffic:
     """A trace on its own clock, each request repeated until the mean rate is `rate_rps` (absent: as it is).
 
     The load generator squeezes a trace to raise its rate; an hour squeezed into six minutes leaves an autoscaler no
     time to act. Here more users with the same habits come (`trace_workload`): bursts keep their shape and length.
     """
-    read = trace_traffic(path, rate_rps=rate_rps, duration_s=duration_s, seed=seed)
+    read = trace_traffic(path, rate_rps=rate_rps, duration_s=duration_s, seed=seed, skip_bad_rows=skip_bad_rows)
     arrivals = tuple(Arrival(round(row.at_s * NS), row.prompt_tokens, row.output_tokens) for row in read.rows)
-    return Traffic(read.title, read.duration_s, arrivals)
+    title = f"{read.title}, bad rows left out: {read.skipped:,}" if read.skipped else read.title
+    return Traffic(title, read.duration_s, arrivals)
 
 
 def _require_size(requests: float) -> None:

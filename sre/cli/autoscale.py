@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sre.cli.options import DEFAULT_PROFILE, Duration, Json, Profile, Rate, Seed, Trace
+from sre.cli.simulation_options import SkipBadRows
 
 if TYPE_CHECKING:
     from sre.reports.table import Table
@@ -62,6 +63,7 @@ def compare(
         bool, typer.Option("--generate", help="A generated day with bursts (the default without --trace).")
     ] = False,
     trace: Trace = None,
+    skip_bad_rows: SkipBadRows = False,
     rate: Rate = None,
     duration: Duration = None,
     seed: Seed = 1,
@@ -95,6 +97,7 @@ def compare(
         policies=tuple(policy or ()),
         baselines=baselines,
         trace=trace,
+        skip_bad_rows=skip_bad_rows,
         rate_rps=rate,
         duration_s=duration,
         seed=1 if seed is None else seed,

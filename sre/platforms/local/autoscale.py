@@ -34,6 +34,7 @@ class CompareOptions:
     policies: tuple[Path, ...] = ()
     baselines: bool = True
     trace: Path | None = None
+    skip_bad_rows: bool = False
     rate_rps: float | None = None
     duration_s: float | None = None
     seed: int = 1
@@ -102,7 +103,13 @@ def _traffic(options: CompareOptions) -> Traffic:
     from serving.simulator import generated, thickened
 
     if options.trace is not None:
-        return thickened(options.trace, rate_rps=options.rate_rps, duration_s=options.duration_s, seed=options.seed)
+        return thickened(
+            options.trace,
+            rate_rps=options.rate_rps,
+            duration_s=options.duration_s,
+            seed=options.seed,
+            skip_bad_rows=options.skip_bad_rows,
+        )
     return generated(
         rate_rps=options.rate_rps or DEFAULT_RATE_RPS,
         duration_s=options.duration_s or DEFAULT_DURATION_S,

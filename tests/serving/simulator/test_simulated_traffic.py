@@ -70,3 +70,12 @@ def test_a_rate_below_the_traces_own_thins_it(tmp_path) -> None:
 def test_more_than_can_be_simulated_is_refused() -> None:
     with pytest.raises(BadInput, match="lower --rate"):
         generated(rate_rps=1e5, duration_s=3600, seed=1)
+
+
+def test_bad_rows_are_left_out_only_when_asked_and_then_the_title_says_so(tmp_path) -> None:
+    path = trace(tmp_path, [1.0] * 10)
+    path.write_text(path.read_text() + "gibberish\n")
+    with pytest.raises(BadInput, match="--skip-bad-rows"):
+        thickened(path, rate_rps=None, duration_s=None, seed=1)
+    traffic = thickened(path, rate_rps=None, duration_s=None, seed=1, skip_bad_rows=True)
+    assert traffic.title.endswith("bad rows left out: 1")
