@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import aiohttp
 
@@ -89,8 +90,16 @@ class Levers:
     def page(self, target: str) -> str | None:
         return self._site.pages.read(self._ways.page_url(target))
 
-    async def infer(self, name: str, prompt: str, *, max_tokens: int = 8, timeout_s: float = 2.0) -> Inference:
-        sampling = {"max_tokens": max_tokens, "ignore_eos": True, "priority": -1}  # ahead of users' work, as live
+    async def infer(
+        self, name: str, prompt: str, *, max_tokens: int = 8, deadline_at: float | None = None, timeout_s: float = 2.0
+    ) -> Inference:
+        sampling: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "ignore_eos": True,
+            "priority": -1,
+        }  # ahead of users' work, as live
+        if deadline_at is not None:
+            sampling["deadline_at"] = deadline_at
         job = Job("direct", "llm", prompt, sampling, max_tokens, len(prompt.split()))
         return await self._site.replicas.infer(name, job, timeout_s=timeout_s, is_heard=False)
 

@@ -209,8 +209,12 @@ class VirtualPlatform(Protocol):
     def page(self, target: str) -> str | None:
         """The target's metrics page as observers get it now; None when it does not answer."""
 
-    async def infer(self, name: str, prompt: str, *, max_tokens: int = 8, timeout_s: float = 2.0) -> Inference:
-        """Straight at a replica, past the gateway and its network faults."""
+    async def infer(
+        self, name: str, prompt: str, *, max_tokens: int = 8, deadline_at: float | None = None, timeout_s: float = 2.0
+    ) -> Inference:
+        """Straight at a replica, past the gateway and its network faults. Its engine drops it unserved at
+        `deadline_at` (Unix time); who gives up after `timeout_s` is not heard.
+        """
 
     async def ask(self, prompt: str, *, max_tokens: int = 8, timeout_s: float = 20.0) -> Inference:
         """One client's request through the gateway."""

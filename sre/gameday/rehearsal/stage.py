@@ -67,10 +67,18 @@ class Scene:
         return {view.name: float(view.inflight) for view in self.platform.replicas()}
 
     async def infer(
-        self, name: str, prompt: str = PROMPT, *, max_tokens: int = 1, timeout_s: float = ASK_TIMEOUT_S
+        self,
+        name: str,
+        prompt: str = PROMPT,
+        *,
+        max_tokens: int = 1,
+        deadline_at: float | None = None,
+        timeout_s: float = ASK_TIMEOUT_S,
     ) -> Inference:
         """One inference straight at a replica; one that is not done in time has an error and took `timeout_s`."""
-        return await self.platform.infer(name, prompt, max_tokens=max_tokens, timeout_s=timeout_s)
+        return await self.platform.infer(
+            name, prompt, max_tokens=max_tokens, deadline_at=deadline_at, timeout_s=timeout_s
+        )
 
     async def until(self, seen: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> bool:
         """Whether it is seen within so many seconds of virtual time."""

@@ -137,6 +137,23 @@ def test_an_engine_short_of_kv_cache_lets_its_requests_wait(rehearse):
     assert seen["waiting"] >= 1
 
 
+@pytest.mark.parametrize(("deadline_s", "behind"), [(1.0, None), (None, "no answer within 3 s")])
+def test_what_does_not_fit_holds_up_all_behind_it_until_its_deadline(rehearse, deadline_s, behind):
+    seen = {}
+
+    async def script(platform):
+        platform.set_faults("llm-0", Faults(kv_blocks=4))
+        await platform.sleep(1)
+        deadline_at = None if deadline_s is None else platform.now() + deadline_s
+        answer = await platform.infer("llm-0", "memory " * 100, deadline_at=deadline_at, timeout_s=2.0)
+        seen["dropped"] = "deadline" in answer.error, answer.seconds
+        seen["behind"] = await platform.infer("llm-0", "a small one", max_tokens=1, timeout_s=3.0)
+
+    rehearse(script, load=schedule(rate_rps=0.2))
+    assert seen["dropped"] == (deadline_s is not None, pytest.approx(deadline_s or 2.0, abs=0.1))
+    assert seen["behind"].error == behind
+
+
 def test_a_lost_gpu_kills_the_engine_and_every_start_until_it_is_back(rehearse):
     seen = {}
 

@@ -1,6 +1,7 @@
 """Engines that are told to be ill: each fault is seen from outside, and its undo takes back no more than it gave."""
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -136,6 +137,32 @@ def test_other_faults_of_the_same_engine_are_left_as_they_are(platform, applied,
     assert set(platform.engine_faults(hit)) == {"clock_skew_s", *made.plan.handles["keys"]}
     fault.undo(platform, made)
     assert platform.engine_faults(hit) == {"clock_skew_s": 30.0}
+
+
+@pytest.mark.usefixtures("engines")
+def test_the_prompt_that_proves_a_lack_of_blocks_has_a_deadline_at_which_its_engine_drops_it(platform, run, clock):
+    """Else it would hold up all behind it: Triton does not hear a client that gives up."""
+    deadlines, ask = [], platform.infer
+
+    def infer(replica, prompt, *, deadline_at=None, timeout_s, **how):
+        if "kv_blocks" not in platform.engine_faults(replica):
+            return ask(replica, prompt, timeout_s=timeout_s, **how)
+        within_s = deadline_at - time.time()
+        deadlines.append(within_s)
+        assert within_s < timeout_s
+        return Inference("", within_s, "DEADLINE_EXCEEDED: deadline_at passed before the first token: none was made")
+
+    platform.infer = infer
+    done = inject(platform, KvExhaustion(blocks=4), lease_s=60, run=run, now=clock)
+    assert done.proof == f"{TARGET}: a prompt of over 4 blocks gets no token in 2.0 s"
+    assert deadlines == [pytest.approx(2.0, abs=0.1)]
+
+
+@pytest.mark.usefixtures("engines")
+def test_a_prompt_that_is_dropped_at_once_proves_a_wrong_clock_and_no_lack_of_blocks(platform, run, clock):
+    platform.set_engine_faults(TARGET, {"clock_skew_s": 300.0})
+    with pytest.raises(NotProven, match="fails instead of waiting: DEADLINE_EXCEEDED"):
+        inject(platform, KvExhaustion(blocks=4), lease_s=60, run=run, now=clock)
 
 
 @pytest.mark.parametrize("fault", [*RUNNING, *STARTING, PoisonRequest()], ids=named)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sre.chaos.faults.engine import DROPPED_WITHIN_S, LEAST_WAITED
 from sre.chaos.faults.model import Lease, Plan
 from sre.gameday.rehearsal.acts.model import Act, revive, why_silent
 from sre.gameday.rehearsal.stage import WouldFail
@@ -91,9 +92,13 @@ class KvExhaustion(EngineAct):
         (name,), began = lease.plan.replicas, self.scene.now()
         within_s = max(2.0, 3 * self.usual_s)
         while self.scene.now() - began < SEEN_WITHIN_S:
-            answer = await self.scene.infer(name, self._prompt(), timeout_s=within_s)
-            if answer.error is not None:
+            answer = await self.scene.infer(
+                name, self._prompt(), deadline_at=self.scene.now() + within_s, timeout_s=within_s + DROPPED_WITHIN_S
+            )
+            if answer.error is not None and answer.seconds >= LEAST_WAITED * within_s:
                 return f"{name}: a prompt of over {self.param('blocks')} blocks gets no token in {within_s:.1f} s"
+            if answer.error is not None:
+                raise WouldFail(f"{name}: a prompt of over {self.param('blocks')} blocks fails: {answer.error}")
         raise WouldFail(f"{name}: a prompt of over {self.param('blocks')} blocks is still answered")
 
     def _prompt(self) -> str:

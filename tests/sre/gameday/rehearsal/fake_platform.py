@@ -68,7 +68,7 @@ class FakePlatform:
     def page(self, target):
         return f"sre_gateway_queue_depth 0\n# of {target}\n"
 
-    async def infer(self, name, prompt, *, max_tokens=8, timeout_s=2.0):
+    async def infer(self, name, prompt, *, max_tokens=8, deadline_at=None, timeout_s=2.0):
         faults = self.told_faults.get(name, NO_FAULTS)
         starved = faults.kv_blocks is not None and len(prompt.split()) > 16 * faults.kv_blocks
         if self.frozen & {(name, "server"), (name, "stub")} or self.views[name].state != "ready" or starved:
