@@ -133,30 +133,35 @@ class Scheduler:
         for sequence in batch:
             if not sequence.is_running:  # cancelled meanwhile
                 continue
-            sequence.computed_tokens += sequence.scheduled_tokens
+            computed = sequence.computed_tokens = sequence.computed_tokens + sequence.scheduled_tokens
             sequence.scheduled_tokens = 0
-            if sequence.computed_tokens == sequence.known_tokens:
+            if computed == sequence.known_tokens:
                 emitted.append(self._emit(sequence))
         return StepOutcome(tuple(emitted))
 
     def _emit(self, sequence: Sequence) -> Emission:
-        position = sequence.emitted_tokens
-        sequence.emitted_tokens += 1
-        is_last = sequence.emitted_tokens == sequence.request.output_tokens
+        request, position = sequence.request, sequence.emitted_tokens
+        sequence.emitted_tokens = position + 1
+        sequence.known_tokens += 1
+        is_last = position + 1 == request.output_tokens
         if is_last:
             self._remove(sequence)
-        return Emission(sequence.request.id, position, is_last)
+        return Emission(request.id, position, is_last)
 
     def _schedule_running(self, step: Step) -> None:
         """Give every decode its token, then the prefills under way as much of the budget as is left."""
-        decodes = [sequence for sequence in self._running if sequence.is_decode]
-        prefills = [sequence for sequence in self._running if not sequence.is_decode]
+        decodes: list[Sequence] = []
+        prefills: list[Sequence] = []
+        for sequence in self._running:
+            (decodes if sequence.is_decode else prefills).append(sequence)
+        size = self.config.block_size_tokens
         for sequence in decodes + prefills:
             if step.budget == 0:
                 return
             if sequence.is_running:  # it may have been preempted for one before it
-                tokens = min(sequence.known_tokens - sequence.computed_tokens, step.budget)
-                if self._make_room(sequence, tokens, step):
+                computed = sequence.computed_tokens
+                tokens = min(sequence.known_tokens - computed, step.budget)
+                if computed + tokens <= len(sequence.blocks) * size or self._make_room(sequence, tokens, step):
                     step.schedule(sequence, tokens)
 
     def _register(self, batch: Iterable[Sequence]) -> None:

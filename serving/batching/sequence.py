@@ -11,8 +11,9 @@ from serving.batching.model import Allotment, Request, StepPlan
 class Sequence:
     """A request under way.
 
-    `computed_tokens` have their KV in `blocks`, of which the first `registered` can be found by others;
-    `scheduled_tokens` is its part of the open step. `hashes` grows as generated tokens fill blocks.
+    `known_tokens` are prompt and emitted ones. `computed_tokens` have their KV in `blocks`, of which the first
+    `registered` can be found by others; `scheduled_tokens` is its part of the open step. `hashes` grows as generated
+    tokens fill blocks.
     """
 
     request: Request
@@ -24,10 +25,10 @@ class Sequence:
     is_running: bool = False
     registered: int = 0
     blocks: list[int] = field(default_factory=list)
+    known_tokens: int = field(init=False)
 
-    @property
-    def known_tokens(self) -> int:
-        return self.request.prompt_tokens + self.emitted_tokens
+    def __post_init__(self) -> None:
+        self.known_tokens = self.request.prompt_tokens + self.emitted_tokens
 
     @property
     def is_decode(self) -> bool:
@@ -66,7 +67,8 @@ class Step:
         allotments = []
         decode_seqs = prefill_tokens = context_tokens = decode_context_tokens = prefill_pairs = 0
         for sequence in self.batch:
-            tokens, computed, is_decode = sequence.scheduled_tokens, sequence.computed_tokens, sequence.is_decode
+            tokens, computed = sequence.scheduled_tokens, sequence.computed_tokens
+            is_decode = sequence.known_tokens - computed == 1 and sequence.emitted_tokens > 0
             allotments.append(Allotment(sequence.request.id, tokens, is_decode))
             context_tokens += computed
             if is_decode:

@@ -173,8 +173,7 @@ class ReferenceReplica:
                 ongoing.computed += allotment.tokens
         tokens, emitted = [], self._scheduler.complete(plan).emitted
         for emission in emitted:
-            token = self._emit(emission)
-            if token.is_first or token.is_last:
+            if (token := self._emit(emission)) is not None:
                 tokens.append(token)
         self._last_decodes = len(emitted) - sum(token.is_first for token in tokens)
         return tokens
@@ -182,20 +181,22 @@ class ReferenceReplica:
     def stretch(self) -> Stretch:
         return Stretch(int(self._end_ns > 0), self._start_ns, self._end_ns, self._last_decodes)
 
-    def _emit(self, emission: Emission) -> Token:
+    def _emit(self, emission: Emission) -> Token | None:
+        """Count a token; returned when it is a request's first here or its last."""
         ongoing = self._by_key[emission.request_id]
         is_first = ongoing.last_ns < 0
-        if not is_first:
-            ongoing.gap_ns = max(ongoing.gap_ns, self._end_ns - ongoing.last_ns)
+        if not is_first and (gap_ns := self._end_ns - ongoing.last_ns) > ongoing.gap_ns:
+            ongoing.gap_ns = gap_ns
         ongoing.last_ns = self._end_ns
         ongoing.emitted += 1
         if emission.is_last:
             del self._by_id[ongoing.id], self._by_key[ongoing.key]
             return Token(ongoing.id, is_first, True, ongoing.gap_ns, ongoing.lost)
-        known, size = ongoing.prompt_tokens + ongoing.emitted, self.config.block_size_tokens
-        if self._names_blocks and known % size == 0:
-            self._scheduler.add_hashes(ongoing.key, (self._name(ongoing, known // size - 1),))
-        return Token(ongoing.id, is_first, False)
+        if self._names_blocks:
+            known, size = ongoing.prompt_tokens + ongoing.emitted, self.config.block_size_tokens
+            if known % size == 0:
+                self._scheduler.add_hashes(ongoing.key, (self._name(ongoing, known // size - 1),))
+        return Token(ongoing.id, True, False) if is_first else None
 
     def _let_leave(self) -> None:
         for ongoing in self._leaving:
