@@ -1,8 +1,9 @@
-"""`sre profile ...`: GPU profiles, listed, shown, and fitted to a log."""
+"""`sre profile ...`: GPU profiles, listed, shown, fitted to a log and tried on one."""
 
 from __future__ import annotations
 
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _PARTS = ("odd", "first", "last")
+_LIMITS = ("run", "profile")
 
 
 @app.command("list")
@@ -141,6 +143,69 @@ def fit(
         print_json({"ok": True, **asdict(found), "file": str(out) if out else None})
         return
     _print_fit(found, out)
+
+
+@app.command("test")
+def try_on_runs(
+    profile: Annotated[str, typer.Argument(help="A profile's name (`sre profile list`) or its .yaml file.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="*requests.jsonl of vLLM runs, or folders, each with *meta.json beside it.")
+    ],
+    part: Annotated[
+        str, typer.Option("--part", help="Judge these: all, odd (every second request), first or last (--share).")
+    ] = "all",
+    share: Annotated[float, typer.Option("--share", min=0.05, max=0.95, help="Share of the requests judged.")] = 0.5,
+    limits: Annotated[
+        str, typer.Option("--limits", help="Whose KV blocks and batch limits hold: the run's, or the profile's.")
+    ] = "run",
+    mean_pct: Annotated[float, typer.Option("--mean-pct", min=0, help="Most that a mean may be off, either way.")] = 5,
+    p99_pct: Annotated[float, typer.Option("--p99-pct", min=0, help="Most that a p99 may be off, either way.")] = 8,
+    kv_blocks: Annotated[
+        int | None, typer.Option("--kv-blocks", min=1, help="KV blocks of the engine, for a run that does not say.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad lines out instead of refusing the log.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Replay logs of vLLM with a profile as it is, and say how far off it is; exit 1 when that is too far."""
+    from dataclasses import asdict
+
+    from sre.console import Progress, print_json
+    from sre.platforms.local.profile_trial import TrialOptions, try_profile
+    from sre.reports.profile import trial_lines
+
+    if part not in ("all", *_PARTS):
+        raise typer.BadParameter(f"--part is {part!r}: use one of all, {', '.join(_PARTS)}")
+    if limits not in _LIMITS:
+        raise typer.BadParameter(f"--limits is {limits!r}: use one of {', '.join(_LIMITS)}")
+    if not (isfinite(mean_pct) and isfinite(p99_pct)):
+        raise typer.BadParameter(f"--mean-pct {mean_pct} and --p99-pct {p99_pct}: write percentages")
+    options = TrialOptions(
+        profile=profile,
+        logs=tuple(runs),
+        part=next((one for one in ("first", "last", "odd") if one == part), None),
+        share=share,
+        limits="profile" if limits == "profile" else "run",
+        mean_pct=mean_pct,
+        p99_pct=p99_pct,
+        kv_blocks=kv_blocks,
+        skip_bad=skip_bad,
+    )
+    progress = Progress()
+    progress.step("replay with the profile's step times")
+    try:
+        found = try_profile(options, on_progress=progress.note)
+    except BaseException:
+        progress.fail()
+        raise
+    progress.done(f"{sum(log.requests for log in found.logs):,} requests")
+    if as_json:
+        print_json({"ok": found.within, **asdict(found)})
+    else:
+        for line in trial_lines(found):
+            typer.echo(line)
+    raise typer.Exit(0 if found.within else 1)
 
 
 def _from_tables(

@@ -107,3 +107,37 @@ class ProfileFit:
     p99_error_pct: float
     evaluations: int
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TriedLog:
+    """One log under a profile: `judged` says over which requests `compared` is.
+
+    `warnings` say what makes the profile one of another engine, `notes` which limits were used and what the replay
+    leaves out. `is_exact`: by the scheduler itself.
+    """
+
+    title: str
+    requests: int
+    skipped_lines: int
+    rate_rps: float | None
+    judged: str
+    preemptions: int
+    is_exact: bool
+    compared: tuple[Compared, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileTrial:
+    """A profile against logs; errors are the worst of all, in percent, and `within` says whether both limits hold."""
+
+    profile: str
+    error: ErrorStated
+    logs: tuple[TriedLog, ...]
+    mean_error_pct: float
+    p99_error_pct: float
+    mean_limit_pct: float
+    p99_limit_pct: float
+    within: bool

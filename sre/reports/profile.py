@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sre.errors import EnvironmentLacks, SreError
-from sre.platforms.profiles import Compared, FittedLog, ProfileEntry, ProfileFit, ProfileShown, StepTimes
+from sre.platforms.profiles import (
+    Compared,
+    FittedLog,
+    ProfileEntry,
+    ProfileFit,
+    ProfileShown,
+    ProfileTrial,
+    StepTimes,
+    TriedLog,
+)
 from sre.reports.atomic import write_text
 from sre.reports.facts import Figure
 from sre.reports.page import Cell, Grid, Page, grid, page_html
@@ -92,16 +101,45 @@ def fit_lines(found: ProfileFit) -> list[str]:
 
 def _fit_of_log(log: FittedLog) -> list[str]:
     head = ("part", "measure", "statistic", ">measured", ">simulated", ">error")
-    rows = [_compared_row("fitted", one) for one in log.fitted] + [_compared_row("tested", one) for one in log.tested]
+    fitted = [("fitted", *_compared_row(one)) for one in log.fitted]
+    tested = [("tested", *_compared_row(one)) for one in log.tested]
+    title = f"{_title(log)}; fitted: {log.part}; {log.preemptions} preemptions simulated"
+    return [title, *_aligned(head, fitted + tested)]
+
+
+def _title(log: FittedLog | TriedLog) -> str:
     skipped = f", {log.skipped_lines} bad lines left out" if log.skipped_lines else ""
     rate = f"at {log.rate_rps:.2g} a second" if log.rate_rps is not None else "all at once"
-    title = f"{log.title}: {log.requests} requests {rate}{skipped}"
-    return [f"{title}; fitted: {log.part}; {log.preemptions} preemptions simulated", *_aligned(head, rows)]
+    return f"{log.title}: {log.requests} requests {rate}{skipped}"
 
 
-def _compared_row(part: str, one: Compared) -> tuple[str, ...]:
+def _compared_row(one: Compared) -> tuple[str, ...]:
     measured, simulated = f"{one.measured:,.3f}", f"{one.simulated:,.3f}"
-    return part, MEASURES[one.measure], one.statistic, measured, simulated, f"{one.error_pct:+.1f} %"
+    return MEASURES[one.measure], one.statistic, measured, simulated, f"{one.error_pct:+.1f} %"
+
+
+def trial_lines(found: ProfileTrial) -> list[str]:
+    """Each log, measured against simulated, and whether all are within the limits asked for."""
+    lines = [f"{found.profile}: {found.error.words}"]
+    for log in found.logs:
+        lines += ["", *_trial_of_log(log)]
+    return [
+        *lines,
+        "",
+        f"means within {found.mean_error_pct:g} %, p99 within {found.p99_error_pct:g} %: "
+        f"{'within' if found.within else 'NOT within'} {found.mean_limit_pct:g} % and {found.p99_limit_pct:g} %",
+    ]
+
+
+def _trial_of_log(log: TriedLog) -> list[str]:
+    how = "by the scheduler itself" if log.is_exact else "by the fast replica"
+    head = ("measure", "statistic", ">measured", ">simulated", ">error")
+    return [
+        *(f"warning: {warning}" for warning in log.warnings),
+        f"{_title(log)}; judged: {log.judged}; replayed {how}, {log.preemptions} preemptions",
+        *_aligned(head, [_compared_row(one) for one in log.compared]),
+        *(f"note: {note}" for note in log.notes),
+    ]
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,9 +6,11 @@ the engine's settings. How a log is replayed is the caller's: this package knows
 
 from serving.profiles.fitting.document import gpu_named, profile_document
 from serving.profiles.fitting.fit import Fit, FitSettings, Replayer, ReplayTimes, TestedRun, fit
+from serving.profiles.fitting.likeness import other_limits, unlike
 from serving.profiles.fitting.parts import PARTS, Part, PartName
 from serving.profiles.fitting.request_log import RequestLog, Run, rate_in_words, read_run
-from serving.profiles.fitting.score import MEASURES, STATISTICS, Comparison
+from serving.profiles.fitting.score import MEASURES, STATISTICS, Comparison, worst
+from serving.profiles.fitting.trial import Trial, try_run
 
 __all__ = [
     "MEASURES",
@@ -24,9 +26,14 @@ __all__ = [
     "RequestLog",
     "Run",
     "TestedRun",
+    "Trial",
     "fit",
     "gpu_named",
+    "other_limits",
     "profile_document",
     "rate_in_words",
     "read_run",
+    "try_run",
+    "unlike",
+    "worst",
 ]

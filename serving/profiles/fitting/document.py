@@ -35,6 +35,11 @@ def gpu_named(device: str) -> str:
     return next((name for part, name in _GPUS if part in device.lower()), "-".join(device.split()))
 
 
+def quantization_named(facts: EngineFacts) -> str:
+    """What a profile calls the precision of the run's weights."""
+    return facts.quantization or {"bfloat16": "bf16"}.get(facts.dtype, facts.dtype)
+
+
 def profile_document(name: str, runs: list[Run], found: Fit) -> str:
     """The YAML text of a profile called `name`."""
     facts = runs[0].facts
@@ -46,7 +51,7 @@ def profile_document(name: str, runs: list[Run], found: Fit) -> str:
         f"gpu: {quoted(gpu_named(facts.gpu))}",
         f"tensor_parallel: {facts.tensor_parallel}",
         f"pipeline_parallel: {facts.pipeline_parallel}",
-        f"quantization: {quoted(facts.quantization or {'bfloat16': 'bf16'}.get(facts.dtype, facts.dtype))}",
+        f"quantization: {quoted(quantization_named(facts))}",
         f"max_model_len: {facts.scheduler.max_model_len}",
         "source: >-",
         fill(_source(runs, found, shape), _WIDTH, initial_indent="  ", subsequent_indent="  "),

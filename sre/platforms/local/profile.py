@@ -78,11 +78,12 @@ def _entry(profile: Profile) -> ProfileEntry:
         decode_1_ms=_ms(times, 1, 0),
         decode_64_ms=_ms(times, 64, 0),
         prefill_ms=_ms(times, 0, limits.max_num_batched_tokens),
-        error=_error(profile),
+        error=error_of(profile),
     )
 
 
-def _error(profile: Profile) -> ErrorStated:
+def error_of(profile: Profile) -> ErrorStated:
+    """What the profile says of its own errors."""
     bars = profile.error
     if bars is None:
         return ErrorStated("not stated", "unknown")
@@ -193,12 +194,13 @@ def _fitted(run: Run, tested: TestedRun) -> FittedLog:
         rate_rps=tested.rate_rps,
         part=tested.part,
         preemptions=tested.preemptions,
-        fitted=tuple(_compared(one) for one in tested.fitted),
-        tested=tuple(_compared(one) for one in tested.tested),
+        fitted=tuple(compared(one) for one in tested.fitted),
+        tested=tuple(compared(one) for one in tested.tested),
     )
 
 
-def _compared(one: Comparison) -> Compared:
+def compared(one: Comparison) -> Compared:
+    """A statistic in our own type."""
     return Compared(one.measure, one.statistic, one.measured, one.simulated, round(one.error * 100, 2))
 
 
