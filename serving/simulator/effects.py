@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from serving.simulator.gateway import Gateway
 from serving.simulator.member import Member
@@ -23,6 +24,16 @@ class Hold:
     member: Member
     life: int
 
+    @property
+    def blocks(self) -> int:
+        """What a loss of KV blocks leaves."""
+        return int(self.value * self.member.group.scheduler.kv_blocks)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the engine does nothing at all under it: a probe needs a block too."""
+        return self.fault.kind == "hang" or (self.fault.kind == "kv_loss" and not self.blocks)
+
 
 class Effects:
     """All that hold now."""
@@ -36,7 +47,7 @@ class Effects:
         begun = [Hold(fault, value, member, member.life) for member in members]
         self._holds += begun
         for hold in begun:
-            self._watch.befalls(hold.member, now_ns, kind=fault.kind)
+            self._watch.befalls(hold.member, now_ns, kind=fault.kind, hangs=hold.stops)
             self._apply(hold, now_ns)
         return begun
 
@@ -46,7 +57,7 @@ class Effects:
             self._holds.remove(hold)
             if hold.member.life == hold.life:
                 self._apply(hold, now_ns)
-                still_hangs = any(one.fault.kind == "hang" for one in self._on(hold))
+                still_hangs = any(one.stops for one in self._on(hold))
                 self._watch.is_over(hold.member, now_ns, kind=hold.fault.kind, still_hangs=still_hangs)
 
     def _on(self, hold: Hold) -> list[Hold]:
@@ -55,18 +66,11 @@ class Effects:
     def _apply(self, hold: Hold, now_ns: int) -> None:
         """Make the engine what all that hold on it make of it together."""
         core, holding, kind = hold.member.core, self._on(hold), hold.fault.kind
-        same = [one.value for one in holding if one.fault.kind == kind]
+        same = [one for one in holding if one.fault.kind == kind]
         if kind == "hang":
             core.hang(now_ns) if same else core.unhang(now_ns)
         elif kind == "slow":
-            core.slow(_product(same), now_ns)
+            core.slow(prod(one.value for one in same), now_ns)
         elif kind == "kv_loss":
-            core.limit_blocks(int(min(same) * hold.member.group.scheduler.kv_blocks) if same else None, now_ns)
+            core.limit_blocks(min(one.blocks for one in same) if same else None, now_ns)
         self._gateway.follow(hold.member, now_ns)
-
-
-def _product(factors: Sequence[float]) -> float:
-    product = 1.0
-    for factor in factors:
-        product *= factor
-    return product

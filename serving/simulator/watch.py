@@ -66,10 +66,10 @@ class Watch:
             self._is_looking = True
             self._agenda.at((now_ns // _BEAT_NS + 1) * _BEAT_NS, LOOK, self._look)
 
-    def befalls(self, member: Member, now_ns: int, *, kind: FaultKind) -> None:
-        """A fault holds on it."""
+    def befalls(self, member: Member, now_ns: int, *, kind: FaultKind, hangs: bool) -> None:
+        """A fault holds on it; `hangs`: not even a probe gets through."""
         self._faulty[member] = self._faulty.get(member, 0) + 1
-        if kind == "hang":
+        if hangs:
             self._hung.add(member)
         if kind in ("hang", "kv_loss"):
             self._stuck[member] = self._stuck.get(member, 0) + 1

@@ -412,3 +412,11 @@ def test_replicas_that_come_up_at_one_instant_share_what_waits_for_them() -> Non
     took = np.bincount(run.outcomes.replica[moved], minlength=4)[2:]
     assert moved.sum() > 4
     assert took.min() >= 0.4 * took.sum()
+
+
+def test_a_replica_without_any_kv_block_stays_out_until_it_has_some_again() -> None:
+    run = play(FleetFault("kv_loss", 20.0, 10.0, target="llm-0", value=0.0))
+    (down,) = [at_s for at_s, _, name in said(run, "replica_down") if name == "llm-0"]
+    (up,) = [at_s for at_s, _, name in said(run, "replica_up") if name == "llm-0"]
+    assert down == pytest.approx(21, abs=0.3)
+    assert up == pytest.approx(30, abs=0.3)
