@@ -98,7 +98,7 @@ def _notes(run: Run, tried: Trial, profile: Profile, options: TrialOptions) -> t
         )
     if tried.forgets_preempted_blocks:
         notes.append(
-            "who was preempted found nothing of itself in the prefix cache, as it would in the engine, so simulated "
-            "times are somewhat too long: a shorter log is replayed by the scheduler itself"
+            "who was preempted found nothing of itself in the prefix cache, where it would have in the engine, so "
+            "simulated times are somewhat too long (a shorter log is replayed by the scheduler itself)"
         )
     return tuple(notes)

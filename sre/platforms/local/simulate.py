@@ -133,8 +133,8 @@ def _limits_of(result: FleetResult) -> tuple[str, ...]:
     if not result.forgets_preempted_blocks:
         return ()
     return (
-        f"{result.preemptions:,} preemptions: who was preempted found nothing of itself in the prefix cache, as it "
-        "would in the engine, so times are somewhat too long (a run of at most 10,000 requests is played exactly)",
+        f"{result.preemptions:,} preemptions: who was preempted found nothing of itself in the prefix cache, where it "
+        "would have in the engine, so times are somewhat too long (a run of at most 10,000 requests is played exactly)",
     )
 
 
