@@ -71,6 +71,8 @@ def rehearse(
         _list(workspace or Path.cwd(), as_json=as_json)
         return
     _require_one(experiment, everything=everything, drill=drill, seeds=seeds)
+    own = (rate, duration, seed, max_prompt_tokens, replicas, profile, time_scale)
+    _require_heard(drill, reports, as_planned=as_planned, has_own=any(option is not None for option in own))
     root = workspace or (workspace_of(experiment) if experiment is not None else Path.cwd())
     options = DrillOptions(
         experiment=experiment or root / "experiments",
@@ -119,6 +121,18 @@ def _require_one(experiment: Path | None, *, everything: bool, drill: Path | Non
         raise SreError("--compare is of one drill and its own seed: leave --all and --seeds out")
     if not any(asked) and drill is None:
         raise SreError("nothing to rehearse: name an experiment file, or give --all, or --compare reports/ID")
+
+
+def _require_heard(drill: Path | None, reports: Path | None, *, as_planned: bool, has_own: bool) -> None:
+    """An option that would change nothing is refused: whoever gave it would take the result for another."""
+    from sre.errors import SreError
+
+    if drill is not None and has_own:
+        raise SreError("--compare is of the drill's own load and platform: leave the options for those out")
+    if drill is None and as_planned:
+        raise SreError("--as-planned is of a comparison: give --compare reports/ID, too")
+    if reports is not None and not reports.is_dir():
+        raise SreError(f"--reports: {reports}: no such folder: give one with drills, or leave it out")
 
 
 def _one(options: DrillOptions, *, seeds: int, jobs: int | None, out: Path | None, as_json: bool) -> None:

@@ -125,6 +125,10 @@ def test_what_cannot_be_rehearsed_is_refused_before_anything_is_played(workspace
         (("--all", "--compare", "reports/x"), "leave --all"),
         (("--compare", "reports/nobody"), "cannot be read"),
         (("experiments/nothing.yaml",), "cannot be read"),
+        (("experiments/replica-crash.yaml", "--as-planned"), "give --compare"),
+        (("experiments/replica-crash.yaml", "--reports", "nowhere"), "no such folder"),
+        (("--compare", "reports/x", "--rate", "9"), "the drill's own load"),
+        (("--compare", "reports/x", "--seed", "0"), "the drill's own load"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(workspace, arguments, said):
