@@ -197,6 +197,11 @@ class Gateway:
 
     # replicas
 
+    def fleet_is(self, members: Sequence[Member]) -> None:
+        """Who is there, whatever its condition: what fits none of these is refused at once. Nobody is no reason."""
+        if members:
+            self._longest_tokens = max(member.longest_tokens for member in members)
+
     def follow(self, member: Member, now_ns: int) -> None:
         """Start what runs next, and note when it ends."""
         core = member.core

@@ -109,7 +109,13 @@ class Membership:
         )
         self.members.append(member)
         self.everyone.append(member)
+        self._tell_gateway()
         return member
+
+    def _tell_gateway(self) -> None:
+        """Replicas of several kinds may differ in what they can hold."""
+        if len(self._scenario.groups) > 1:
+            self._gateway.fleet_is(self.members)
 
     def _next_zone(self, group_index: int, group: ReplicaGroup) -> str:
         """In turn; one that is lost is passed over while there is another."""
@@ -193,6 +199,7 @@ class Membership:
     def forget(self, member: Member) -> None:
         """It is no part of the fleet any more."""
         self.members.remove(member)
+        self._tell_gateway()
         heappush(self._free_numbers, int(member.name.removeprefix("llm-")))
 
     def ends(self, member: Member, now_ns: int, *, returncode: int = 0) -> None:

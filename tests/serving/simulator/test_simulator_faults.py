@@ -281,7 +281,10 @@ def test_every_fault_of_the_faults_is_told_at_once() -> None:
             FleetFault("zone_loss", 1.0, target="z"),
             FleetFault("poison", 1.0, value=2.0),
             FleetFault("crash", 1.0, value=3.0),
+            FleetFault("zone_loss", 1.0),
+            FleetFault("autoscaler_down", 1.0),
         ),
+        scrape_interval_s=1e-9,
     )
     told = "\n".join(validate(bad))
     for part in (
@@ -293,6 +296,9 @@ def test_every_fault_of_the_faults_is_told_at_once() -> None:
         "unknown zone 'z': use one of a",
         "a share above 0",
         "this kind has none",
+        "names no zone as its target: use one of a",
+        "has no autoscaler",
+        "more than 1,000,000 scrapes",
     ):
         assert part in told
     with pytest.raises(BadInput, match="unknown zone"):
@@ -420,3 +426,11 @@ def test_a_replica_without_any_kv_block_stays_out_until_it_has_some_again() -> N
     (up,) = [at_s for at_s, _, name in said(run, "replica_up") if name == "llm-0"]
     assert down == pytest.approx(21, abs=0.3)
     assert up == pytest.approx(30, abs=0.3)
+
+
+def test_what_only_a_lost_replica_could_hold_is_refused_and_stops_nobody_else() -> None:
+    small = replace(GROUP, name="small", scheduler=replace(GROUP.scheduler, kv_blocks=20, max_model_len=320))
+    arrivals = [Arrival(i * NS, 400 if i % 2 else 60, 40) for i in range(40)]
+    gone = FleetFault("spot_notice", 10.0, target="llm-0", value=2.0)
+    run = run_fleet(Scenario("w", (GROUP, small), workload_of("w", arrivals), 60, faults=(gone,)))
+    assert outcomes(run) == {"ok": 25, "invalid": 15}
