@@ -153,7 +153,7 @@ class ScenarioDocument(_Strict):
     faults: Annotated[list[FaultSection], Field(max_length=1000)] = []
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     thresholds: ThresholdSection = ThresholdSection()
-    scrape_interval_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    scrape_interval_s: Annotated[float, Field(ge=0.1, le=3600)] = 5.0
     sync_period_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
     unhealthy_restart_s: Annotated[float, Field(gt=0, le=3600)] = 20.0
     price_book: Text | None = None

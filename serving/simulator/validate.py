@@ -16,6 +16,9 @@ from serving.simulator.columns import Workload
 from serving.simulator.scenario import GatewayRules, ReplicaGroup, Scenario
 from serving.simulator.validate_faults import faults_of_faults
 
+MOST_SCRAPES = 1_000_000
+"""Fifty-eight days at five seconds; each costs time even where nothing is kept."""
+
 
 def validate(scenario: Scenario) -> list[str]:
     """All that is wrong with it, a line each; empty when it can be played."""
@@ -48,6 +51,11 @@ def _of_itself(scenario: Scenario) -> Iterator[str]:
         value = getattr(scenario, name)
         if not (math.isfinite(value) and value > 0):
             yield f"{name} is {value:g}: give a number above 0"
+    if scenario.scrape_interval_s > 0 and scenario.duration_s / scenario.scrape_interval_s > MOST_SCRAPES:
+        yield (
+            f"scrape_interval_s is {scenario.scrape_interval_s:g} in a run of {scenario.duration_s:g} s: "
+            f"more than {MOST_SCRAPES:,} scrapes, raise it"
+        )
     if not scenario.groups:
         yield "there are no replicas: name at least one group"
     elif sum(group.count for group in scenario.groups) < 1 and scenario.policy is None:

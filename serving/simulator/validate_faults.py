@@ -57,9 +57,13 @@ def _of_value(fault: FleetFault) -> Iterator[str]:
 
 
 def _of_target(fault: FleetFault, scenario: Scenario) -> Iterator[str]:
+    if fault.kind == "autoscaler_down" and scenario.policy is None:
+        yield "the fleet has no autoscaler: give it a policy, or leave the fault out"
     if fault.kind == "zone_loss":
         zones = sorted({zone for group in scenario.groups for zone in group.zones})
-        if fault.target not in zones:
+        if fault.target not in zones and fault.target in _WORDS:
+            yield f"names no zone as its target: use one of {', '.join(zones)}"
+        elif fault.target not in zones:
             yield f"unknown zone {fault.target!r}: use one of {', '.join(zones)}"
     elif fault.kind in _ON_REPLICAS or (fault.kind == "metrics_loss" and fault.target not in _WORDS):
         yield from _of_replica(fault.target, scenario)

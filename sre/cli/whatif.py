@@ -119,6 +119,10 @@ def whatif(
     book, taken = inputs.rates_of(rates, () if no_drills else inputs.drills_of(drills))
     economics = finance_of(finance, "USD")
     costs = inputs.prices_for(hardware.gpu, book, economics, price=price, spot=spot_price, book=prices)
+    if out is not None:
+        from sre.reports.room import require_writable
+
+        require_writable(out)
     progress = Progress()
     progress.step(f"{plural(len(question.fleets()), 'option')} x {months:,} months")
     try:

@@ -59,8 +59,10 @@ def load_of(text: str) -> Load:
         sizes = [float(part) for part in text.split(",")]
     except ValueError as error:
         raise SreError(f"--load {text!r}: write flat, day, or 24 numbers with commas") from error
-    if len(sizes) != len(FLAT) or not all(0 < size < float("inf") for size in sizes):
+    if len(sizes) != len(FLAT):
         raise SreError(f"--load has {len(sizes)} numbers: write 24 above 0, midnight first, or flat, or day")
+    if bad := [f"{size:g}" for size in sizes if not 0 < size < float("inf")]:
+        raise SreError(f"--load has {bad[0]} among its sizes: each is a number above 0")
     return Load(tuple(size / max(sizes) for size in sizes), "by hour of day, as given")
 
 

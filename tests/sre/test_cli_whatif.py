@@ -134,3 +134,18 @@ def test_a_negative_rate_is_one_line_with_its_place_and_exit_2(workspace) -> Non
 
 def test_drills_and_no_drills_contradict_each_other() -> None:
     assert "give one" in run("--drills", "reports", "--no-drills").output
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_months_are_simulated(workspace, monkeypatch) -> None:
+    monkeypatch.chdir(workspace)
+    (workspace / "file").write_text("")
+    done = run("--target", "0.999", "--out", "file/within")
+    assert done.exit_code != 0
+    assert "file/within: cannot be written" in str(done.exception)
+    assert "options x" not in done.output
+
+
+def test_a_size_of_the_day_that_is_none_is_named(workspace, monkeypatch) -> None:
+    monkeypatch.chdir(workspace)
+    done = run("--target", "0.999", "--load", ",".join(["nan", *["1"] * 23]))
+    assert "--load has nan among its sizes" in str(done.exception)

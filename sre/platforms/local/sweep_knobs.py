@@ -115,8 +115,19 @@ def changed(base: SimulationRequest, settings: Settings, folder: Path = Path()) 
                 request = replace(request, no_policy=True)
     for name, value in settings:
         if name in _PARALLEL:
-            request = replace(request, profile=_parallel(request.profile, name, int(value)))
+            request = replace(request, profile=_parallel(request.profile or _of_scenario(request), name, int(value)))
     return request
+
+
+def _of_scenario(request: SimulationRequest) -> str | None:
+    """The profile that the scenario file gives its first group."""
+    from serving.simulator.scenario_file import load_scenario
+    from sre.platforms.local.errors import faults_one_by_one
+
+    if request.scenario is None:
+        return None
+    with faults_one_by_one():
+        return load_scenario(request.scenario).groups[0].profile
 
 
 def _parallel(profile: str | None, name: str, gpus: int) -> str:

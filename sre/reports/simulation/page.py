@@ -78,7 +78,10 @@ def _of_faults(report: SimulationReport) -> Iterator[Figure]:
     yield Figure("requests failed", count(story.impact.failed), f"{first}; {count(story.impact.degraded)} slow")
     yield Figure("detected", seconds(story.seconds("time_to_detect")), f"after the begin {first}")
     yield Figure("recovered", seconds(story.seconds("time_to_recover")), f"after the begin {first}")
-    yield Figure("pages", count(len(pages)), "by tier in the table of objectives")
+    if report.results:
+        yield Figure("pages", count(len(pages)), "by tier in the table of objectives")
+    else:
+        yield Figure("pages", NOT_AVAILABLE, "no objective was evaluated")
 
 
 def _grid(one: Table) -> Grid:

@@ -17,6 +17,7 @@ from sre.incidents.build import incident_to_json
 from sre.platforms.simulation import EPOCH, RequestColumns
 from sre.reports.atomic import write_text
 from sre.reports.manifest import write_manifest
+from sre.reports.room import require_writable
 from sre.reports.simulation.json_file import to_text
 from sre.reports.simulation.model import SimulationReport
 from sre.reports.simulation.page import render
@@ -26,11 +27,14 @@ HEAD = "# Simulated by sre simulate; run again: sre simulate scenario.yaml --out
 
 
 def require_room(folder: Path) -> None:
-    """Raise SreError before anything is simulated when the folder holds something already, or is a file."""
+    """Before anything is simulated: raise SreError when the folder holds something already or is a file,
+    EnvironmentLacks when it cannot be written.
+    """
     if folder.exists() and not folder.is_dir():
         raise SreError(f"{folder}: is no folder: choose another --out")
     if folder.is_dir() and any(folder.iterdir()):
         raise SreError(f"{folder}: is not empty: choose another --out, so that nothing old stays among the new")
+    require_writable(folder)
 
 
 def write_report(report: SimulationReport, folder: Path) -> tuple[Path, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sre.errors import EnvironmentLacks, SreError
 from sre.platforms.local import sweep_executors
+from sre.platforms.local.simulate import scenario_path
 from sre.platforms.local.sweep import sweep
 from sre.platforms.local.sweep_executors import Processes, executor_of
 from sre.platforms.local.sweep_knobs import KNOBS, changed, drawn, grid, require_knobs, size
@@ -214,6 +215,11 @@ def test_parallelism_is_the_profiles_name() -> None:
     assert changed(replace(base, profile="h100-x-tp2-pp4"), (("pp", "1"),)).profile == "h100-x-tp2"
     with pytest.raises(SreError, match="names no tensor parallelism"):
         changed(replace(BASE, profile="rtx"), (("tp", "2"),))
+
+
+def test_parallelism_changes_the_profile_that_the_scenario_names() -> None:
+    asked = SimulationRequest(scenario=scenario_path(Path("steady-chat")))
+    assert changed(asked, (("tp", "2"),)).profile == "h100-llama3-8b-tp2"
 
 
 def test_no_policy_takes_the_scenarios_away() -> None:
