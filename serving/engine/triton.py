@@ -14,9 +14,10 @@ import re
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from serving.engine.faults import FAULTS_FILE
 from serving.engine.inference import MODEL_NAME
@@ -149,10 +150,11 @@ def write_model_repository(
     """Write the replica's model repository (model `llm`) below `directory`, without faults, and return it. `limits` of
     the scheduler overrule the profile's, by name (`serving.engine.parameters.LIMITS`).
 
-    Raises ProfileNotFound for an unknown profile, BadInput for one that does not fit its GPUs, and for a scale, an
-    engine or a replica name that Triton could not use.
+    Raises ProfileNotFound for an unknown profile, BadInput for one that does not fit its GPUs, and for a scale, limits,
+    an engine or a replica name that Triton could not use.
     """
-    load(profile)
+    given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+    replace(load(profile).scheduler, **given)  # else Triton is the first to find that they contradict each other
     if not 0 < time_scale < float("inf"):
         raise BadInput(f"time_scale is {time_scale:g}: use a number above 0 (1 is real time)")
     if not 0 <= cold_start_scale < float("inf"):
@@ -174,7 +176,7 @@ def write_model_repository(
         "replica": replica,
         "cold_start_scale": repr(cold_start_scale),
         "prefix_caching": str(prefix_caching).lower(),
-        **{name: str(value) for name, value in limits.items() if value is not None},
+        **{name: str(value) for name, value in given.items()},
     }
     (target / "config.pbtxt").write_text(with_parameters(config, values), encoding="utf-8")
     return directory.resolve()

@@ -159,6 +159,7 @@ def test_the_shipped_model_folder_is_usable_as_it_is() -> None:
         ({"replica": 'x" } }'}, BadInput, "replica name"),
         ({"cold_start_scale": -1.0}, BadInput, "cold_start_scale is -1"),
         ({"engine": "warp"}, BadInput, "engine is 'warp'"),
+        ({"limits": {"max_num_seqs": 900_000}}, BadInput, "max_num_seqs 900000 exceeds max_num_batched_tokens"),
     ],
 )
 def test_bad_values_are_refused_before_anything_is_written(
