@@ -55,7 +55,8 @@ def open_rows(path: Path, trace_format: TraceFormat = "auto") -> Iterator[Iterat
     except OSError as error:
         raise BadInput(f"{path}: cannot read the trace: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: not a text file in UTF-8 (byte {error.start})") from error
+        how = "unpack it first" if path.suffix in (".gz", ".zst", ".bz2", ".xz", ".zip") else "save it as UTF-8"
+        raise BadInput(f"{path}: not a text file in UTF-8 (byte {error.start}): {how}") from error
 
 
 def detect_format(file: TextIO, path: Path) -> TraceFormat:

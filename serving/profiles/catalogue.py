@@ -59,7 +59,9 @@ def read_profile(path: Path) -> Profile:
     """Read one profile file. Raises BadInput with a line for each fault."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise BadInput(f"{path}: cannot read the profile: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise BadInput(f"{path}: not readable as YAML ({reason}): mend the syntax") from error
     if not isinstance(data, Mapping):

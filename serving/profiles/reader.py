@@ -9,7 +9,9 @@ from serving.errors import BadInput
 
 
 def kind(value: object) -> str:
-    return "nothing" if value is None else f"{type(value).__name__} {value!r}"
+    """A value as a message shows it: its type and its beginning."""
+    shown = repr(value)
+    return "nothing" if value is None else f"{type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
 class DocumentReader:

@@ -201,6 +201,8 @@ def load_scenario(path: Path) -> ScenarioDocument:
 def parse_scenario(text: str, *, where: str) -> ScenarioDocument:
     """`where` names the document in faults."""
     located = read_located(text, where)
+    if isinstance(located.data, dict) and {"scenario", "vary"} <= located.data.keys():
+        raise BadInput(f"{where}: is a sweep, no scenario: play it with sre sweep")
     try:
         return ScenarioDocument.model_validate(located.data)
     except ValidationError as error:

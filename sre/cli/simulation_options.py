@@ -87,6 +87,8 @@ def request_of(**options: Any) -> SimulationRequest:
     if routing is not None and routing not in (known := ("affinity", "least_outstanding", "round_robin")):
         raise SreError(f"--routing is {routing!r}: use one of {', '.join(known)}")
     zones = options.pop("zones", None)
+    if zones is not None and not all(zone.strip() for zone in zones.split(",")):
+        raise SreError(f"--zones {zones!r}: a zone has no name: write a,b,c")
     scenario = options.pop("scenario", None)
     faults = options.pop("faults", None) or ()
     return SimulationRequest(

@@ -65,3 +65,9 @@ def test_a_sweep_names_the_cheapest_and_ends_in_2_when_there_is_none(tmp_path: P
     }
     assert missed.returncode == 2
     assert json.loads(missed.stdout)["cheapest"] is None
+
+
+def test_a_sweep_is_not_simulated_but_named(tmp_path: Path) -> None:
+    done = sre("simulate", "sizing-sweep", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is a sweep, no scenario: play it with sre sweep" in done.stderr

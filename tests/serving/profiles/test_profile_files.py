@@ -137,7 +137,7 @@ def test_what_is_no_mapping_is_refused_in_one_line(tmp_path: Path, content: str,
 
 
 def test_a_missing_file_is_reported_by_name(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"gone\.yaml: not readable"):
+    with pytest.raises(BadInput, match=r"gone\.yaml: cannot read the profile: No such file"):
         read_profile(tmp_path / "gone.yaml")
 
 

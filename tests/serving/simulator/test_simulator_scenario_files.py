@@ -118,7 +118,7 @@ def test_the_gateway_keeps_what_is_not_said() -> None:
         ("profile: nothing", "is unknown"),
         (f"profile: {PROFILE}\n    max_num_seqs: 4096", "exceeds max_num_batched_tokens"),
         (f"profile: {PROFILE}\n    max_model_len: 9000000", "more or larger GPUs"),
-        ("profile: ./nowhere.yaml", "not readable"),
+        ("profile: ./nowhere.yaml", "cannot read the profile"),
     ],
 )
 def test_an_impossible_fleet_is_refused_in_a_line(group: str, said: str) -> None:
