@@ -140,6 +140,7 @@ def fault_table(report: SimulationReport) -> Table:
     notes = [
         "Detected, paged, recovered, reset: seconds after the fault began. Detected: an exit, a replica out of "
         "rotation, or a page, whichever was first.",
+        *(["What failed while several faults held counts for each of them."] if len(report.stories) > 1 else []),
         *([f"{plural(false, 'alert')} fired that no fault explains."] if false else []),
     ]
     return table("faults", "Faults", _FAULT_HEAD, rows, notes=notes if rows else (), empty="No fault was injected.")
