@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -18,19 +19,36 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Entry point. Turns errors raised on purpose into one line on stderr and their exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run()
+    except BrokenPipeError:
+        _silence_stdout()  # the reader of our output went away (`sre ... | head`)
+        sys.exit(141)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _silence_stdout()
+        sys.stderr.write("sre: the output cannot be written, no space is left there: free some, or write elsewhere\n")
+        sys.exit(3)
+
+
+def _run() -> None:
     from sre.cli.app import app
     from sre.errors import SreError
 
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="sre")
     except SreError as error:
         _tell(getattr(error, "faults", None) or [str(error)], error.exit_code)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # the reader of our output went away (`sre ... | head`); keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    finally:
+        sys.stdout.flush()
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining at exit about what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(faults: list[str], exit_code: int) -> None:

@@ -49,6 +49,17 @@ def test_every_verb_explains_itself(tmp_path, verb):
     assert "Usage" in done.stdout
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full: not Linux")
+@pytest.mark.parametrize("arguments", [("profile", "list"), ("simulate", "--json")])
+def test_an_output_without_room_is_told_in_a_line(tmp_path, arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [SRE, *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith("sre: the output cannot be written")
+
+
 def test_help_loads_no_heavy_library():
     code = (
         "import sys; from sre.cli.app import app\n"
