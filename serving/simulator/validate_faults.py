@@ -67,6 +67,8 @@ def _of_target(fault: FleetFault, scenario: Scenario) -> Iterator[str]:
             yield f"unknown zone {fault.target!r}: use one of {', '.join(zones)}"
     elif fault.kind in _ON_REPLICAS or (fault.kind == "metrics_loss" and fault.target not in _WORDS):
         yield from _of_replica(fault.target, scenario)
+    elif fault.target not in _WORDS:
+        yield f"hits no single replica: leave the target {fault.target!r} out"
 
 
 def _of_replica(target: str, scenario: Scenario) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,15 +68,23 @@ class Prepared:
         return replace(self, folder=folder, load={**self.load, "out": str(folder.resolve())})
 
 
+def _require_known(drill: Drill, slos: Sequence[Slo]) -> None:
+    known = [slo.name for slo in slos]
+    named = [("slo", name) for name in drill.slos]
+    if drill.expected.alert_slo is not None:
+        named.append(("expected.alert.slo", drill.expected.alert_slo))
+    if unknown := [(where, name) for where, name in named if name not in known]:
+        use = ", ".join(known)
+        raise BadDocument(
+            [f"{drill.path}: {where}: no SLO is named {name!r}: use one of {use}" for where, name in unknown]
+        )
+
+
 def prepare(options: DrillOptions, *, now: float) -> Prepared:
     """Read and check every input. `now` (Unix seconds) names the report. Raises SreError; touches nothing."""
     drill = load_drill(options.experiment)
     slos = load_slos(options.workspace / "slo")
-    if drill.expected.alert_slo not in {None, *(slo.name for slo in slos)}:
-        known = ", ".join(slo.name for slo in slos)
-        raise BadDocument(
-            [f"{drill.path}: expected.alert.slo: no SLO is named {drill.expected.alert_slo!r}: use one of {known}"]
-        )
+    _require_known(drill, slos)
     spec, price, gpus_per_replica = _priced(_spec(drill, options), options, now)
     clock = DrillClock(drill.clock_factor)
     for slo in slos:

@@ -283,6 +283,7 @@ def test_every_fault_of_the_faults_is_told_at_once() -> None:
             FleetFault("crash", 1.0, value=3.0),
             FleetFault("zone_loss", 1.0),
             FleetFault("autoscaler_down", 1.0),
+            FleetFault("surge", 1.0, target="llm-0", value=2.0),
         ),
         scrape_interval_s=1e-9,
     )
@@ -298,6 +299,7 @@ def test_every_fault_of_the_faults_is_told_at_once() -> None:
         "this kind has none",
         "names no zone as its target: use one of a",
         "has no autoscaler",
+        "hits no single replica: leave the target 'llm-0' out",
         "more than 1,000,000 scrapes",
     ):
         assert part in told
@@ -332,7 +334,10 @@ def faults(draw: st.DrawFn) -> FleetFault:
         kind,
         draw(st.integers(0, 58)) + 0.25,
         draw(st.sampled_from([None, 0.7, 8.0, 25.0])),
-        {"zone_loss": draw(st.sampled_from(["a", "b"])), "metrics_loss": "all"}.get(kind, target),
+        {
+            "zone_loss": draw(st.sampled_from(["a", "b"])),
+            **dict.fromkeys(("metrics_loss", "cold_start_slow", "surge", "poison"), "all"),
+        }.get(kind, target),
         value.get(kind),
     )
 

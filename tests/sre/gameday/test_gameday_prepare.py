@@ -97,6 +97,12 @@ def test_an_expected_alert_without_its_slo_is_refused(workspace):
         prepare(options(workspace), now=0.0)
 
 
+def test_a_drill_of_an_slo_that_does_not_exist_is_refused(workspace):
+    edit(workspace / "experiments" / "replica-crash.yaml", "slo: [availability]", "slo: [availability, nope]")
+    with pytest.raises(BadDocument, match=r"slo: no SLO is named 'nope': use one of .*availability"):
+        prepare(options(workspace), now=0.0)
+
+
 def test_an_unknown_profile_lists_the_known_ones(workspace):
     with pytest.raises(SreError, match="h100-llama3-8b-tp1") as caught:
         prepare(options(workspace, profile="tpu"), now=0.0)
