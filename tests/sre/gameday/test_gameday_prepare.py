@@ -99,7 +99,7 @@ def test_an_expected_alert_without_its_slo_is_refused(workspace):
 
 def test_a_drill_of_an_slo_that_does_not_exist_is_refused(workspace):
     edit(workspace / "experiments" / "replica-crash.yaml", "slo: [availability]", "slo: [availability, nope]")
-    with pytest.raises(BadDocument, match=r"slo: no SLO is named 'nope': use one of .*availability"):
+    with pytest.raises(BadDocument, match=r"no SLO is named 'nope': use one of .*availability"):
         prepare(options(workspace), now=0.0)
 
 
