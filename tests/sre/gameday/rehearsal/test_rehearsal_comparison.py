@@ -28,6 +28,13 @@ def drill():
     return load_report(EXAMPLE / "report.json")
 
 
+@pytest.fixture
+def reports(tmp_path):
+    """A folder of reports with the example alone, whatever was drilled in this workspace."""
+    (tmp_path / "example").symlink_to(EXAMPLE)
+    return tmp_path
+
+
 def figure(value, *, floor=0.0, unit="s", aimed=True):
     return Quantity("k", "g", "a figure", value, unit, floor, aimed=aimed)
 
@@ -121,16 +128,16 @@ def test_a_changed_experiment_is_told(drill):
     assert comparison_json(found)["experiment_has_changed"]
 
 
-def test_the_machine_is_learnt_from_drills_and_says_from_which():
-    found = {one.name: one for one in calibrate(EXAMPLE.parent).figures}
+def test_the_machine_is_learnt_from_drills_and_says_from_which(reports):
+    found = {one.name: one for one in calibrate(reports).figures}
     assert found["server start"].source == "example"
     assert found["server start"].n == 4  # too few restarts: the platform's own start counts as well
     assert found["gateway start"].n == 0
     assert 0.0 < found["way to an engine and back"].value_s < 0.1
 
 
-def test_a_drill_is_not_its_own_source():
-    found = calibrate(EXAMPLE.parent, without=(EXAMPLE,))
+def test_a_drill_is_not_its_own_source(reports):
+    found = calibrate(reports, without=(EXAMPLE,))
     assert [one.n for one in found.figures] == [0] * len(found.figures)
     assert found == shipped()
 
