@@ -7,7 +7,6 @@ within the threshold and its mean gap between tokens too; what was invalid or ca
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,14 +162,10 @@ def _class_score(
 def percentiles(values: NDArray[np.float64]) -> Percentiles:
     """Of the values that there are: NaN is none."""
     known = np.sort(values[~np.isnan(values)])
-    ranks = [_rank(known, share) for share in _PERCENTILES]
+    ranks = [nearest_rank(known, share) for share in _PERCENTILES]
     return Percentiles(ranks[0], ranks[1], ranks[2], float(known.mean()) if len(known) else None)
 
 
-def _rank(ordered: NDArray[np.float64], share: float) -> float | None:
+def nearest_rank(ordered: NDArray[np.float64], share: float) -> float | None:
+    """The smallest value that at least `share` of `ordered` do not exceed; None of none."""
     return float(ordered[max(0, math.ceil(share * len(ordered)) - 1)]) if len(ordered) else None
-
-
-def quantile(ordered: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least `share` of `ordered` do not exceed (nearest rank)."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None

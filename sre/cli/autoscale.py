@@ -9,9 +9,10 @@ import typer
 
 from sre.cli.options import DEFAULT_PROFILE, Duration, Json, Profile, Rate, Seed, Trace
 from sre.cli.simulation_options import SkipBadRows
+from sre.cli.text_table import print_aligned
 
 if TYPE_CHECKING:
-    from sre.reports.table import Table
+    pass
 
 app = typer.Typer(help="Scaling policies: check a document, compare several on the same traffic.", no_args_is_help=True)
 
@@ -119,20 +120,6 @@ def compare(
     if as_json:
         print_json({"ok": True, **comparison_json(comparison, price, curves=False), "files": [str(p) for p in written]})
         return
-    _print(comparison_table(comparison, price))
+    print_aligned(comparison_table(comparison, price))
     for path in written:
         typer.echo(f"wrote {path}")
-
-
-def _print(table: Table) -> None:
-    labels = [column.label for column in table.columns]
-    rows = [labels, *(list(row.cells) for row in table.rows)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(labels))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column.numeric else cell.ljust(width)
-            for cell, width, column in zip(row, widths, table.columns, strict=True)
-        ]
-        typer.echo("  ".join(cells).rstrip())
-    for note in table.notes:
-        typer.echo(note)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sre.cli.text_table import print_aligned
+
 if TYPE_CHECKING:
     from sre.cost.model import Price
     from sre.platforms.simulation import SimulationRequest
@@ -144,14 +146,4 @@ def print_table(table: Table) -> None:
     if not table.rows:
         typer.echo(table.empty)
         return
-    labels = [column.label for column in table.columns]
-    rows = [labels, *([_cut(cell) for cell in row.cells] for row in table.rows)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(labels))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column.numeric else cell.ljust(width)
-            for cell, width, column in zip(row, widths, table.columns, strict=True)
-        ]
-        typer.echo("  ".join(cells).rstrip())
-    for note in table.notes:
-        typer.echo(note)
+    print_aligned(table, cut=_cut)

@@ -25,7 +25,7 @@ def prices(
 
     Exit 2 when --gpu has no price.
     """
-    from sre.cli.cost.report import print_table
+    from sre.cli.text_table import print_aligned
     from sre.console import print_json
     from sre.cost.prices import in_force, load_book, price_of, shipped_prices
     from sre.errors import BadDocument
@@ -68,7 +68,7 @@ def prices(
         for price in ordered
     ]
     head = ("", "GPU", ">a GPU-hour", "", "bought", "region", "name", day.isoformat(), "dates", "source")
-    print_table(table("prices", "Prices", head, rows))
+    print_aligned(table("prices", "Prices", head, rows))
 
 
 def _day(text: str | None) -> date:

@@ -10,11 +10,11 @@ import typer
 
 from sre.cli.options import DEFAULT_STATE_DIR, Json, StateDir
 from sre.cli.price_options import GpusPerReplica, PriceAsked
+from sre.cli.text_table import print_aligned
 
 if TYPE_CHECKING:
     from sre.cost.layers import SharedPrice
     from sre.cost.statement import Statement
-    from sre.reports.table import Table
 
 SharedPerHour = Annotated[
     str | None,
@@ -145,18 +145,4 @@ def _show(found: Statement) -> None:
         return
     for table in (layers_table(found.layers), units_table(found.layers)):
         typer.echo("")
-        print_table(table)
-
-
-def print_table(table: Table) -> None:
-    """Aligned plain text with the notes below."""
-    rows = [[column.label for column in table.columns], *(list(row.cells) for row in table.rows)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column.numeric else cell.ljust(width)
-            for cell, width, column in zip(row, widths, table.columns, strict=True)
-        ]
-        typer.echo("  ".join(cells).rstrip())
-    for note in table.notes:
-        typer.echo(note)
+        print_aligned(table)

@@ -5,6 +5,7 @@ Everything is computed from whole columns, so that ten million requests take sec
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,16 +108,9 @@ def _service(name: str, judged: Judged, which: _Mask) -> ClassService:
 
 
 def _quantiles(values: _Floats) -> Quantiles:
-    known = np.sort(values[~np.isnan(values)])
-    if not known.size:
-        return Quantiles(None, None, None, None)
-    p50, p95, p99 = (nearest_rank(known, share) for share in (0.5, 0.95, 0.99))
-    return Quantiles(p50, p95, p99, float(known.mean()))
+    from serving.simulator.score import percentiles
 
-
-def nearest_rank(ordered: _Floats, share: float) -> float:
-    """The smallest value that at least `share` of `ordered`, which is not empty, do not exceed."""
-    return float(ordered[max(0, int(np.ceil(share * ordered.size)) - 1)])
+    return Quantiles(*astuple(percentiles(values)))
 
 
 def service_over_time(judged: Judged, duration_s: float) -> tuple[ServiceBin, ...]:

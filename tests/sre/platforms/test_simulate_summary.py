@@ -13,7 +13,8 @@ from serving.batching import SchedulerConfig, StepTimeModel
 from serving.simulator.columns import OUTCOMES, Outcomes, Workload
 from serving.simulator.result import FleetResult, Life
 from serving.simulator.scenario import ReplicaGroup, Scenario
-from sre.platforms.local.simulate_summary import Judged, columns_of, nearest_rank, service_over_time, summary_of
+from serving.simulator.score import nearest_rank
+from sre.platforms.local.simulate_summary import Judged, columns_of, service_over_time, summary_of
 
 NS = 1_000_000_000
 END_S = 20
